@@ -1,0 +1,1 @@
+"""What Stratos knows: one folder per domain, a SKILL.md and a skill.py each, behind one Protocol."""

@@ -1,0 +1,79 @@
+"""What a skill is: the Protocol every domain pack implements, and the example it makes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One training or test item as text; tokens are separated by single spaces."""
+
+    prompt: str
+    rationale: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What a verifier says of a completion."""
+
+    answer_right: bool
+    """The final answer is right, whatever the rationale says."""
+    exact: bool
+    """The final answer is right and, where the task asks for a proof, so is the proof."""
+    parsed: bool
+    """The completion had the expected form at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One thing a skill can be asked for."""
+
+    name: str
+    description: str
+    keywords: tuple[str, ...]
+    """Lower-case words or phrases in a plain request that mean this task."""
+    max_prompt_tokens: int
+    max_completion_tokens: int
+    shortcuts: Mapping[str, Callable[[str], str]]
+    """Cheap features of a prompt, by name, that could leak the answer; each is tried as a control model."""
+
+
+class Skill(Protocol):
+    """A domain pack. Every method is deterministic in its arguments and needs no network."""
+
+    name: str
+    description: str
+    keywords: tuple[str, ...]
+    tasks: Mapping[str, Task]
+    vocabulary: Sequence[str]
+    """Every token that prompts and completions are made of, in a fixed order."""
+
+    def make(self, task: str, *, seed: int, block: int, count: int) -> list[Example]:
+        """Makes `count` examples in reverse, answer first. (seed, block) names the block; blocks are independent."""
+        ...
+
+    def completion(self, example: Example, *, rationale: bool) -> str:
+        """The text a student is taught to write: rationale then answer, or the answer alone."""
+        ...
+
+    def check(self, task: str, example: Example) -> bool:
+        """True when an independent verifier, not the generator, agrees with the example's rationale and answer."""
+        ...
+
+    def verify(self, task: str, prompt: str, completion: str) -> Check:
+        """Judges a model's completion of a prompt with the independent verifier."""
+        ...
+
+    def canonical(self, task: str, prompt: str) -> str:
+        """One name for all prompts that are the same item under the skill's symmetries."""
+        ...
+
+    def solve(self, task: str, prompt: str) -> Example:
+        """The skill's own solver: the teacher where no teacher model is configured."""
+        ...
+
+    def parse_question(self, task: str, text: str) -> str:
+        """A person's question as the canonical prompt; raises RequestError naming everything wrong."""
+        ...

@@ -1,0 +1,1 @@
+"""What Stratos remembers: brief, plan and evidence models, the workspace and the DuckDB journal."""

@@ -1,0 +1,45 @@
+"""The brief: a request, typed. Targets, limits and every assumption made while reading it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+AccuracyRule = Literal["lower_bound", "point_estimate"]
+
+
+class Record(BaseModel):
+    """A frozen, closed model: unknown fields are errors and values never change after they were read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Targets(Record):
+    """What must be reached."""
+
+    accuracy: float | None = Field(None, gt=0, le=1, description="share of test items answered exactly right, 0 to 1")
+    accuracy_rule: AccuracyRule = Field(
+        "lower_bound", description="what must reach the target: the lower end of the 95 % interval, or the measured value"
+    )
+    latency_p95_ms: float | None = Field(None, gt=0, description="95th percentile of one request's time, milliseconds")
+    throughput_rps: float | None = Field(None, gt=0, description="requests per second at 16 clients")
+
+
+class Limits(Record):
+    """What must not be passed."""
+
+    usd: float | None = Field(None, ge=0, description="all the money of the run, US dollars")
+    hours: float | None = Field(None, gt=0, description="wall-clock time of the run, hours")
+    regions: tuple[str, ...] = Field((), description="only servers whose region starts with one of these; empty: any")
+    licences: tuple[str, ...] = Field((), description="only models under these licences; empty: any")
+    max_parameters: int | None = Field(None, gt=0, description="largest student, parameters")
+
+
+class Brief(Record):
+    """A request that tools can work from."""
+
+    request: str = Field(description="what the user wrote")
+    skill: str = Field(description="name of a skill in skills/")
+    task: str = Field(description="one of the skill's tasks")
+    targets: Targets
+    limits: Limits
+    assumptions: tuple[str, ...] = Field((), description="what was missing and how it was filled, one sentence each")

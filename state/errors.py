@@ -1,0 +1,68 @@
+"""The one exception tree of Stratos; the command line turns each into exit text and an exit code.
+
+StratosError
+├── RequestError          the user's request or brief cannot be used; `problems` lists everything wrong with it
+├── ToolError
+│   ├── Correctable       the planner can correct the call: it is told what was wrong and what is valid
+│   └── ToolFailed        final but shown: no server fits, a job died, a limit would be passed
+├── JournalError
+│   ├── Divergence        a resumed or replayed run decided something other than its record
+│   └── Tampered          a recorded row no longer matches its hash
+├── ApprovalNeeded        the plan costs money that nobody approved
+├── Cancelled             the user stopped the run
+└── NotAvailable          an optional part (package, program, device) is missing; the text says how to add it
+"""
+
+from collections.abc import Sequence
+
+
+class StratosError(Exception):
+    """Base of every error Stratos raises on purpose."""
+
+
+class RequestError(StratosError):
+    """The request or brief cannot be used; all problems are reported together."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class ToolError(StratosError):
+    """A tool could not do what was asked."""
+
+
+class Correctable(ToolError):
+    """The planner can correct this call."""
+
+
+class ToolFailed(ToolError):
+    """The call was right and still cannot succeed."""
+
+
+class JournalError(StratosError):
+    """The record of a run cannot be read or continued."""
+
+
+class Divergence(JournalError):
+    """Today's code decided something other than the record, at one step."""
+
+    def __init__(self, seq: int, name: str, what: str, recorded: object, actual: object) -> None:
+        self.seq, self.name, self.what, self.recorded, self.actual = seq, name, what, recorded, actual
+        super().__init__(f"step {seq} ({name}) differs in its {what}: recorded {recorded!r}, now {actual!r}")
+
+
+class Tampered(JournalError):
+    """A row of the journal was changed, removed or reordered after it was written."""
+
+
+class ApprovalNeeded(StratosError):
+    """A plan waits for the user's approval before any money is spent."""
+
+
+class Cancelled(StratosError):
+    """The user stopped the run."""
+
+
+class NotAvailable(StratosError):
+    """An optional part is missing."""

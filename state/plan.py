@@ -1,0 +1,82 @@
+"""What can be chosen and what was chosen: offers, predictions, candidates and plans."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from .brief import Record
+
+Strategy = Literal["rationale", "answer_only"]
+"""How a student is taught: the teacher's rationale and answer (knowledge injection), or the answer alone."""
+
+
+class Offer(Record):
+    """One instance type in one region of one cloud at one dated price; this machine is an offer too."""
+
+    id: str = Field(description="cloud/region/instance type[/accelerator x count], unique in one look-up")
+    cloud: str
+    instance_type: str
+    region: str
+    accelerator: str | None
+    accelerator_count: int
+    accelerator_memory_gib: float | None
+    vcpus: float | None
+    memory_gib: float | None
+    usd_per_hour: float
+    spot_usd_per_hour: float | None
+    price_basis: str
+    source: str
+    as_of: str | None = Field(description="date of the price, ISO; null where the source gives none")
+    executable: bool = Field(description="an executor here can run jobs on it")
+    doubts: tuple[str, ...] = Field((), description="why it must not be chosen; empty when it may")
+
+
+class Prediction(Record):
+    """A figure nobody measured yet, with its 80 % band and where it comes from."""
+
+    value: float
+    low: float
+    high: float
+    source: str
+
+
+class StudentShape(Record):
+    """A Llama-type decoder built from scratch."""
+
+    name: str
+    hidden: int
+    layers: int
+    heads: int
+    feed_forward: int
+
+    def parameters(self, vocabulary: int) -> int:
+        """Number of weights with tied embeddings: attention 4 h^2, gated MLP 3 h f, two norms a layer, one final norm."""
+        per_layer = 4 * self.hidden**2 + 3 * self.hidden * self.feed_forward + 2 * self.hidden
+        return vocabulary * self.hidden + self.layers * per_layer + self.hidden
+
+
+class Candidate(Record):
+    """Offer x teacher x student x precision x strategy x training length, with what it is predicted to give."""
+
+    id: str
+    offer_id: str
+    executable: bool
+    teacher: str
+    student: str
+    parameters: int
+    precision: str
+    strategy: Strategy
+    train_tokens: int
+    accuracy: Prediction | None = Field(description="null: no evidence yet")
+    latency_p95_ms: Prediction
+    hours: Prediction
+    usd: Prediction
+
+
+class Plan(Record):
+    """The candidate chosen, why, and what came next."""
+
+    candidate: Candidate
+    offer: Offer
+    reason: str
+    runners_up: tuple[Candidate, ...]

@@ -1,0 +1,1 @@
+"""Server prices of many clouds as dated evidence."""

@@ -1,0 +1,1 @@
+"""Serving a student on this machine behind an OpenAI-compatible endpoint."""

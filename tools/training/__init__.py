@@ -1,0 +1,1 @@
+"""Teaching a student: shapes, tokenizer, data order, optimiser and the training job."""
