@@ -1,19 +1,55 @@
-# One command to set up, show, check, test and measure Stratos. Everything lives in .venv; nothing else is touched.
+# One command each to set up, show, check, test and measure Stratos. Everything lives in .venv; nothing else is touched.
 PYTHON ?= python3
+PIP_FLAGS ?= --quiet --disable-pip-version-check
 VENV := .venv
 BIN := $(VENV)/bin
+REQUEST ?= A small model that tells whether 14 mahjong tiles are a winning hand, with the decomposition: at least 95 % exact, p95 under 200 ms, at most $$1, within 10 minutes
 
-.PHONY: setup setup-dev demo check test test-slow evals clean
-
-$(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
-	touch $@
-
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+.PHONY: setup setup-dev demo check test test-slow evals constraints clean
 
 setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev
+
+# torch first and alone: its pinned version keeps pip from pulling another build with several GB of CUDA.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt torch
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	touch $@
+
+# An hour of this machine is priced, so that the bill shows how money is reserved and settled.
+demo: setup
+	$(BIN)/stratos run '$(REQUEST)' --yes --local-usd-per-hour 0.10
+
+# Type checkers find the package under its own name through this link, whatever folder it was cloned into.
+build/typecheck/stratos:
+	mkdir -p build/typecheck
+	ln -s ../.. $@
+
+check: setup-dev build/typecheck/stratos
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/python -m pytest
+
+test-slow: setup-dev
+	$(BIN)/python -m pytest -m slow
+
+evals: setup-dev
+	$(BIN)/python -m stratos.evals.mahjong --quick
+	$(BIN)/python -m stratos.evals.speed --quick
+	$(BIN)/python -m stratos.evals.reliability --quick
+
+constraints: setup-dev
+	{ echo "# Versions that were installed and tested together (Python 3.11, Linux, CPU). Written by \`make constraints\`."; \
+	  $(BIN)/python -m pip freeze --exclude stratos-slm | sed 's/+cpu//' ; } > constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

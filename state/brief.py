@@ -16,22 +16,33 @@ class Record(BaseModel):
 class Targets(Record):
     """What must be reached."""
 
-    accuracy: float | None = Field(None, gt=0, le=1, description="share of test items answered exactly right, 0 to 1")
-    accuracy_rule: AccuracyRule = Field(
-        "lower_bound", description="what must reach the target: the lower end of the 95 % interval, or the measured value"
+    accuracy: float | None = Field(
+        default=None, gt=0, le=1, description="share of test items answered exactly right, 0 to 1"
     )
-    latency_p95_ms: float | None = Field(None, gt=0, description="95th percentile of one request's time, milliseconds")
-    throughput_rps: float | None = Field(None, gt=0, description="requests per second at 16 clients")
+    accuracy_rule: AccuracyRule = Field(
+        default="lower_bound",
+        description="what must reach the target: the lower end of the 95 % interval, or the measured value",
+    )
+    latency_p95_ms: float | None = Field(
+        default=None, gt=0, description="95th percentile of one request's time, milliseconds"
+    )
+    throughput_rps: float | None = Field(default=None, gt=0, description="requests per second at 16 clients")
 
 
 class Limits(Record):
     """What must not be passed."""
 
-    usd: float | None = Field(None, ge=0, description="all the money of the run, US dollars")
-    hours: float | None = Field(None, gt=0, description="wall-clock time of the run, hours")
-    regions: tuple[str, ...] = Field((), description="only servers whose region starts with one of these; empty: any")
-    licences: tuple[str, ...] = Field((), description="only models under these licences; empty: any")
-    max_parameters: int | None = Field(None, gt=0, description="largest student, parameters")
+    usd: float | None = Field(default=None, ge=0, description="all the money of the run, US dollars")
+    usd_per_month: float | None = Field(default=None, ge=0, description="serving, US dollars for 730 hours")
+    hours: float | None = Field(default=None, gt=0, description="wall-clock time of the run, hours")
+    accelerators: tuple[str, ...] = Field(
+        default=(), description="only servers with one of these accelerators; empty: any or none"
+    )
+    regions: tuple[str, ...] = Field(
+        default=(), description="only servers whose region starts with one of these; empty: any"
+    )
+    licences: tuple[str, ...] = Field(default=(), description="only models under these licences; empty: any")
+    max_parameters: int | None = Field(default=None, gt=0, description="largest student, parameters")
 
 
 class Brief(Record):
@@ -42,4 +53,6 @@ class Brief(Record):
     task: str = Field(description="one of the skill's tasks")
     targets: Targets
     limits: Limits
-    assumptions: tuple[str, ...] = Field((), description="what was missing and how it was filled, one sentence each")
+    assumptions: tuple[str, ...] = Field(
+        default=(), description="what was missing and how it was filled, one sentence each"
+    )

@@ -28,7 +28,30 @@ class Offer(Record):
     source: str
     as_of: str | None = Field(description="date of the price, ISO; null where the source gives none")
     executable: bool = Field(description="an executor here can run jobs on it")
-    doubts: tuple[str, ...] = Field((), description="why it must not be chosen; empty when it may")
+    doubts: tuple[str, ...] = Field(default=(), description="why it must not be chosen; empty when it may")
+
+
+class Gpu(Record):
+    """One GPU as its driver names it."""
+
+    name: str
+    memory_gib: float
+
+
+class Machine(Record):
+    """A machine's parts, and two speeds of one thread. Only the speeds vary between measurements."""
+
+    cpu_model: str
+    cores: int = Field(description="logical cores this process may use, affinity and container quota respected")
+    memory_gib: float = Field(description="main memory, or the container's limit where it is lower, GiB")
+    has_bf16: bool = Field(description="the CPU multiplies bfloat16 natively")
+    gpus: tuple[Gpu, ...]
+    single_thread_gflops: float = Field(gt=0, description="float32 64x64 matrix products, GFLOP per CPU-second")
+    memory_bandwidth_gb_s: float = Field(
+        gt=0, description="copying 48 MiB, bytes read plus bytes written, GB per CPU-second"
+    )
+    measured: bool = Field(default=True, description="false: assumed figures for a machine nobody measured")
+    notes: tuple[str, ...] = Field(default=(), description="what could not be found out, and why")
 
 
 class Prediction(Record):

@@ -1,0 +1,5 @@
+"""`python -m stratos` is the `stratos` program."""
+
+from .agent.cli import main
+
+main()

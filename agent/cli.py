@@ -1,0 +1,453 @@
+"""The command line: it parses and prints, nothing else."""
+
+# pyright: reportUnknownMemberType=false
+
+import json
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ..state.errors import ApprovalNeeded, Cancelled, NotAvailable, RequestError, StratosError
+
+if TYPE_CHECKING:
+    from ..state.evidence import Outcome
+    from ..state.workspace import Workspace
+    from .session import Approver
+
+FAILED, USAGE, APPROVAL, INTERRUPTED = 1, 2, 5, 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="One sentence in, a measured and served small language model out.",
+)
+deployments = typer.Typer(
+    invoke_without_command=True, rich_markup_mode=None, help="List the models served here; stop one."
+)
+app.add_typer(deployments, name="deployments")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
+At = Annotated[Path | None, typer.Option("--workspace", help="Folder of runs, journal and deployments [.stratos].")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `stratos runs` lists them.")]
+
+
+def main() -> None:
+    """Entry point of the `stratos` program."""
+    app()
+
+
+@app.command()
+def run(
+    request: Annotated[str, typer.Argument(help="What you want, in a sentence, or a YAML brief's path.")],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Approve the plan's money in advance, up to --max-usd or the brief's limit.")
+    ] = False,
+    max_usd: Annotated[float | None, typer.Option(min=0, help="All the money of the run, US dollars.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(min=0.1, help="All the time of the run, minutes.")] = None,
+    planner: Annotated[str, typer.Option(help="Who plans: rules.")] = "rules",
+    workspace: At = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of data, weights and order.")] = 0,
+    no_deploy: Annotated[bool, typer.Option("--no-deploy", help="Stop after the verdict; serve nothing.")] = False,
+    local_usd_per_hour: Annotated[
+        float, typer.Option(min=0, help="What an hour of this machine costs you, US dollars.")
+    ] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Carry out a request: plan, make data, train, measure, plan again where needed, serve."""
+    _start(
+        request,
+        as_json,
+        workspace,
+        max_usd=max_usd,
+        max_minutes=max_minutes,
+        approved=yes,
+        settings={"planner": planner, "seed": seed, "deploy": not no_deploy, "local_usd_per_hour": local_usd_per_hour},
+    )
+
+
+@app.command()
+def plan(
+    request: Annotated[str, typer.Argument(help="What you want, in a sentence, or a YAML brief's path.")],
+    max_usd: Annotated[float | None, typer.Option(min=0, help="All the money of the run, US dollars.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(min=0.1, help="All the time of the run, minutes.")] = None,
+    workspace: At = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    local_usd_per_hour: Annotated[
+        float, typer.Option(min=0, help="What an hour of this machine costs you, US dollars.")
+    ] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Show the brief, the priced servers, the front and the plan; spend nothing."""
+    _start(
+        request,
+        as_json,
+        workspace,
+        max_usd=max_usd,
+        max_minutes=max_minutes,
+        approved=False,
+        settings={"seed": seed, "plan_only": True, "local_usd_per_hour": local_usd_per_hour},
+    )
+
+
+@app.command()
+def resume(
+    run_id: RunName,
+    yes: Annotated[bool, typer.Option("--yes", help="Approve the plan's money that the run is waiting for.")] = False,
+    workspace: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """Continue a run that was stopped, killed or is waiting for approval."""
+    from . import session
+
+    with _errors(as_json, run_id):
+        with _shown(as_json) as shown:
+            outcome = session.resume(
+                run_id, workspace=_workspace(workspace), shown=shown, approver=_approver(yes, as_json)
+            )
+        _leave(outcome, as_json)
+
+
+@app.command()
+def replay(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None:
+    """Take every decision of a run again from its record and compare; nothing is run or written."""
+    from dataclasses import asdict
+
+    from . import session
+
+    with _errors(as_json):
+        found = session.replay(run_id, workspace=_workspace(workspace))
+        if as_json:
+            _json(asdict(found))
+        elif found.divergence:
+            _say(
+                f"{run_id}: differs at step {found.divergence['seq']} ({found.divergence['step']}), {found.divergence['what']}"
+            )
+            _say(f"  recorded: {found.divergence['recorded']!r}\n  now:      {found.divergence['now']!r}")
+        else:
+            unfinished = "" if found.finished else " up to where the record ends (the run was not finished)"
+            _say(
+                f"{run_id}: identical{unfinished}, {found.steps} rows, {found.seconds:.2f} s, head {found.head_hash[:16]}"
+            )
+        raise typer.Exit(0 if found.identical else FAILED)
+
+
+@app.command()
+def runs(workspace: At = None, as_json: AsJson = False) -> None:
+    """List all runs."""
+    from dataclasses import asdict
+
+    from ..state.journal import Journal
+
+    with _errors(as_json):
+        listed = Journal(_workspace(workspace)).runs()
+        if as_json:
+            _json([asdict(one) for one in listed])
+            return
+        rows = [(one.run_id, one.status, str(one.rows), one.started_at[:19], one.request) for one in listed]
+        _table(
+            ("run", "status", "rows", "started (UTC)", "request"),
+            rows,
+            empty='no runs yet: `stratos run "..."` starts one',
+        )
+
+
+@app.command()
+def show(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None:
+    """Show what a run did, step by step."""
+    from ..state.journal import Journal
+
+    with _errors(as_json):
+        rows = Journal(_workspace(workspace)).verified_rows(run_id)
+        if as_json:
+            _json(
+                [
+                    {
+                        "seq": row.seq,
+                        "kind": row.kind,
+                        "name": row.name,
+                        "at": row.recorded_at,
+                        "seconds": row.seconds,
+                        "input": row.input,
+                        "output": row.output,
+                        "hash": row.hash,
+                    }
+                    for row in rows
+                ]
+            )
+            return
+        from rich.console import Console
+
+        from . import session
+        from .display import RichDisplay
+
+        found = session.replay(run_id, workspace=_workspace(workspace), shown=RichDisplay(Console(), whole_record=True))
+        if found.divergence:
+            _fail(f"the rest cannot be shown by this version: {found.divergence}", FAILED, as_json)
+
+
+@app.command()
+def audit(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None:
+    """Check that no row of a run was changed since it was written."""
+    from dataclasses import asdict
+
+    from ..state.journal import Journal
+
+    with _errors(as_json):
+        found = Journal(_workspace(workspace)).verify(run_id)
+        if as_json:
+            _json(asdict(found))
+        elif found.ok:
+            _say(f"{run_id}: intact, {found.rows} rows, head {found.head_hash}")
+        else:
+            _say(f"{run_id}: row {found.bad_seq} is not what was written: {found.problem}", err=True)
+        raise typer.Exit(0 if found.ok else FAILED)
+
+
+@app.command()
+def prices(
+    cloud: Annotated[list[str] | None, typer.Option(help="Only these clouds; may be repeated.")] = None,
+    accelerator: Annotated[
+        list[str] | None, typer.Option(help="Only these accelerators, such as H100; may be repeated.")
+    ] = None,
+    region: Annotated[list[str] | None, typer.Option(help="Only regions that start so; may be repeated.")] = None,
+    spot: Annotated[bool, typer.Option("--spot", help="Spot prices.")] = False,
+    max_usd_per_hour: Annotated[float | None, typer.Option(min=0.0001)] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 25,
+    as_json: AsJson = False,
+) -> None:
+    """List what servers cost, cheapest first, with source and date."""
+    from ..tools.pricing.look_up import LookUpPrices, look_up_prices
+
+    with _errors(as_json):
+        asked = LookUpPrices(
+            clouds=tuple(cloud or ()),
+            accelerators=tuple(accelerator or ()),
+            regions=tuple(region or ()),
+            spot=spot,
+            max_usd_per_hour=max_usd_per_hour,
+            limit=limit,
+        )
+        found = look_up_prices(asked)
+        if as_json:
+            _json(found.model_dump(mode="json"))
+            return
+        rows = [
+            (offer.id, f"{offer.usd_per_hour:.4f}", offer.as_of or "undated", offer.source, "; ".join(offer.doubts))
+            for offer in found.offers
+        ]
+        _table(("offer", "$/hour", "as of", "source", "doubts: never chosen"), rows, empty="no offer fits")
+        _say(f"{len(found.offers)} of {found.considered} offers shown; {found.doubtful} are doubtful and never chosen")
+
+
+@app.command()
+def skills(as_json: AsJson = False) -> None:
+    """List the skills and their tasks."""
+    from ..skills import load, names
+
+    with _errors(as_json):
+        listed = [
+            {"skill": name, "task": task.name, "description": task.description}
+            for name in names()
+            for task in load(name).tasks.values()
+        ]
+        if as_json:
+            _json(listed)
+            return
+        _table(("skill", "task", "what it does"), [tuple(row.values()) for row in listed], empty="no skills")
+
+
+@app.command()
+def ask(
+    name: Annotated[str, typer.Argument(help="A deployment, as `stratos deployments` lists them.")],
+    question: Annotated[str, typer.Argument(help="The question; a skill's own notation or a plain sentence.")],
+    workspace: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a served model, and have the skill's verifier check the answer."""
+    from .asking import ask as ask_deployment
+
+    with _errors(as_json):
+        answer = ask_deployment(_workspace(workspace), name, question)
+        if as_json:
+            _json(answer)
+            return
+        _say(str(answer["completion"]))
+        _say("the verifier agrees" if answer["verified"] else "the verifier does NOT agree", err=True)
+
+
+@app.command()
+def doctor(workspace: At = None, as_json: AsJson = False) -> None:
+    """Say what is there, what is missing and how to add it."""
+    from .doctor import checks
+
+    with _errors(as_json):
+        found = checks(_workspace(workspace))
+        if as_json:
+            _json([check.model_dump() for check in found])
+        else:
+            _table(
+                ("", "what", "state", "to add it"),
+                [("ok" if one.ok else "--", one.name, one.state, one.to_add) for one in found],
+                empty="",
+            )
+        raise typer.Exit(0 if all(one.ok for one in found if one.required) else FAILED)
+
+
+@deployments.callback()
+def list_deployments(context: typer.Context, workspace: At = None, as_json: AsJson = False) -> None:
+    """List the models served here."""
+    if context.invoked_subcommand is not None:
+        return
+    from ..tools.serving.deployments import listing
+
+    with _errors(as_json):
+        found = listing(_workspace(workspace).path)
+        if as_json:
+            _json([one.model_dump(mode="json") for one in found])
+            return
+        rows = [(one.name, one.status, one.base_url, one.engine, one.run_id, str(one.api_key_file)) for one in found]
+        _table(("name", "status", "endpoint", "engine", "run", "API key in"), rows, empty="nothing is served")
+
+
+@deployments.command()
+def stop(name: Annotated[str, typer.Argument()], workspace: At = None, as_json: AsJson = False) -> None:
+    """Stop serving a model."""
+    from ..tools.serving.deployments import stop as stop_deployment
+
+    with _errors(as_json):
+        stopped = stop_deployment(_workspace(workspace).path, name)
+        if as_json:
+            _json(stopped.model_dump(mode="json"))
+        else:
+            _say(f"{name}: {stopped.status}")
+
+
+def _workspace(path: Path | None) -> "Workspace":
+    from ..state.workspace import Workspace
+
+    return Workspace(path) if path else Workspace()
+
+
+def _start(
+    request: str,
+    as_json: bool,
+    workspace: Path | None,
+    *,
+    max_usd: float | None,
+    max_minutes: float | None,
+    approved: bool,
+    settings: dict[str, Any],
+) -> NoReturn:
+    from ..tools.base import Settings
+    from . import session
+    from .intake import read_brief_file
+
+    started: list[str] = []
+    with _errors(as_json, started):
+        limits = {"max_usd": max_usd, "max_hours": max_minutes / 60 if max_minutes else None}
+        brief = read_brief_file(Path(request), **limits) if request.endswith((".yaml", ".yml")) else None
+        with _shown(as_json) as shown:
+            outcome = session.start(
+                brief.request if brief else request,
+                workspace=_workspace(workspace),
+                settings=Settings(**limits, **settings, approved=approved),
+                brief=brief,
+                shown=shown,
+                approver=_approver(approved, as_json),
+                on_start=started.append,
+            )
+        _leave(outcome, as_json)
+
+
+def _approver(yes: bool, as_json: bool) -> "Approver":
+    """Who is asked about money: --yes, the person at the terminal, or nobody."""
+    from . import session
+
+    def at_the_terminal(question: dict[str, Any]) -> bool:
+        return yes or typer.confirm(f"Approve up to ${question['usd']:.4f} for {question['plan']}?")
+
+    if not yes and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
+        return session.nobody
+    return at_the_terminal
+
+
+@contextmanager
+def _shown(as_json: bool) -> Generator[Any]:
+    """The display: on standard output, or on standard error when that is kept for JSON."""
+    from rich.console import Console
+
+    from .display import RichDisplay
+
+    shown = RichDisplay(Console(stderr=as_json))
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+def _leave(outcome: "Outcome", as_json: bool) -> NoReturn:
+    from . import session
+
+    if as_json:
+        _json(outcome.model_dump(mode="json"))
+    raise typer.Exit(session.EXIT_CODES[outcome.status])
+
+
+@contextmanager
+def _errors(as_json: bool, started: "list[str] | str" = "") -> Generator[None]:
+    """Turns the library's exceptions into exit text and exit codes; `started` names the run, once it has begun."""
+    try:
+        yield
+    except RequestError as error:
+        _fail(
+            "the request cannot be used:\n" + "\n".join(f"  - {problem}" for problem in error.problems), USAGE, as_json
+        )
+    except ApprovalNeeded as error:
+        _fail(str(error), APPROVAL, as_json)
+    except (KeyboardInterrupt, Cancelled):
+        _fail(
+            f"stopped; the journal is whole and nothing is left running.{_how_to_resume(started)}", INTERRUPTED, as_json
+        )
+    except NotAvailable as error:
+        _fail(str(error), USAGE, as_json)
+    except StratosError as error:
+        _fail(f"{error}{_how_to_resume(started)}", FAILED, as_json)
+
+
+def _how_to_resume(started: "list[str] | str") -> str:
+    name = started if isinstance(started, str) else "".join(started)
+    return f"\nContinue with: stratos resume {name}" if name else ""
+
+
+def _fail(text: str, code: int, as_json: bool) -> NoReturn:
+    if as_json:
+        _json({"error": text, "exit_code": code})
+    _say(text.rstrip(), err=True)
+    raise typer.Exit(code)
+
+
+def _json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    typer.echo(text, err=err)
+
+
+def _table(columns: tuple[str, ...], rows: list[Any], *, empty: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        _say(empty)
+        return
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(str, row))
+    Console().print(table)

@@ -1,0 +1,101 @@
+"""What a planner sees: a small digest of the run's state, never the whole of it."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ..state.brief import Brief, Record
+from ..state.plan import Candidate
+from ..state.run import RunState
+from ..tools.distill import examples_needed
+
+FRONT_SHOWN = 8
+
+Phase = Literal[
+    "look_up_prices",
+    "match_models",
+    "classify_complexity",
+    "choose",
+    "data",
+    "distill",
+    "evaluate",
+    "re-plan",
+    "sealed",
+    "end",
+]
+
+
+class Digest(Record):
+    """The state in a planner's words; the newest human message of every planner call is this as JSON."""
+
+    brief: Brief
+    phase: Phase = Field(description="what is missing next, if the plan is followed")
+    usd_left: float
+    prices: str
+    students: tuple[str, ...]
+    complexity: str
+    front: tuple[Candidate, ...]
+    plan: Candidate | None
+    plan_reason: str
+    examples_made: int
+    examples_needed: int
+    attempts: tuple[dict[str, Any], ...]
+    last_verdict: dict[str, Any] | None
+    problem: str = Field(description="what was wrong with the last call; empty when nothing was")
+
+
+def digest(state: RunState) -> Digest:
+    """The digest of a state; pure."""
+    brief, choice = state.known_brief, state.choice
+    plan = state.known_plan.candidate if state.has_plan else None
+    verdict = state.verdicts[-1] if state.verdicts else None
+    return Digest(
+        brief=brief,
+        phase=_phase(state),
+        usd_left=round((brief.limits.usd or 0.0) - state.spent_usd, 6),
+        prices=state.offers_note,
+        students=tuple(shape.name for shape in state.match.students) if state.match else (),
+        complexity=state.complexity.verdict if state.complexity else "",
+        front=choice.front[:FRONT_SHOWN] if choice else (),
+        plan=plan,
+        plan_reason=choice.reason if choice else "",
+        examples_made=state.data.examples if state.data else 0,
+        examples_needed=examples_needed(state, plan) if plan else 0,
+        attempts=tuple(_attempt_line(state, index) for index in range(len(state.attempts))),
+        last_verdict=verdict.model_dump(mode="json") if verdict else None,
+        problem=state.last_problem,
+    )
+
+
+def _attempt_line(state: RunState, index: int) -> dict[str, Any]:
+    attempt = state.attempts[index]
+    return {
+        "student": attempt.candidate.student,
+        "tokens": attempt.tokens,
+        "exact": {item.split: item.student.exact.value for item in attempt.evaluations},
+    }
+
+
+def _phase(state: RunState) -> Phase:
+    before: tuple[tuple[object, Phase], ...] = (
+        (state.offers, "look_up_prices"),
+        (state.match, "match_models"),
+        (state.complexity, "classify_complexity"),
+        (state.choice, "choose"),
+    )
+    for value, phase in before:
+        if value is None:
+            return phase
+    return _attempt_phase(state) if state.has_plan else "end"
+
+
+def _attempt_phase(state: RunState) -> Phase:
+    """Where the current plan's attempt stands."""
+    plan = state.known_plan.candidate
+    if state.attempts and state.attempts[-1].candidate.id == plan.id:
+        verdict = state.verdicts[-1] if state.verdicts and state.verdicts[-1].attempt == len(state.attempts) else None
+        if verdict is None:
+            return "evaluate"
+        return "sealed" if verdict.next == "open_sealed" else "re-plan"
+    made = state.data.examples if state.data else 0
+    return "distill" if made >= examples_needed(state, plan) else "data"

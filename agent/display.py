@@ -1,0 +1,331 @@
+"""Shows a run as it happens: the brief, the servers, the plan, live progress, the figures, the verdicts, the bill."""
+
+from collections.abc import Sequence
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from ..state.evidence import Evaluation, Interval, Score
+from ..state.plan import Candidate, Prediction
+from ..state.run import RunState
+from ..tools.base import Event
+
+SPARKS = "▁▂▃▄▅▆▇█"
+FRONT_ROWS = 8
+CURVE_WIDTH = 48
+
+
+def sparkline(values: Sequence[float], width: int = CURVE_WIDTH) -> str:
+    """Values as a row of bars, thinned to the width."""
+    if not values:
+        return ""
+    step = max(1, -(-len(values) // width))
+    kept = values[::step]
+    low, high = min(kept), max(kept)
+    span = (high - low) or 1.0
+    return "".join(SPARKS[round((value - low) / span * (len(SPARKS) - 1))] for value in kept)
+
+
+def share(interval: Interval) -> str:
+    """A share with its 95 % interval."""
+    return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+
+
+def band(prediction: Prediction | None, scale: float = 1.0, unit: str = "") -> str:
+    """A prediction with its 80 % band."""
+    if prediction is None:
+        return "unknown"
+    low, value, high = (scale * figure for figure in (prediction.low, prediction.value, prediction.high))
+    return f"{value:.3g}{unit} ({low:.3g}–{high:.3g})"
+
+
+class RichDisplay:
+    """Prints to a rich console; plain lines where the output is no terminal."""
+
+    def __init__(self, console: Console, *, whole_record: bool = False) -> None:
+        self._console = console
+        self._whole_record = whole_record
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def step(self, name: str, run: RunState, *, replayed: bool, **details: object) -> None:
+        """Shows one step; recorded ones of a resumed run in one dim line each."""
+        if name == "start":
+            if not replayed:
+                self._start(str(details["call"]))
+            return
+        self._stop()
+        if replayed and name != "report" and not self._whole_record:
+            self._console.print(f"[dim]· {name.replace('_', ' ')}: taken from the record[/dim]")
+            return
+        show = getattr(self, f"_show_{name}", None)
+        if show is not None:
+            show(run, **details)
+
+    def event(self, tool: str, event: Event) -> None:
+        """Moves the progress bars of a running job."""
+        if self._progress is None:
+            return
+        if event.get("event") == "note":
+            self._progress.console.print(f"  [dim]{tool}: {event.get('text')}[/dim]")
+            return
+        label = str(event.get("what") or event.get("job") or tool.replace("_", " "))
+        if label not in self._tasks:
+            self._tasks[label] = self._progress.add_task(label, total=None, unit=str(event.get("unit", "")), extra="")
+        extra = f"loss {event['loss']}" if "loss" in event else ""
+        self._progress.update(
+            self._tasks[label],
+            completed=float(str(event.get("done", 0))),
+            total=float(str(event.get("total", 0))),
+            extra=extra,
+        )
+
+    def close(self) -> None:
+        """Ends any bar still shown, so that an error prints on a line of its own."""
+        self._stop()
+
+    def _start(self, call: str) -> None:
+        self._stop()
+        if call in ("generate_data", "distill", "evaluate", "deploy"):
+            self._progress = Progress(
+                TextColumn("  {task.description:<36}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[unit]}"),
+                _Rate(),
+                TimeRemainingColumn(),
+                TextColumn("[cyan]{task.fields[extra]}"),
+                console=self._console,
+            )
+            self._tasks = {}
+            self._progress.start()
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _title(self, text: str) -> None:
+        self._console.print()
+        self._console.rule(f"[bold]{text}", align="left", style="dim")
+
+    def _show_intake(self, run: RunState) -> None:
+        brief = run.known_brief
+        targets, limits = brief.targets, brief.limits
+        table = Table.grid(padding=(0, 2))
+        table.add_row("run", run.run_id)
+        table.add_row("request", brief.request)
+        table.add_row("skill, task", f"{brief.skill}, {brief.task}")
+        rule = targets.accuracy_rule.replace("_", " ")
+        table.add_row(
+            "accuracy", f"at least {targets.accuracy:.1%} exact ({rule})" if targets.accuracy else "no target"
+        )
+        latency = f"p95 at most {targets.latency_p95_ms:g} ms" if targets.latency_p95_ms else "no target"
+        table.add_row("latency", latency)
+        if targets.throughput_rps:
+            table.add_row("throughput", f"at least {targets.throughput_rps:g} requests a second")
+        table.add_row("money", f"at most ${limits.usd or 0:.2f}")
+        if limits.hours:
+            table.add_row("time", f"at most {60 * limits.hours:g} minutes")
+        for assumption in brief.assumptions:
+            table.add_row("assumed", f"[yellow]{assumption}")
+        self._title("Brief")
+        self._console.print(table)
+
+    def _show_look_up_prices(self, run: RunState) -> None:
+        self._title("Servers")
+        self._console.print(run.offers_note)
+        table = Table(box=None, pad_edge=False)
+        for column in ("server", "accelerator", "$/hour", "priced", "can run here"):
+            table.add_column(column, justify="right" if column == "$/hour" else "left")
+        for offer in (run.offers or ())[:FRONT_ROWS]:
+            accelerator = f"{offer.accelerator_count} x {offer.accelerator}" if offer.accelerator else "CPU"
+            runs = "yes" if offer.executable else "no executor"
+            table.add_row(
+                offer.id.split("/")[0] + "/" + offer.instance_type,
+                accelerator,
+                f"{offer.usd_per_hour:.4f}",
+                offer.as_of or "undated",
+                runs,
+            )
+        self._console.print(table)
+
+    def _show_match_models(self, run: RunState) -> None:
+        assert run.match is not None
+        students = ", ".join(
+            f"{shape.name} ({size:,} parameters)"
+            for shape, size in zip(run.match.students, run.match.parameters, strict=True)
+        )
+        self._title("Teacher and students")
+        self._console.print(f"teacher {run.match.teacher}; students built from scratch: {students}")
+
+    def _show_classify_complexity(self, run: RunState) -> None:
+        assert run.complexity is not None
+        self._title("How hard is it?")
+        self._console.print(f"[bold]{run.complexity.verdict}[/bold] (probability {run.complexity.probability:.2f})")
+        for line in run.complexity.evidence:
+            self._console.print(f"  · {line}")
+
+    def _show_solve_pareto(self, run: RunState) -> None:
+        choice = run.choice
+        assert choice is not None
+        chosen = choice.plan.candidate.id if choice.plan else None
+        self._title("Front and plan" if not run.attempts else "New plan")
+        table = Table(
+            box=None,
+            pad_edge=False,
+            title=f"{len(choice.front)} of {choice.candidates:,} candidates are beaten by no other",
+            title_justify="left",
+            title_style="dim",
+        )
+        for column in ("", "server", "student", "tokens", "exact (80 % band)", "p95 ms", "minutes", "$"):
+            table.add_column(column)
+        for candidate in _rows_to_show(choice.front, chosen, choice.plan.candidate if choice.plan else None):
+            table.add_row(*_candidate_cells(candidate, chosen))
+        self._console.print(table)
+        style = "bold green" if choice.plan else "bold red"
+        self._console.print(Text(f"plan: {choice.reason}" if choice.plan else f"no plan: {choice.reason}", style=style))
+        if choice.plan:
+            for line in choice.excluded:
+                self._console.print(Text(f"  not {line}", style="dim"))
+
+    def _show_approve(self, run: RunState) -> None:
+        self._console.print(f"approved: up to ${run.approved_usd or 0:.4f} for this plan")
+
+    def _show_generate_data(self, run: RunState) -> None:
+        data = run.data
+        assert data is not None
+        held_out = ", ".join(f"{split.name} {split.n}" for split in data.splits)
+        self._console.print(
+            f"data: {data.examples:,} training examples made in reverse, each verified; {data.rejected_by_verifier} rejected, "
+            f"{data.dropped_as_leaks} dropped because a held-out item equals them under the skill's symmetries; held out: {held_out}"
+        )
+
+    def _show_distill(self, run: RunState) -> None:
+        attempt = run.attempts[-1]
+        losses = [loss for _, loss in attempt.curve]
+        self._console.print(
+            f"attempt {attempt.number}: {attempt.candidate.student}, {attempt.tokens:,} tokens in {attempt.seconds:.0f} s "
+            f"({attempt.cpu_seconds:.0f} CPU-s), stopped by {attempt.stopped_by}"
+        )
+        if losses:
+            self._console.print(f"  loss {losses[0]:.2f} {sparkline(losses)} {losses[-1]:.3f}")
+
+    def _show_evaluate(self, run: RunState) -> None:
+        attempt = run.attempts[-1]
+        evaluation = attempt.evaluations[-1]
+        self._title(
+            f"Measured on {evaluation.split} ({evaluation.student.exact.n} items, sha256 {evaluation.split_sha256[:12]})"
+        )
+        self._console.print(_score_table(evaluation))
+        predicted = attempt.candidate.accuracy
+        if predicted is not None:
+            self._console.print(
+                f"predicted {predicted.value:.1%} (80 % band {predicted.low:.1%} to {predicted.high:.1%})"
+            )
+        if evaluation.latency:
+            latency = evaluation.latency
+            self._console.print(
+                f"latency over HTTP, {latency.n} requests: p50 {latency.p50_ms:.1f} ms, p95 {latency.p95_ms:.1f} ms, p99 "
+                f"{latency.p99_ms:.1f} ms (predicted p95 {band(attempt.candidate.latency_p95_ms)}); "
+                f"{latency.throughput_rps:.0f} requests a second with {latency.clients} clients"
+            )
+
+    def _show_judge(self, run: RunState) -> None:
+        verdict = run.verdicts[-1]
+        style = "bold green" if verdict.met else "bold yellow"
+        head = "met" if verdict.met else "missed"
+        self._console.print(Text(f"verdict on {verdict.split}: {head}; {verdict.reason}", style=style))
+        for miss in verdict.misses:
+            self._console.print(f"  {miss.constraint}: what would act on it: {miss.levers}")
+        if verdict.next == "replan":
+            self._console.print("  → planning again with this evidence")
+
+    def _show_deploy(self, run: RunState) -> None:
+        deployment = run.deployment
+        assert deployment is not None
+        self._title("Served")
+        self._console.print(f"{deployment.name} at {deployment.base_url} ({deployment.engine})")
+        right = "the verifier agrees" if deployment.verified else "[red]the verifier does not agree[/red]"
+        self._console.print(f"  asked    {deployment.question}\n  answered {deployment.answer}   ({right})")
+
+    def _show_refused(self, run: RunState, *, call: str) -> None:
+        self._console.print(Text(f"guard: {call} refused: {run.last_problem}", style="yellow"))
+
+    def _show_report(self, run: RunState) -> None:
+        result = run.outcome
+        assert result is not None
+        bill = Table(box=None, pad_edge=False)
+        for column in ("bill", "reserved $", "settled $", "how reckoned"):
+            bill.add_column(column)
+        for entry in run.bill:
+            settled = "" if entry.settled_usd is None else f"{entry.settled_usd:.4f}"
+            bill.add_row(entry.step, f"{entry.reserved_usd:.4f}", settled, entry.basis)
+        limit = run.brief.limits.usd if run.brief else None
+        total = f"total ${result.spent_usd:.4f}" + (f" of ${limit:.2f} allowed" if limit is not None else "")
+        colour = {"met": "green", "missed": "yellow"}.get(result.status, "red")
+        lines: list[object] = [Text(f"{result.status}: {result.reason}", style=f"bold {colour}")]
+        if result.nearest:
+            lines.append(Text(f"nearest that can be had: {result.nearest}"))
+        if run.bill:
+            lines.append(bill)
+        lines.append(Text(f"{total}; {60 * run.hours_used:.1f} minutes of work"))
+        lines.append(
+            Text(
+                f"evidence: stratos show {run.run_id} · stratos audit {run.run_id} · stratos replay {run.run_id}",
+                style="dim",
+            )
+        )
+        self._console.print()
+        self._console.print(Panel(Group(*lines), title="Outcome", title_align="left", border_style=colour))  # pyright: ignore[reportArgumentType]
+
+
+class _Rate(TextColumn):
+    """Units per second, blank until known."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: object) -> Text:
+        speed = getattr(task, "finished_speed", None) or getattr(task, "speed", None)
+        return Text(f"{speed:,.0f}/s" if speed else "", style="magenta")
+
+
+def _rows_to_show(front: Sequence[Candidate], chosen: str | None, plan: Candidate | None) -> list[Candidate]:
+    """The chosen row and its neighbours: what can run here first, then the rest, cheapest first."""
+    ordered = sorted(front, key=lambda one: (one.id != chosen, not one.executable, one.usd.value, one.hours.value))
+    if plan is not None and all(one.id != chosen for one in ordered):
+        ordered.insert(0, plan)
+    return ordered[:FRONT_ROWS]
+
+
+def _candidate_cells(candidate: Candidate, chosen: str | None) -> tuple[str, ...]:
+    accuracy = candidate.accuracy
+    exact = f"{accuracy.value:.1%} ({accuracy.low:.1%}–{accuracy.high:.1%})" if accuracy else "unknown"
+    return (
+        "→" if candidate.id == chosen else "",
+        candidate.offer_id if candidate.executable else f"[dim]{candidate.offer_id}",
+        candidate.student,
+        f"{candidate.train_tokens / 1e6:g}M",
+        exact,
+        band(candidate.latency_p95_ms),
+        band(candidate.hours, 60),
+        band(candidate.usd),
+    )
+
+
+def _score_table(evaluation: Evaluation) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "exact, 95 % interval", "answer alone, 95 % interval", "n"):
+        table.add_column(column)
+    rows: list[tuple[Score, str]] = [
+        (evaluation.student, "bold"),
+        *((control, "dim") for control in evaluation.controls),
+    ]
+    for score, style in rows:
+        name = score.name if style == "bold" else f"control: {score.name}"
+        table.add_row(name, share(score.exact), share(score.answer), str(score.exact.n), style=style)
+    return table

@@ -1,0 +1,289 @@
+"""The state machine: intake -> plan <-> act -> judge -> { plan | deploy } -> report, with an approval before money.
+
+Nodes are plain functions. Everything they decide or do passes through the recorder, so a resumed run takes the recorded
+steps at once and a replay compares them.
+"""
+
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypedDict
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, interrupt
+
+from ..state.brief import Brief
+from ..state.errors import RequestError
+from ..state.evidence import Entry, OutcomeStatus, Verdict
+from ..state.journal import Recorder
+from ..state.run import RunState
+from ..state.workspace import Workspace
+from ..tools.base import Context, Event, Settings, Tool
+from ..tools.evaluate import EVALUATION_MINUTES
+from ..tools.executor import Executor
+from .digest import digest
+from .guard import Ruling, rule
+from .intake import read_request
+from .judge import judge
+from .report import outcome
+
+MAX_CORRECTIONS = 5
+"""Refused calls in one run after which the planner is taken to be stuck."""
+
+RECURSION_LIMIT = 500
+
+
+class Shown(Protocol):
+    """Receives what happened, for display only."""
+
+    def step(self, name: str, run: RunState, *, replayed: bool, **details: object) -> None:
+        """One step ended; `run` is the state after it."""
+        ...
+
+    def event(self, tool: str, event: Event) -> None:
+        """A running job reported something."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """What the nodes work with; fixed for one run of the graph."""
+
+    recorder: Recorder
+    settings: Settings
+    tools: Mapping[str, Tool[Any, Any]]
+    planner: BaseChatModel
+    workspace: Workspace
+    executor: Executor
+    shown: Shown
+    given_brief: Brief | None = None
+
+
+class GraphState(TypedDict):
+    """What flows between nodes."""
+
+    run: RunState
+    call: dict[str, Any]
+
+
+def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "report"]]:
+    """Turns the request into a brief, or refuses it with every problem named."""
+    context, run = runtime.context, state["run"]
+
+    def read() -> dict[str, Any]:
+        if context.given_brief is not None:
+            return {"brief": context.given_brief.model_dump(mode="json")}
+        try:
+            limits = {"max_usd": context.settings.max_usd, "max_hours": context.settings.max_hours}
+            return {"brief": read_request(run.request, **limits).model_dump(mode="json")}
+        except RequestError as error:
+            return {"problems": error.problems}
+
+    result, replayed = _take(context, "intake", {"request": run.request}, read, kind="decision")
+    if "problems" in result:
+        return _end(run, "refused", "; ".join(result["problems"]))
+    run = run.model_copy(update={"brief": Brief.model_validate(result["brief"])})
+    context.shown.step("intake", run, replayed=replayed)
+    return Command(goto="plan", update={"run": run})
+
+
+def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["act", "report"]]:
+    """Asks the planner for the next call."""
+    context, run = runtime.context, state["run"]
+    if run.corrections >= MAX_CORRECTIONS:
+        return _end(run, "failed", f"the planner was corrected {run.corrections} times in a row: {run.last_problem}")
+    seen = digest(run)
+
+    def ask() -> dict[str, Any]:
+        system = SystemMessage("You plan a Stratos run. Answer with one tool call.")
+        reply = context.planner.invoke([system, HumanMessage(seen.model_dump_json())])
+        assert isinstance(reply, AIMessage)
+        call = reply.tool_calls[0]
+        return {"name": call["name"], "args": call["args"], "why": str(reply.content)}
+
+    call, _ = _take(context, "plan", seen.model_dump(mode="json"), ask, kind="decision")
+    if call["name"] == "finish":
+        return _end(run, call["args"]["status"], call["args"]["reason"])
+    return Command(goto="act", update={"call": call})
+
+
+def act(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "approve", "judge", "report"]]:
+    """Has the guard rule on the call, runs the tool, settles what it cost."""
+    context, run, call = runtime.context, state["run"], state["call"]
+    run, problem = _call(context, run, call["name"], call["args"])
+    if problem:
+        return Command(goto="plan", update={"run": run})
+    if context.settings.plan_only and run.has_plan:
+        return _end(run, "planned", run.known_plan.reason)
+    if call["name"] == "solve_pareto" and _to_approve(context, run) > 0:
+        return Command(goto="approve", update={"run": run})
+    return Command(goto="judge" if call["name"] == "evaluate" else "plan", update={"run": run})
+
+
+def approve(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "report"]]:
+    """Waits for the user's word on the money; what was approved in advance is not asked again."""
+    context, run = runtime.context, state["run"]
+    wanted = _to_approve(context, run)
+    plan = run.known_plan
+    question = {"run_id": run.run_id, "plan": plan.candidate.id, "usd": wanted, "reason": plan.reason}
+    by_hand = not context.settings.approved
+    # Nothing is recorded before the interrupt: the node starts again from its top when the answer is there.
+    answer = interrupt(question) if by_hand and context.recorder.replayed_all else True
+    approved, replayed = _take(
+        context, "approve", question, lambda: {"approved": bool(answer), "by": "user" if by_hand else "in advance"}
+    )
+    if not approved["approved"]:
+        return _end(run, "cancelled", f"the plan was not approved: up to ${wanted:.4f}")
+    run = run.model_copy(update={"approved_usd": wanted, "approved_plan": question["plan"]})
+    context.shown.step("approve", run, replayed=replayed)
+    return Command(goto="plan", update={"run": run})
+
+
+def judge_node(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "deploy", "report"]]:
+    """Compares measured with wanted and sends the run on."""
+    context, run = runtime.context, state["run"]
+    attempt = run.attempts[-1]
+    given = {"attempt": attempt.number, "split": attempt.evaluations[-1].split}
+    found, replayed = _take(
+        context,
+        "judge",
+        given,
+        lambda: judge(run, context.settings.max_attempts).model_dump(mode="json"),
+        kind="decision",
+    )
+    verdict = Verdict.model_validate(found)
+    run = run.model_copy(update={"verdicts": (*run.verdicts, verdict)})
+    context.shown.step("judge", run, replayed=replayed)
+    if verdict.next == "stop":
+        return _end(run, "missed", verdict.reason)
+    if verdict.next == "deploy":
+        if not context.settings.deploy:
+            return _end(run, "met", verdict.reason)
+        return Command(goto="deploy", update={"run": run})
+    return Command(goto="plan", update={"run": run})
+
+
+def deploy(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["report"]]:
+    """Serves the winner; the same guard and record as any other call."""
+    context, run = runtime.context, state["run"]
+    brief = run.known_brief
+    run, problem = _call(context, run, "deploy", {"name": f"{brief.skill}-{brief.task}"})
+    if problem:
+        return _end(run, "failed", f"the model met its targets but was not served: {problem}")
+    return _end(run, "met", run.verdicts[-1].reason)
+
+
+def report(state: GraphState, runtime: Runtime[RunContext]) -> GraphState:
+    """Writes the run's last row."""
+    context, run = runtime.context, state["run"]
+    assert run.outcome is not None
+    context.recorder.finish(run.outcome.status, run.outcome.model_dump(mode="json"))
+    context.shown.step("report", run, replayed=False)
+    return state
+
+
+def build_graph() -> CompiledStateGraph[GraphState, RunContext, GraphState, GraphState]:
+    """The compiled graph; its memory holds one run's interrupts, the journal holds everything else."""
+    graph = StateGraph(GraphState, context_schema=RunContext)
+    graph.add_node("intake", intake)
+    graph.add_node("plan", plan)
+    graph.add_node("act", act)
+    graph.add_node("approve", approve)
+    graph.add_node("judge", judge_node)
+    graph.add_node("deploy", deploy)
+    graph.add_node("report", report)
+    graph.add_edge(START, "intake")
+    graph.add_edge("report", END)
+    return graph.compile(checkpointer=InMemorySaver())
+
+
+def _take(
+    context: RunContext,
+    name: str,
+    given: object,
+    do: Callable[[], object],
+    *,
+    kind: Literal["decision", "effect"] = "effect",
+) -> tuple[Any, bool]:
+    """A step's output, and whether it came from the record."""
+    replayed = not context.recorder.replayed_all
+    return context.recorder.step(name, given, do, kind=kind), replayed
+
+
+def _call(context: RunContext, run: RunState, name: str, arguments: Mapping[str, Any]) -> tuple[RunState, str | None]:
+    """One guarded tool call: ruling and reservation, the call, the settlement. Returns the state and any problem."""
+    folder = context.workspace.run_folder(run.run_id)
+    # The ruling is the step before the call, so the call's own number is one higher.
+    step_folder = folder / f"{context.recorder.position + 1:03d}-{name.replace('_', '-')}"
+    given = Context(
+        state=run,
+        settings=context.settings,
+        workspace=context.workspace.path,
+        run_folder=folder,
+        step_folder=step_folder,
+        executor=context.executor,
+        emit=lambda event: context.shown.event(name, event),
+    )
+    ruled, replayed = _take(
+        context,
+        f"guard {name}",
+        {"arguments": dict(arguments)},
+        lambda: rule(context.tools, given, name, arguments).model_dump(mode="json"),
+        kind="decision",
+    )
+    ruling = Ruling.model_validate(ruled)
+    if ruling.problem:
+        run = run.model_copy(update={"last_problem": ruling.problem, "corrections": run.corrections + 1})
+        context.shown.step("refused", run, replayed=replayed, call=name)
+        return run, ruling.problem
+    tool = context.tools[name]
+    parsed = tool.args.model_validate(ruling.arguments)
+    context.shown.step("start", run, replayed=not context.recorder.replayed_all, call=name)
+    output, replayed = _take(
+        context,
+        f"tool {name}",
+        {"arguments": ruling.arguments},
+        lambda: tool.run(given, parsed).model_dump(mode="json"),
+        kind=tool.kind,
+    )
+    result = tool.result.model_validate(output)
+    run = tool.apply(run, result).model_copy(update={"last_problem": "", "corrections": 0})
+    run = _settle(context, run, ruling, tool.settle(given, result))
+    context.shown.step(name, run, replayed=replayed)
+    return run, None
+
+
+def _settle(context: RunContext, run: RunState, ruling: Ruling, usd: float) -> RunState:
+    """Puts what a paid call really cost in the place of its reservation."""
+    if ruling.reserved_usd <= 0:
+        return run
+    given = {"tool": ruling.tool, "reserved_usd": ruling.reserved_usd}
+    settled, _ = _take(context, "settle", given, lambda: {"usd": usd}, kind="decision")
+    entry = Entry(step=ruling.tool, reserved_usd=ruling.reserved_usd, settled_usd=settled["usd"], basis=ruling.basis)
+    return run.model_copy(update={"bill": (*run.bill, entry)})
+
+
+def _to_approve(context: RunContext, run: RunState) -> float:
+    """Money the plan may spend that was not approved yet, counted from the start of the run; 0 when none is needed."""
+    if not run.has_plan:
+        return 0.0
+    plan = run.known_plan
+    wanted = run.spent_usd + plan_cost_usd(run)
+    already = run.approved_usd or 0.0
+    return round(wanted, 6) if plan.offer.usd_per_hour > 0 and wanted > already else 0.0
+
+
+def plan_cost_usd(run: RunState) -> float:
+    """The most that carrying out the plan may still cost: its training and two evaluations."""
+    plan = run.known_plan
+    return plan.candidate.usd.high + 2 * EVALUATION_MINUTES / 60 * plan.offer.usd_per_hour
+
+
+def _end(run: RunState, status: OutcomeStatus, reason: str) -> Command[Any]:
+    return Command(goto="report", update={"run": run.model_copy(update={"outcome": outcome(run, status, reason)})})

@@ -1,0 +1,71 @@
+"""The guard: code, not prompt, between what a planner proposes and what happens.
+
+It checks, in this order, that the tool exists, its arguments are typed right, the call is in order, and the money fits
+the brief's limit and what the user approved. It does not judge whether a call is wise; that is the planner's and the
+judge's part.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ..state.brief import Record
+from ..state.errors import Correctable
+from ..state.run import RunState
+from ..tools.base import Context, Cost, Tool
+
+
+class Ruling(Record):
+    """What the guard decided about one call. `problem` is for the planner to correct; None means go."""
+
+    tool: str
+    arguments: dict[str, Any]
+    problem: str | None
+    reserved_usd: float
+    basis: str
+
+
+def rule(tools: Mapping[str, Tool[Any, Any]], context: Context, name: str, arguments: Mapping[str, Any]) -> Ruling:
+    """Decides one proposed call; pure in its arguments."""
+    try:
+        tool, parsed = _typed(tools, name, arguments)
+        if problem := tool.needs(context.state, parsed):
+            raise Correctable(f"{name} is out of order: {problem}")
+        cost = tool.estimate(context, parsed)
+        _check_money(context.state, cost, name)
+    except Correctable as error:
+        return Ruling(tool=name, arguments=dict(arguments), problem=str(error), reserved_usd=0.0, basis="")
+    return Ruling(
+        tool=name, arguments=parsed.model_dump(mode="json"), problem=None, reserved_usd=cost.usd, basis=cost.basis
+    )
+
+
+def _typed(
+    tools: Mapping[str, Tool[Any, Any]], name: str, arguments: Mapping[str, Any]
+) -> tuple[Tool[Any, Any], BaseModel]:
+    if name not in tools:
+        raise Correctable(f"there is no tool {name!r}; valid: {', '.join(tools)}")
+    try:
+        return tools[name], tools[name].args.model_validate(dict(arguments))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}" for item in error.errors())
+        valid = ", ".join(tools[name].args.model_fields) or "none"
+        raise Correctable(f"wrong arguments for {name}: {wrong}; valid arguments: {valid}") from error
+
+
+def _check_money(state: RunState, cost: Cost, name: str) -> None:
+    if cost.usd <= 0:
+        return
+    limit = state.known_brief.limits.usd or 0.0
+    if state.spent_usd + cost.usd > limit:
+        raise Correctable(
+            f"{name} would cost up to ${cost.usd:.4f} ({cost.basis}); ${state.spent_usd:.4f} of the limit of "
+            f"${limit:.2f} is spent or reserved, so it does not fit"
+        )
+    approved = state.approved_usd or 0.0
+    if state.spent_usd + cost.usd > approved:
+        raise Correctable(
+            f"{name} would cost up to ${cost.usd:.4f}; ${approved:.4f} is approved and ${state.spent_usd:.4f} of it is "
+            "spent or reserved: the plan must be approved first"
+        )

@@ -1,0 +1,136 @@
+"""The judge: compares what was measured with what was wanted, with the arithmetic, and says what happens next."""
+
+from ..state.brief import Brief, Targets
+from ..state.evidence import Evaluation, Latency, Miss, Next, Score, Verdict
+from ..state.run import RunState
+from ..tools.generate_data import DEVELOPMENT
+
+LEVERS = {
+    "accuracy": "more training tokens, a larger student, or data for the weakest items",
+    "latency": "a faster server, lower precision, or a smaller student",
+    "throughput": "a faster server, more replicas, or a smaller student",
+    "dollars": "a cheaper server, spot prices, or a smaller student",
+    "hours": "a faster server, a smaller student, or fewer training tokens",
+}
+
+
+def judge(state: RunState, max_attempts: int) -> Verdict:
+    """The verdict on the newest evaluation of the newest attempt; pure."""
+    brief, attempt = state.known_brief, state.attempts[-1]
+    evaluation = attempt.evaluations[-1]
+    misses = [*_missed(brief.targets, evaluation), *_passed_limits(state, brief)]
+    cheaper = _cheaper_control(brief.targets, evaluation)
+    verdict_next, reason = _next(state, evaluation, misses, cheaper, max_attempts)
+    return Verdict(
+        attempt=attempt.number,
+        split=evaluation.split,
+        met=not misses,
+        rule=brief.targets.accuracy_rule,
+        misses=tuple(misses),
+        cheaper_control=cheaper,
+        next=verdict_next,
+        reason=reason,
+    )
+
+
+def _accuracy_miss(targets: Targets, score: Score) -> Miss | None:
+    if targets.accuracy is None:
+        return None
+    by_bound = targets.accuracy_rule == "lower_bound"
+    got = score.exact.low if by_bound else score.exact.value
+    if got >= targets.accuracy:
+        return None
+    measured = f"{score.exact.value:.1%} of {score.exact.n} items, 95 % interval {score.exact.low:.1%} to {score.exact.high:.1%}"
+    what = "the interval's lower end" if by_bound else "the measured value"
+    return Miss(
+        constraint="accuracy",
+        wanted=targets.accuracy,
+        got=got,
+        arithmetic=f"{measured}; {what} is {100 * (targets.accuracy - got):.1f} points below {targets.accuracy:.1%}",
+        levers=LEVERS["accuracy"],
+    )
+
+
+def _latency_misses(targets: Targets, latency: Latency | None) -> list[Miss]:
+    misses: list[Miss] = []
+    if latency is None:
+        return misses
+    if targets.latency_p95_ms is not None and latency.p95_ms > targets.latency_p95_ms:
+        over = f"p95 {latency.p95_ms:.1f} ms over {latency.n} requests, {latency.p95_ms / targets.latency_p95_ms:.2f} times"
+        misses.append(
+            Miss(
+                constraint="latency",
+                wanted=targets.latency_p95_ms,
+                got=latency.p95_ms,
+                arithmetic=f"{over} the target of {targets.latency_p95_ms:g} ms",
+                levers=LEVERS["latency"],
+            )
+        )
+    if targets.throughput_rps is not None and latency.throughput_rps < targets.throughput_rps:
+        under = f"{latency.throughput_rps:.1f} requests a second with {latency.clients} clients"
+        misses.append(
+            Miss(
+                constraint="throughput",
+                wanted=targets.throughput_rps,
+                got=latency.throughput_rps,
+                arithmetic=f"{under}, wanted {targets.throughput_rps:g}",
+                levers=LEVERS["throughput"],
+            )
+        )
+    return misses
+
+
+def _missed(targets: Targets, evaluation: Evaluation) -> list[Miss]:
+    accuracy = _accuracy_miss(targets, evaluation.student)
+    return [*([accuracy] if accuracy else []), *_latency_misses(targets, evaluation.latency)]
+
+
+def _passed_limits(state: RunState, brief: Brief) -> list[Miss]:
+    misses: list[Miss] = []
+    if brief.limits.usd is not None and state.spent_usd > brief.limits.usd:
+        arithmetic = f"${state.spent_usd:.4f} spent, limit ${brief.limits.usd:.2f}"
+        misses.append(
+            Miss(
+                constraint="dollars",
+                wanted=brief.limits.usd,
+                got=state.spent_usd,
+                arithmetic=arithmetic,
+                levers=LEVERS["dollars"],
+            )
+        )
+    if brief.limits.hours is not None and state.hours_used > brief.limits.hours:
+        arithmetic = f"{60 * state.hours_used:.1f} minutes of work, limit {60 * brief.limits.hours:g}"
+        misses.append(
+            Miss(
+                constraint="hours",
+                wanted=brief.limits.hours,
+                got=state.hours_used,
+                arithmetic=arithmetic,
+                levers=LEVERS["hours"],
+            )
+        )
+    return misses
+
+
+def _cheaper_control(targets: Targets, evaluation: Evaluation) -> str | None:
+    """The first control that reaches the accuracy target by the same rule as the student."""
+    if targets.accuracy is None:
+        return None
+    return next((control.name for control in evaluation.controls if _accuracy_miss(targets, control) is None), None)
+
+
+def _next(
+    state: RunState, evaluation: Evaluation, misses: list[Miss], cheaper: str | None, max_attempts: int
+) -> tuple[Next, str]:
+    sealed = evaluation.split != DEVELOPMENT
+    if not misses and not sealed:
+        return "open_sealed", "every target is met on the development split; the sealed split decides"
+    if not misses:
+        also = f"; do not distil: {cheaper!r} meets the accuracy target too" if cheaper else ""
+        return "deploy", f"every target is met on {evaluation.split}, which was opened once{also}"
+    worst = "; ".join(f"{miss.constraint}: {miss.arithmetic}" for miss in misses)
+    if any(miss.constraint in ("dollars", "hours") for miss in misses):
+        return "stop", f"a limit is reached ({worst})"
+    if len(state.attempts) >= max_attempts:
+        return "stop", f"missed after {len(state.attempts)} attempts, the most allowed ({worst})"
+    return "replan", worst

@@ -1,0 +1,171 @@
+"""Starts, resumes and replays runs: the one way in for the command line and for Python programs."""
+
+# pyright: reportUnknownMemberType=false
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .. import VERSION
+from ..state.brief import Brief
+from ..state.errors import ApprovalNeeded, Divergence, JournalError, NotAvailable
+from ..state.evidence import Outcome
+from ..state.journal import Journal, Recorder, ReplayEnd
+from ..state.run import RunState
+from ..state.workspace import Workspace
+from ..tools.base import Event, Settings
+from ..tools.executor import Executor, LocalExecutor
+
+PLANNERS = ("rules",)
+EXIT_CODES = {"planned": 0, "met": 0, "failed": 1, "refused": 2, "missed": 3, "infeasible": 4, "cancelled": 130}
+
+Approver = Callable[[dict[str, Any]], bool]
+"""Asks the user about a plan and its dollars; raises ApprovalNeeded when there is nobody to ask."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def step(self, name: str, run: RunState, *, replayed: bool, **details: object) -> None:
+        """Ignores the step."""
+
+    def event(self, tool: str, event: Event) -> None:
+        """Ignores the event."""
+
+
+def nobody(question: dict[str, Any]) -> bool:
+    """The approver of a headless run."""
+    raise ApprovalNeeded(
+        f"plan {question['plan']!r} may spend up to ${question['usd']:.4f} and nobody approved it: "
+        f"approve it with `stratos resume {question['run_id']} --yes`"
+    )
+
+
+def check_planner(name: str) -> None:
+    """Raises NotAvailable for a planner this version does not have."""
+    if name not in PLANNERS:
+        raise NotAvailable(f"planner {name!r} is not available; valid: {', '.join(PLANNERS)}")
+
+
+def start(
+    request: str,
+    *,
+    workspace: Workspace,
+    settings: Settings,
+    brief: Brief | None = None,
+    shown: Any = None,
+    approver: Approver = nobody,
+    executor: Executor | None = None,
+    on_start: Callable[[str], None] = lambda run_id: None,
+) -> Outcome:
+    """Runs a request to its outcome. Raises StratosError when it cannot go on; `resume` then continues it."""
+    check_planner(settings.planner)
+    journal = Journal(workspace)
+    run_id = workspace.new_run_id()
+    header = {
+        "request": request,
+        "brief": brief.model_dump(mode="json") if brief else None,
+        "settings": settings.model_dump(mode="json"),
+        "version": VERSION,
+        "python": sys.version.split()[0],
+    }
+    journal.begin(run_id, header)
+    on_start(run_id)
+    return _drive(journal, run_id, shown or Silent(), approver, executor)
+
+
+def resume(
+    run_id: str,
+    *,
+    workspace: Workspace,
+    shown: Any = None,
+    approver: Approver = nobody,
+    executor: Executor | None = None,
+) -> Outcome:
+    """Continues a run where its record ends; a finished run gives its outcome again."""
+    journal = Journal(workspace)
+    rows = journal.verified_rows(run_id)
+    if rows[-1].kind == "outcome":
+        return Outcome.model_validate(rows[-1].output)
+    return _drive(journal, run_id, shown or Silent(), approver, executor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """What replaying a run found; `divergence` is None when today's code decides what was recorded."""
+
+    run_id: str
+    identical: bool
+    finished: bool
+    steps: int
+    head_hash: str
+    seconds: float
+    divergence: dict[str, Any] | None
+
+
+def replay(run_id: str, *, workspace: Workspace, shown: Any = None) -> Replay:
+    """Takes every decision of a run again from the record, running no tool that touches the world."""
+    started = time.perf_counter()
+    journal = Journal(workspace)
+    rows = journal.verified_rows(run_id)
+    divergence: dict[str, Any] | None = None
+    finished = True
+    try:
+        _drive(journal, run_id, shown or Silent(), nobody, None, mode="replay")
+    except Divergence as error:
+        divergence = {
+            "seq": error.seq,
+            "step": error.name,
+            "what": error.what,
+            "recorded": error.recorded,
+            "now": error.actual,
+        }
+    except ReplayEnd:
+        finished = False
+    return Replay(
+        run_id=run_id,
+        identical=divergence is None,
+        finished=finished,
+        steps=len(rows),
+        head_hash=rows[-1].hash,
+        seconds=round(time.perf_counter() - started, 3),
+        divergence=divergence,
+    )
+
+
+def _drive(
+    journal: Journal, run_id: str, shown: Any, approver: Approver, executor: Executor | None, mode: Any = "live"
+) -> Outcome:
+    """Takes the graph from the start; recorded steps answer at once, the first missing one goes live."""
+    from langgraph.types import Command
+
+    from ..tools.registry import TOOLS
+    from .graph import RECURSION_LIMIT, RunContext, build_graph
+    from .rule_planner import RulePlanner
+
+    with Recorder(journal, run_id, mode) as recorder:
+        header: Any = recorder.header
+        context = RunContext(
+            recorder=recorder,
+            settings=Settings.model_validate(header["settings"]),
+            tools=TOOLS,
+            planner=RulePlanner(),
+            workspace=journal.workspace,
+            executor=executor or LocalExecutor(),
+            shown=shown,
+            given_brief=Brief.model_validate(header["brief"]) if header["brief"] else None,
+        )
+        graph = build_graph()
+        config: Any = {"configurable": {"thread_id": run_id}, "recursion_limit": RECURSION_LIMIT}
+        given: Any = {"run": RunState(run_id=run_id, request=header["request"]), "call": {}}
+        while True:
+            state: Any = graph.invoke(given, config, context=context)
+            if not (waiting := state.get("__interrupt__")):
+                break
+            given = Command(resume=approver(waiting[0].value))
+        ended: RunState = state["run"]
+        if ended.outcome is None:
+            raise JournalError(f"run {run_id} stopped without an outcome")
+        return ended.outcome

@@ -1,0 +1,118 @@
+"""Splits one suit into groups, memoised: the tries that *win* is taught, and the readings that *waits* is."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from .tiles import Counts, with_change
+
+Kind = Literal["set", "run", "pair", "side", "gap", "left"]
+"""Three alike, three in a row, two alike, two in a row, two around a hole, one tile."""
+
+
+class Group(NamedTuple):
+    """The lowest tile of a group and its kind."""
+
+    tile: int
+    kind: Kind
+
+
+SHAPES: dict[Kind, tuple[int, ...]] = {
+    "set": (0, 0, 0),
+    "run": (0, 1, 2),
+    "pair": (0, 0),
+    "side": (0, 1),
+    "gap": (0, 2),
+    "left": (0,),
+}
+"""The tiles of each kind, counted from its lowest."""
+
+_NUMBERS = 9
+_CACHE = 1 << 17
+
+
+def tiles_of(groups: Iterable[Group]) -> list[int]:
+    """Every tile of some groups, in the order written."""
+    return [tile + step for tile, kind in groups for step in SHAPES[kind]]
+
+
+@lru_cache(maxsize=_CACHE)
+def melds(suit: Counts) -> tuple[Group, ...]:
+    """Sets and runs from the lowest tile up, ending in one `left` group at the first tile that fits in none.
+
+    Taking a set wherever three are alike loses nothing: three equal runs are three sets as well.
+    """
+    rest, groups = list(suit), list[Group]()
+    for tile in range(len(suit)):
+        while rest[tile]:
+            kind: Kind = "set" if rest[tile] >= 3 else "run"
+            if kind == "run" and not _runs_on(rest, tile):
+                return (*groups, Group(tile, "left"))
+            for step in SHAPES[kind]:
+                rest[tile + step] -= 1
+            groups.append(Group(tile, kind))
+    return tuple(groups)
+
+
+def _runs_on(rest: list[int], tile: int) -> bool:
+    return len(rest) == _NUMBERS and tile + 2 < _NUMBERS and rest[tile + 1] > 0 and rest[tile + 2] > 0
+
+
+def is_whole(groups: tuple[Group, ...]) -> bool:
+    """Whether a split leaves no tile over."""
+    return not groups or groups[-1][1] != "left"
+
+
+@lru_cache(maxsize=_CACHE)
+def tries(suit: Counts) -> tuple[tuple[Group, ...], ...]:
+    """A pair and melds: one split for each possible pair from the lowest up, until one leaves nothing over."""
+    found: list[tuple[Group, ...]] = []
+    for tile, copies in enumerate(suit):
+        if copies >= 2:
+            found.append((Group(tile, "pair"), *melds(with_change(suit, tile, -2))))
+            if is_whole(found[-1]):
+                break
+    return tuple(found)
+
+
+@lru_cache(maxsize=_CACHE)
+def is_complete(suit: Counts) -> bool:
+    """Whether a suit is melds, or melds and one pair."""
+    size = sum(suit) % 3
+    if size == 1:
+        return False
+    return is_whole(melds(suit)) if size == 0 else any(map(is_whole, tries(suit)))
+
+
+@lru_cache(maxsize=_CACHE)
+def readings(suit: Counts, pairs: int, opens: int) -> tuple[tuple[Group, ...], ...]:
+    """All splits of a suit into melds, `pairs` pairs and `opens` of side, gap or left, in a fixed order."""
+    if not any(suit):
+        return ((),) if pairs == opens == 0 else ()
+    low = next(tile for tile, copies in enumerate(suit) if copies)
+    found: list[tuple[Group, ...]] = []
+    for kind in SHAPES:
+        cost = (int(kind == "pair"), int(kind in ("side", "gap", "left")))
+        rest = _take(suit, low, kind)
+        if rest is None or cost[0] > pairs or cost[1] > opens:
+            continue
+        found += [
+            (Group(low, kind), *more)
+            for more in readings(rest, pairs - cost[0], opens - cost[1])
+            if not (more and more[0].tile == low and _rank(more[0].kind) < _rank(kind))
+        ]
+    return tuple(found)
+
+
+def _rank(kind: Kind) -> int:
+    return list(SHAPES).index(kind)
+
+
+def _take(suit: Counts, low: int, kind: Kind) -> Counts | None:
+    shape = SHAPES[kind]
+    if shape[-1] and (len(suit) != _NUMBERS or low + shape[-1] >= _NUMBERS):
+        return None
+    rest = list(suit)
+    for step in shape:
+        rest[low + step] -= 1
+    return tuple(rest) if min(rest) >= 0 else None

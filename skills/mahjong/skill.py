@@ -1,0 +1,110 @@
+"""The mahjong skill: *win*, *waits* and *discard* behind the Skill Protocol."""
+
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from types import MappingProxyType
+
+from ...state.errors import RequestError
+from ..protocol import Check, Example, Task
+from . import examples, questions, shortcuts, verdicts
+from .completions import AGAIN, ANSWER, NO, NONE, YES, read_completion, write_completion
+from .groups import SHAPES
+from .symmetry import canonical_counts
+from .tiles import COPIES, HAND_SIZE, TILES, Counts, read_prompt, write_prompt
+
+_MADE: Mapping[str, Callable[[Random], Example]] = {
+    "win": examples.make_win,
+    "waits": examples.make_waits,
+    "discard": examples.make_discard,
+}
+_SOLVED: Mapping[str, Callable[[Counts], Example]] = {
+    "win": examples.solve_win,
+    "waits": examples.solve_waits,
+    "discard": examples.solve_discard,
+}
+_TASKS = (
+    Task(
+        name="win",
+        description="Says whether a 14-tile hand is complete: four melds and a pair, written out as proof.",
+        keywords=("win", "wins", "winning hand", "complete", "completed hand", "agari", "decomposition"),
+        max_prompt_tokens=15,
+        max_completion_tokens=64,
+        shortcuts=shortcuts.WIN,
+    ),
+    Task(
+        name="waits",
+        description="Names every tile that completes a 13-tile hand.",
+        keywords=("wait", "waits", "waiting", "winning tile", "winning tiles", "tenpai", "ready hand"),
+        max_prompt_tokens=14,
+        max_completion_tokens=100,
+        shortcuts=shortcuts.NAMING,
+    ),
+    Task(
+        name="discard",
+        description="Names a discard that leaves a 14-tile hand nearest to complete, with most tiles accepted.",
+        keywords=("discard", "discards", "throw", "best discard", "ukeire", "tile efficiency"),
+        max_prompt_tokens=15,
+        max_completion_tokens=12,
+        shortcuts=shortcuts.NAMING,
+    ),
+)
+
+
+class MahjongSkill:
+    """Implements `Skill`; stateless but for memoised tables, so one instance serves all."""
+
+    name: str = "mahjong"
+    description: str = "Mahjong hands as text: is a hand complete, what does it wait for, what should it discard."
+    keywords: tuple[str, ...] = ("mahjong", "mah-jong", "mah jongg", "riichi", "tiles")
+    tasks: Mapping[str, Task] = MappingProxyType({task.name: task for task in _TASKS})
+    vocabulary: Sequence[str] = (*HAND_SIZE, *TILES, *SHAPES, AGAIN, ANSWER, YES, NO, NONE)
+
+    def make(self, task: str, *, seed: int, block: int, count: int) -> list[Example]:
+        """Makes `count` examples in reverse; the same on every platform: only `random` and `choices` draw."""
+        maker = _MADE[self._known(task)]
+        rng = Random(f"{seed}:{task}:{block}")
+        return [maker(rng) for _ in range(count)]
+
+    def completion(self, example: Example, *, rationale: bool) -> str:
+        """Rationale, `=`, answer; or `=` and the answer alone."""
+        return write_completion(example.rationale if rationale else "", example.answer)
+
+    def check(self, task: str, example: Example) -> bool:
+        """Whether the `mahjong` package bears out the answer and every claim that the rationale makes."""
+        counts = read_prompt(example.prompt)
+        written = read_completion(write_completion(example.rationale, example.answer))
+        if example.prompt != write_prompt(self._known(task), counts) or sum(counts) != HAND_SIZE[task]:
+            return False
+        return max(counts) <= COPIES and written is not None and verdicts.bears_out(task, counts, written)
+
+    def verify(self, task: str, prompt: str, completion: str) -> Check:
+        """Judges a completion as SKILL.md says. Raises RequestError on a malformed prompt."""
+        counts, written = self._read(task, prompt), read_completion(completion)
+        if written is None or not verdicts.has_answer_form(task, written.answer):
+            return Check(answer_right=False, exact=False, parsed=False)
+        right = verdicts.answer_right(task, counts, written.answer)
+        exact = right and (task != "win" or written.answer == (NO,) or verdicts.is_decomposition(counts, written.lines))
+        return Check(answer_right=right, exact=exact, parsed=True)
+
+    def canonical(self, task: str, prompt: str) -> str:
+        """The prompt of the one hand that stands for all that the symmetries make of this one."""
+        return write_prompt(self._known(task), canonical_counts(read_prompt(prompt)))
+
+    def solve(self, task: str, prompt: str) -> Example:
+        """The solved example of any valid prompt; raises RequestError on another."""
+        return _SOLVED[task](self._read(task, prompt))
+
+    def parse_question(self, task: str, text: str) -> str:
+        """The tiles in a text as a prompt; raises RequestError with everything that is wrong."""
+        return questions.parse_question(self._known(task), text)
+
+    def _known(self, task: str) -> str:
+        if task not in self.tasks:
+            raise RequestError([f"mahjong has no task {task!r}: choose {', '.join(self.tasks)}"])
+        return task
+
+    def _read(self, task: str, prompt: str) -> Counts:
+        return questions.read_valid_prompt(self._known(task), prompt)
+
+
+SKILL = MahjongSkill()

@@ -1,0 +1,132 @@
+"""What was measured and what follows from it: intervals, evaluations, attempts, verdicts, the bill and the outcome."""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from .brief import Record
+from .plan import Candidate
+
+Z_95 = 1.959963984540054
+"""Normal quantile of a two-sided 95 % interval."""
+
+
+class Interval(Record):
+    """A measured share with its 95 % Wilson interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def wilson(right: int, n: int) -> Interval:
+    """Wilson score interval of `right` out of `n` (Wilson 1927); raises ValueError without items."""
+    if not 0 <= right <= n or n == 0:
+        raise ValueError(f"{right!r} right answers of {n!r} items is not a share")
+    share, z2 = right / n, Z_95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    # At the ends the formula gives 0 and 1 exactly; rounding must not say otherwise.
+    low = 0.0 if right == 0 else centre - half
+    high = 1.0 if right == n else centre + half
+    return Interval(value=share, low=low, high=high, n=n)
+
+
+class Score(Record):
+    """One model or control on one split."""
+
+    name: str
+    exact: Interval = Field(description="answer right and, where the task asks for it, the proof too")
+    answer: Interval = Field(description="final answer right, whatever the proof says")
+    note: str = ""
+
+
+class Latency(Record):
+    """Time of single requests against the model's own endpoint, milliseconds, and its rate with many clients."""
+
+    n: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    throughput_rps: float
+    clients: int
+
+
+class Evaluation(Record):
+    """A student and its controls on one split."""
+
+    split: str
+    split_sha256: str
+    student: Score
+    controls: tuple[Score, ...]
+    latency: Latency | None
+    seconds: float
+
+
+class Attempt(Record):
+    """One plan carried out."""
+
+    number: int
+    candidate: Candidate
+    job_folder: str = Field(description="the student's training job, relative to the run's folder")
+    control_folder: str = Field(description="the answers-only control's, relative to the run's folder")
+    tokens: int
+    control_tokens: int
+    loss: float
+    stopped_by: str
+    seconds: float
+    cpu_seconds: float
+    curve: tuple[tuple[int, float], ...]
+    evaluations: tuple[Evaluation, ...] = ()
+
+
+class Miss(Record):
+    """One target not reached, with its arithmetic and what would act on it."""
+
+    constraint: Literal["accuracy", "latency", "throughput", "dollars", "hours"]
+    wanted: float
+    got: float
+    arithmetic: str
+    levers: str
+
+
+Next = Literal["open_sealed", "deploy", "replan", "stop"]
+
+
+class Verdict(Record):
+    """Measured against wanted, after one evaluation."""
+
+    attempt: int
+    split: str
+    met: bool
+    rule: str
+    misses: tuple[Miss, ...]
+    cheaper_control: str | None = Field(default=None, description="a control that meets the brief too, more cheaply")
+    next: Next
+    reason: str
+
+
+class Entry(Record):
+    """One line of the bill: money reserved before a call and, once it ended, what it really cost."""
+
+    step: str
+    reserved_usd: float
+    settled_usd: float | None = None
+    basis: str
+
+
+OutcomeStatus = Literal["planned", "met", "missed", "infeasible", "refused", "cancelled", "failed"]
+
+
+class Outcome(Record):
+    """How a run ended."""
+
+    run_id: str
+    status: OutcomeStatus
+    reason: str
+    spent_usd: float
+    verdict: Verdict | None
+    deployment: str | None
+    nearest: str | None = Field(default=None, description="the nearest that can be had, when the targets cannot")

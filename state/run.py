@@ -1,0 +1,134 @@
+"""Where a run stands: everything its steps have established so far, rebuilt from the journal on resume and replay."""
+
+from pydantic import Field
+
+from .brief import Brief, Record
+from .evidence import Attempt, Entry, Outcome, Verdict
+from .plan import Candidate, Machine, Offer, Plan, StudentShape
+
+
+class Match(Record):
+    """Teacher and students that fit the brief, and why the others do not."""
+
+    teacher: str
+    students: tuple[StudentShape, ...]
+    parameters: tuple[int, ...]
+    rejected: tuple[str, ...]
+
+
+class Complexity(Record):
+    """What kind of task this is, from a probe set."""
+
+    verdict: str
+    probability: float
+    evidence: tuple[str, ...]
+    probe_items: int
+    teacher_accuracy: float
+    most_frequent_share: float
+    best_shortcut: str
+    best_shortcut_share: float
+    distinct_answers: int
+    rationale_tokens: float
+    answer_tokens: float
+    prompt_tokens: float
+
+
+class Split(Record):
+    """A file of examples with its hash."""
+
+    name: str
+    path: str
+    n: int
+    sha256: str
+
+
+class Data(Record):
+    """The training shards made so far and the splits kept apart from them."""
+
+    examples: int
+    shards: tuple[str, ...]
+    sha256: str = Field(description="over the shards' own hashes, in order")
+    splits: tuple[Split, ...]
+    dropped_as_leaks: int
+    rejected_by_verifier: int
+    seconds: float
+
+
+class Choice(Record):
+    """What the front said, kept small enough to journal and to show."""
+
+    candidates: int
+    front: tuple[Candidate, ...]
+    plan: Plan | None
+    pilot: bool = Field(
+        default=False, description="no evidence predicts the accuracy; the plan is the cheapest way to find out"
+    )
+    nearest: Candidate | None
+    reason: str
+    excluded: tuple[str, ...] = ()
+
+
+class DeploymentFacts(Record):
+    """A served model."""
+
+    name: str
+    base_url: str
+    engine: str
+    question: str
+    answer: str
+    verified: bool
+
+
+class RunState(Record):
+    """One run's knowledge. Steps never change it; they return the next one."""
+
+    run_id: str
+    request: str
+    brief: Brief | None = None
+    machine: Machine | None = None
+    offers: tuple[Offer, ...] | None = None
+    offers_note: str = ""
+    match: Match | None = None
+    complexity: Complexity | None = None
+    choice: Choice | None = None
+    approved_usd: float | None = None
+    approved_plan: str | None = None
+    data: Data | None = None
+    attempts: tuple[Attempt, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    bill: tuple[Entry, ...] = ()
+    deployment: DeploymentFacts | None = None
+    outcome: Outcome | None = None
+    corrections: int = 0
+    last_problem: str = ""
+
+    @property
+    def known_brief(self) -> Brief:
+        """The brief, where no step is reached without one."""
+        assert self.brief is not None
+        return self.brief
+
+    @property
+    def known_plan(self) -> Plan:
+        """The plan, where no step is reached without one."""
+        assert self.choice is not None
+        assert self.choice.plan is not None
+        return self.choice.plan
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether the newest choice found a candidate."""
+        return self.choice is not None and self.choice.plan is not None
+
+    @property
+    def spent_usd(self) -> float:
+        """Settled money plus what is still reserved, US dollars."""
+        return sum(entry.reserved_usd if entry.settled_usd is None else entry.settled_usd for entry in self.bill)
+
+    @property
+    def hours_used(self) -> float:
+        """Hours the jobs of this run have worked; time the run lay still after a crash does not count."""
+        seconds = self.data.seconds if self.data else 0.0
+        for attempt in self.attempts:
+            seconds += attempt.seconds + sum(evaluation.seconds for evaluation in attempt.evaluations)
+        return seconds / 3600

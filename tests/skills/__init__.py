@@ -1,0 +1,1 @@
+"""Tests of the skills and of the registry that finds them."""

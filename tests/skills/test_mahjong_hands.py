@@ -1,0 +1,146 @@
+"""Hands worked out on paper, and symmetries: what the solvers and the independent verifier both must say."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stratos.skills.mahjong import judge
+from stratos.skills.mahjong.skill import SKILL
+from stratos.skills.mahjong.symmetry import rename
+from stratos.skills.mahjong.tiles import count, read_prompt, spread, write_prompt
+
+Symmetry = tuple[list[int], list[bool], list[int]]
+SYMMETRIES = st.tuples(
+    st.permutations(range(3)), st.lists(st.booleans(), min_size=3, max_size=3), st.permutations(range(7))
+)
+
+
+def ask(task: str, hand: str) -> str:
+    return SKILL.parse_question(task, hand)
+
+
+def moved(prompt: str, symmetry: Symmetry) -> str:
+    order, mirrored, honours = symmetry
+    tiles = spread(read_prompt(prompt))
+    task = prompt.split(" ")[0]
+    return write_prompt(task, count(rename(t, order=order, mirrored=mirrored, honours=honours) for t in tiles))
+
+
+def hand_of(task: str, seed: int) -> str:
+    return SKILL.make(task, seed=seed, block=0, count=1)[0].prompt
+
+
+@pytest.mark.parametrize(
+    ("hand", "rationale"),
+    [
+        ("123m456p789s11122z", "1m run 4p run 7s run 1z pair 1z left / 2z pair 1z set"),
+        ("11123m111222333z", "1m pair 1m run 1z set 2z set 3z set"),
+        ("11122233344455m", "1m pair 1m run 2m run 2m run 4m left / 2m pair 1m set 2m run 3m run 3m run"),
+        ("123m123m123p55577s", "1m run 1m run 1p run 5s pair 5s left / 7s pair 5s set"),
+    ],
+)
+def test_a_complete_hand_is_split_pair_by_pair(hand: str, rationale: str) -> None:
+    solved = SKILL.solve("win", ask("win", hand))
+    assert solved.answer == "yes"
+    assert solved.rationale.startswith(rationale)
+
+
+def test_the_first_suit_that_fails_ends_the_hand() -> None:
+    solved = SKILL.solve("win", ask("win", "124m456p789s11122z"))
+    assert (solved.rationale, solved.answer) == ("1m left", "no")
+
+
+def test_a_suit_that_needs_a_pair_and_has_none_leaves_its_lowest_tile() -> None:
+    solved = SKILL.solve("win", ask("win", "24m123456789p111s"))
+    assert (solved.rationale, solved.answer) == ("2m left", "no")
+
+
+@pytest.mark.parametrize(
+    ("hand", "waits"),
+    [
+        ("1112345678999m", "1m 2m 3m 4m 5m 6m 7m 8m 9m"),
+        ("23m456p789s11122z", "1m 4m"),
+        ("12m456p789s11122z", "3m"),
+        ("13m456p789s11122z", "2m"),
+        ("11m456p789s22555z", "1m 2z"),
+        ("5m456p789s111222z", "5m"),
+        ("23456m456p789s11z", "1m 4m 7m"),
+        ("3334m456p789s111z", "2m 4m 5m"),
+    ],
+)
+def test_waits_on_paper(hand: str, waits: str) -> None:
+    assert SKILL.solve("waits", ask("waits", hand)).answer == waits
+
+
+def test_a_tile_held_four_times_is_no_wait() -> None:
+    """12m waits for 3m in shape, but 3333m are in the hand; 1111m waits for a fifth copy as its own pair."""
+    assert SKILL.solve("waits", ask("waits", "123333m234p555s1z")).answer == "1z"
+    assert SKILL.solve("waits", ask("waits", "1111m234p567p789s")).answer == "none"
+
+
+def test_a_mirrored_hand_has_the_mirrored_waits() -> None:
+    assert SKILL.solve("waits", ask("waits", "2333344m789p111z")).answer == "1m 2m 4m 5m"
+    assert SKILL.solve("waits", ask("waits", "6677778m789p111z")).answer == "5m 6m 8m 9m"
+
+
+@pytest.mark.parametrize(
+    ("hand", "best"),
+    [
+        ("123m456p78s11122z9m", ["9m"]),
+        ("23m456p789s11122z7z", ["7z"]),
+        ("2m45p123456789s11z", ["2m"]),
+        ("13m1m456p789s11122z", ["3m", "1m"]),
+    ],
+)
+def test_best_discards_on_paper(hand: str, best: list[str]) -> None:
+    prompt = ask("discard", hand)
+    right = [
+        tile for tile in dict.fromkeys(prompt.split(" ")[1:]) if SKILL.verify("discard", prompt, f"= {tile}").exact
+    ]
+    assert SKILL.solve("discard", prompt).answer in right
+    assert set(right) <= set(best)
+
+
+@pytest.mark.parametrize("task", ["win", "waits", "discard"])
+@given(seed=st.integers(0, 10_000), symmetry=SYMMETRIES)
+@settings(max_examples=60, deadline=None)
+def test_canonical_form_is_invariant(task: str, seed: int, symmetry: Symmetry) -> None:
+    prompt = hand_of(task, seed)
+    assert SKILL.canonical(task, moved(prompt, symmetry)) == SKILL.canonical(task, prompt)
+
+
+@given(seed=st.integers(0, 10_000), symmetry=SYMMETRIES)
+@settings(max_examples=60, deadline=None)
+def test_waits_move_with_the_hand(seed: int, symmetry: Symmetry) -> None:
+    prompt = hand_of("waits", seed)
+    order, mirrored, honours = symmetry
+    waits = judge.waits(read_prompt(prompt))
+    expected = sorted(rename(t, order=order, mirrored=mirrored, honours=honours) for t in waits)
+    assert judge.waits(read_prompt(moved(prompt, symmetry))) == expected
+
+
+@given(seed=st.integers(0, 10_000), symmetry=SYMMETRIES)
+@settings(max_examples=30, deadline=None)
+def test_completeness_and_discards_move_with_the_hand(seed: int, symmetry: Symmetry) -> None:
+    won, prompt = hand_of("win", seed), hand_of("discard", seed)
+    order, mirrored, honours = symmetry
+    assert SKILL.solve("win", moved(won, symmetry)).answer == SKILL.solve("win", won).answer
+    best = judge.best_discards(read_prompt(prompt))
+    expected = sorted(rename(t, order=order, mirrored=mirrored, honours=honours) for t in best)
+    assert judge.best_discards(read_prompt(moved(prompt, symmetry))) == expected
+
+
+def test_canonical_form_tells_different_hands_apart() -> None:
+    assert SKILL.canonical("win", ask("win", "123m456p789s11122z")) != SKILL.canonical(
+        "win", ask("win", "123m456p678s11122z")
+    )
+
+
+def test_canonical_form_is_itself_canonical() -> None:
+    prompt = SKILL.canonical("waits", ask("waits", "23m456p789s11122z"))
+    assert SKILL.canonical("waits", prompt) == prompt
+    assert sum(read_prompt(prompt)) == 13
+
+
+def test_distances_agree_with_the_package_shanten() -> None:
+    hands = [read_prompt(example.prompt) for example in SKILL.make("discard", seed=11, block=0, count=300)]
+    assert [judge.lacking(hand) - 1 for hand in hands] == [judge.shanten(hand) for hand in hands]

@@ -1,0 +1,212 @@
+"""Predictions against arithmetic done by hand, figures measured elsewhere, and the laws a band must keep."""
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+import stratos
+from hypothesis import given
+from hypothesis import strategies as st
+from stratos.state.errors import Correctable, ToolFailed
+from stratos.state.plan import Offer, Prediction
+from stratos.tools.estimate import (
+    CPU_TRAINING,
+    cpu_seconds_per_output_token,
+    cpu_train_seconds_per_token,
+    gpu_seconds_per_output_token,
+    gpu_train_step_seconds,
+    predict_dollars,
+    predict_latency_p95_ms,
+    predict_train,
+    refit_band,
+)
+from stratos.tools.machine import Machine
+from stratos.tools.pricing import LookUpPrices, accelerator_facts, look_up_prices, this_machine
+
+MACHINE = Machine(
+    cpu_model="AMD EPYC",
+    cores=2,
+    memory_gib=8.0,
+    has_bf16=False,
+    gpus=(),
+    single_thread_gflops=62.0,
+    memory_bandwidth_gb_s=15.0,
+)
+LOCAL = this_machine(MACHINE)
+MEASURED_CSV = Path(str(stratos.__file__)).resolve().parent.parent / "shared" / "data" / "serving" / "measured.csv"
+# Weights and layers of the models in Qwen2.5's speed table, from their model cards.
+QWEN25 = {"0.5B": (0.494e9, 24), "1.5B": (1.544e9, 28), "3B": (3.086e9, 36), "7B": (7.616e9, 28)}
+
+
+def cloud_offer(accelerator: str = "A100-80GB-SXM", count: int = 1) -> Offer:
+    return LOCAL.model_copy(
+        update={"id": "x", "cloud": "x", "accelerator": accelerator, "accelerator_count": count, "usd_per_hour": 2.0}
+    )
+
+
+def hours(
+    train_tokens: int = 2_400_000, parameters: int = 800_000, offer: Offer = LOCAL, threads: int = 1
+) -> Prediction:
+    return predict_train(
+        parameters=parameters, layers=4, train_tokens=train_tokens, offer=offer, machine=MACHINE, threads=threads
+    )
+
+
+def test_training_cost_per_token_by_hand():
+    # 6 x 0.8M = 4.8 MFLOP at 0.88 x 62 GFLOP/s is 87.98 us; 4 layers x 6 us more.
+    assert cpu_train_seconds_per_token(800_000, 4, MACHINE, "fp32") == pytest.approx(111.98e-6, rel=1e-3)
+
+
+def test_the_trials_measured_rate_is_inside_the_band():
+    # 0.8M parameters trained at 7.9k tokens per CPU-second in fp32 on another machine.
+    prediction = hours()
+    assert prediction.low < 2_400_000 / 7_900 / 3600 < prediction.high
+
+
+def test_two_threads_are_1_55_times_one():
+    start = 6 / 3600
+    assert (hours().value - start) / (hours(threads=2).value - start) == pytest.approx(1.55, abs=0.01)
+    assert hours(threads=64) == hours(threads=2)  # there are only two cores
+
+
+def test_bf16_pays_only_where_the_cpu_has_it():
+    modern = MACHINE.model_copy(update={"has_bf16": True})
+
+    def at(machine: Machine) -> Prediction:
+        return predict_train(
+            parameters=800_000, layers=4, train_tokens=10**7, offer=LOCAL, machine=machine, precision="bf16"
+        )
+
+    assert "fp32" in at(MACHINE).source
+    assert at(modern).value < 0.6 * at(MACHINE).value
+    assert CPU_TRAINING["bf16"].efficiency > CPU_TRAINING["fp32"].efficiency
+
+
+def test_gpu_step_of_a_large_model_by_hand():
+    # 6 x 7e9 x 16,384 = 6.881e14 FLOP over 312e12 x 0.35 = 1.092e14 FLOP/s.
+    facts = accelerator_facts()["A100-80GB-SXM"]
+    assert gpu_train_step_seconds(7_000_000_000, 28, facts) == pytest.approx(6.301, rel=1e-3)
+    assert gpu_train_step_seconds(7_000_000_000, 28, facts, gpus=8) == pytest.approx(6.301 / 7.2, rel=1e-3)
+
+
+def test_gpu_step_of_a_tiny_model_waits_for_launches():
+    facts = accelerator_facts()["H100-80GB-SXM"]
+    assert gpu_train_step_seconds(800_000, 4, facts) == pytest.approx(0.011)
+
+
+def test_a_cloud_bills_its_set_up():
+    # One step of 11 ms, 6 s to start the job, 5 minutes to get the machine.
+    assert hours(train_tokens=1, offer=cloud_offer()).value * 3600 == pytest.approx(306.011)
+
+
+def test_an_unmeasured_cloud_cpu_has_a_wider_band_than_this_machine():
+    cpu = LOCAL.model_copy(update={"cloud": "x", "vcpus": 4})
+    local, cloud = hours(), hours(offer=cpu)
+    assert cloud.high / cloud.low > local.high / local.low
+
+
+@pytest.mark.parametrize(("weight_bytes", "tokens_per_s"), [(12e6, 1_892), (3e6, 3_212)])
+def test_the_cpu_engine_matches_ctranslate2s_measured_rates(weight_bytes: float, tokens_per_s: float):
+    assert 1 / cpu_seconds_per_output_token(6, MACHINE, weight_bytes) == pytest.approx(tokens_per_s, rel=0.03)
+
+
+def test_latency_on_this_machine_by_hand():
+    # A token: 3.2 MB / 41 GB/s = 78.0 us + 4 x 40 us = 238.0 us.
+    # Prefill: 64 x 1.6 MFLOP / 62 GFLOP/s = 1.652 ms + 160 us.
+    prediction = predict_latency_p95_ms(parameters=800_000, layers=4, output_tokens=50, offer=LOCAL, machine=MACHINE)
+    assert prediction.value == pytest.approx(1.5 * (5 + 1.812 + 50 * 0.2380), rel=1e-3)
+
+
+def test_a_gpu_token_by_hand():
+    # 28 layers x 0.115 ms + 15.2 GB / (2,039 GB/s x 0.8).
+    facts = accelerator_facts()["A100-80GB-SXM"]
+    assert gpu_seconds_per_output_token(28, facts, 15.2e9) == pytest.approx(12.538e-3, rel=1e-3)
+
+
+@pytest.mark.skipif(not MEASURED_CSV.exists(), reason="needs ../shared/data/serving/measured.csv")
+@pytest.mark.parametrize("size", QWEN25)
+def test_small_models_on_a_gpu_are_within_10_percent_of_the_published_table(size: str):
+    with MEASURED_CSV.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["source"].startswith("Qwen2.5 speed")]
+    named = f"Qwen/Qwen2.5-{size}-Instruct"
+    tpot_ms = next(float(row["tpot_ms"]) for row in rows if row["model"] == named and row["precision"] == "bf16")
+    parameters, layers = QWEN25[size]
+    predicted = gpu_seconds_per_output_token(layers, accelerator_facts()["A100-80GB-SXM"], 2 * parameters)
+    assert predicted * 1e3 == pytest.approx(tpot_ms, rel=0.10)
+
+
+def test_weights_that_do_not_fit_are_refused_with_the_figures():
+    with pytest.raises(ToolFailed, match=r"140\.0 GB of bf16 weights do not fit the 21\.6 GB usable on 'L4'"):
+        predict_latency_p95_ms(
+            parameters=70_000_000_000,
+            layers=80,
+            output_tokens=10,
+            offer=cloud_offer("L4"),
+            machine=MACHINE,
+            precision="bf16",
+        )
+
+
+def test_an_accelerator_of_unknown_speed_is_refused_by_name():
+    with pytest.raises(ToolFailed, match="no BF16 speed of 'K80'"):
+        hours(offer=cloud_offer("K80"))
+
+
+def test_senseless_sizes_are_told_together():
+    with pytest.raises(Correctable, match="parameters is 0, train_tokens is -1"):
+        hours(parameters=0, train_tokens=-1)
+
+
+def test_dollars_are_hours_times_price_plus_teacher():
+    duration = Prediction(value=3, low=2, high=6, source="test")
+    usd = predict_dollars(duration, cloud_offer(), teacher_usd=0.5)
+    assert (usd.low, usd.value, usd.high) == (4.5, 6.5, 12.5)
+    assert predict_dollars(duration, LOCAL).value == 0
+
+
+def test_every_planning_offer_can_be_predicted_for():
+    from stratos.tools.pricing import planning_set
+
+    for offer in planning_set(look_up_prices(LookUpPrices())):
+        prediction = hours(offer=offer)
+        assert 0 < prediction.low < prediction.value < prediction.high < math.inf
+
+
+def test_one_pair_moves_the_value_and_keeps_most_of_the_prior_band():
+    fit = refit_band([(1.0, 1.5)], prior_factor=2.0)
+    assert fit.bias == pytest.approx(1.5)
+    assert fit.high_factor == pytest.approx(2**0.8)  # the prior's 4 of 5 pairs
+
+
+def test_many_pairs_give_their_own_quantiles():
+    # Ratios 2^-1 .. 2^1, evenly spaced in the logarithm: median 1, 10-90 % quantiles 2^-0.8 and 2^0.8.
+    fit = refit_band([(1.0, 2 ** (step / 500 - 1)) for step in range(1001)])
+    assert fit.bias == pytest.approx(1.0)
+    assert fit.low_factor == pytest.approx(2**-0.8, rel=0.01)
+    assert fit.high_factor == pytest.approx(2**0.8, rel=0.01)
+
+
+def test_a_fit_corrects_a_prediction_and_says_so():
+    fit = refit_band([(1.0, 2.0)] * 50)
+    fixed = fit.apply(Prediction(value=3, low=1, high=9, source="roofline"))
+    assert fixed.value == pytest.approx(6)
+    assert 5 < fixed.low < 6 < fixed.high < 7
+    assert fixed.source == "roofline; corrected x 2.00 by 50 measured pairs"
+
+
+@pytest.mark.parametrize("pairs", [[], [(1.0, 0.0)], [(math.nan, 1.0)], [(1.0, math.inf)]])
+def test_pairs_without_positive_figures_are_refused(pairs: list[tuple[float, float]]):
+    with pytest.raises(Correctable, match="positive figures"):
+        refit_band(pairs)
+
+
+FIGURES = st.floats(0.01, 100)
+
+
+@given(st.lists(st.tuples(FIGURES, FIGURES), min_size=1, max_size=30))
+def test_a_band_always_holds_its_own_value(pairs: list[tuple[float, float]]):
+    fit = refit_band(pairs)
+    assert fit.low_factor <= 1 <= fit.high_factor
+    ratios = [measured / predicted for predicted, measured in pairs]
+    assert min(ratios) * 0.999 <= fit.bias <= max(ratios) * 1.001

@@ -1,0 +1,252 @@
+"""Tests of the local executor, with real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from stratos.state.errors import Cancelled, ToolFailed
+from stratos.tests.tools.tiny_job import TinyJob
+from stratos.tools.executor import Event, JobHandle, LocalExecutor, wait
+
+MODULE = "stratos.tests.tools.tiny_job"
+
+
+@pytest.fixture
+def executor() -> LocalExecutor:
+    return LocalExecutor(grace_s=2.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, executor: LocalExecutor) -> Iterator[Path]:
+    path = tmp_path / "job"
+    yield path
+    if path.exists():
+        executor.cancel(JobHandle(folder=path, module=MODULE, how="attached"))
+
+
+def until(condition: Callable[[], object], patience_s: float = 20.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def starts(folder: Path) -> list[int]:
+    return [int(line) for line in (folder / "starts").read_text().split()]
+
+
+def test_a_job_runs_and_its_events_and_result_come_back(executor: LocalExecutor, folder: Path) -> None:
+    events: list[Event] = []
+    handle = executor.submit(MODULE, TinyJob(say='{"event": "note", "text": "hello"}\n'), folder, threads=3)
+    result = wait(executor, handle, events.append)
+    assert result == {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "3", "HOME": os.environ.get("HOME")}
+    assert events == [{"event": "note", "text": "hello"}]
+    assert executor.poll(handle).exit_code in (0, None)
+
+
+def test_a_complete_job_is_not_started_again(executor: LocalExecutor, folder: Path) -> None:
+    first = wait(executor, executor.submit(MODULE, TinyJob(), folder))
+    again = executor.submit(MODULE, TinyJob(), folder)
+    assert again.how == "complete"
+    assert executor.fetch(again) == first
+    assert len(starts(folder)) == 1
+
+
+def test_a_folder_keeps_to_one_job(executor: LocalExecutor, folder: Path) -> None:
+    wait(executor, executor.submit(MODULE, TinyJob(say="a"), folder))
+    with pytest.raises(ToolFailed, match="say is 'a' there, 'b' here"):
+        executor.submit(MODULE, TinyJob(say="b"), folder)
+
+
+def test_a_running_job_is_attached_by_another_executor(executor: LocalExecutor, folder: Path) -> None:
+    handle = executor.submit(MODULE, TinyJob(sleep_s=30), folder)
+    until((folder / "ready").exists)
+    other = LocalExecutor().submit(MODULE, TinyJob(sleep_s=30), folder)
+    assert (handle.how, other.how) == ("started", "attached")
+    assert len(starts(folder)) == 1
+
+
+def test_a_job_survives_kill_9_of_its_starter_and_is_attached(executor: LocalExecutor, folder: Path) -> None:
+    code = f"""
+import os, pathlib, signal
+from stratos.tools.executor import LocalExecutor
+from stratos.tests.tools.tiny_job import TinyJob
+LocalExecutor().submit({MODULE!r}, TinyJob(sleep_s=2), pathlib.Path({str(folder)!r}))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    handle = executor.submit(MODULE, TinyJob(sleep_s=2), folder)
+    assert handle.how == "attached"
+    assert wait(executor, handle)["HF_HUB_OFFLINE"] == "1"
+    assert len(starts(folder)) == 1
+
+
+def test_a_job_whose_starter_died_before_noting_it_is_found(executor: LocalExecutor, folder: Path) -> None:
+    executor.submit(MODULE, TinyJob(sleep_s=30), folder)
+    until((folder / "ready").exists)
+    (folder / "process.json").unlink()
+    assert executor.submit(MODULE, TinyJob(sleep_s=30), folder).how == "attached"
+    assert len(starts(folder)) == 1
+
+
+def test_two_processes_submitting_at_once_start_one_job(executor: LocalExecutor, folder: Path) -> None:
+    code = f"""
+import pathlib
+from stratos.tools.executor import LocalExecutor
+from stratos.tests.tools.tiny_job import TinyJob
+print(LocalExecutor().submit({MODULE!r}, TinyJob(sleep_s=30), pathlib.Path({str(folder)!r})).how)
+"""
+    command = [sys.executable, "-c", code]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    answers = sorted(process.communicate()[0].strip() for process in both)
+    assert answers == ["attached", "started"]
+    until((folder / "ready").exists)
+    assert len(starts(folder)) == 1
+
+
+def test_a_killed_job_is_failed_and_can_be_continued(executor: LocalExecutor, folder: Path) -> None:
+    job = TinyJob(sleep_s=1.5, say="torn")
+    handle = executor.submit(MODULE, job, folder)
+    until((folder / "ready").exists)
+    os.kill(starts(folder)[0], signal.SIGKILL)
+    until(lambda: executor.poll(handle).state != "running")
+    status = executor.poll(handle)
+    assert (status.state, status.exit_code) == ("failed", -9)
+    assert "SIGKILL" in status.message
+    handle = executor.submit(MODULE, job, folder)
+    assert handle.how == "started"
+    wait(executor, handle)
+    assert executor.logs(handle)[0] == [{"event": "note", "text": "torn"}]
+    assert len(starts(folder)) == 2
+
+
+def test_a_failure_carries_its_message(executor: LocalExecutor, folder: Path) -> None:
+    handle = executor.submit(MODULE, TinyJob(fail="no tiles left"), folder)
+    with pytest.raises(ToolFailed, match="ValueError: no tiles left"):
+        wait(executor, handle)
+
+
+def test_a_job_that_dies_without_a_word_leaves_its_exit_code_and_stderr(executor: LocalExecutor, folder: Path) -> None:
+    handle = executor.submit(MODULE, TinyJob(exit_code=7), folder)
+    with pytest.raises(ToolFailed, match="ended with 7; its last words: last words"):
+        wait(executor, handle)
+
+
+def test_an_old_failure_is_not_taken_for_a_new_one(executor: LocalExecutor, folder: Path) -> None:
+    handle = executor.submit("stratos.no_such_module", TinyJob(exit_code=3), folder)
+    with pytest.raises(ToolFailed, match="No module named"):
+        wait(executor, handle)
+    (folder / "error.json").write_text('{"error": "Old", "message": "old"}')
+    handle = executor.submit(MODULE, TinyJob(exit_code=3), folder)
+    with pytest.raises(ToolFailed, match="ended with 3; its last words: last words") as caught:
+        wait(executor, handle)
+    assert "No module" not in str(caught.value)
+
+
+def test_cancel_ends_children_in_other_sessions_too(executor: LocalExecutor, folder: Path) -> None:
+    handle = executor.submit(MODULE, TinyJob(sleep_s=60, children=True), folder)
+    until((folder / "ready").exists)
+    family = [*starts(folder), *map(int, (folder / "children").read_text().split())]
+    assert not any(map(gone, family))
+    executor.cancel(handle)
+    assert all(map(gone, family))
+    assert executor.poll(handle).state == "cancelled"
+    with pytest.raises(Cancelled):
+        wait(executor, handle)
+
+
+def test_what_a_killed_job_left_running_is_ended_before_it_is_continued(executor: LocalExecutor, folder: Path) -> None:
+    executor.submit(MODULE, TinyJob(sleep_s=30, children=True), folder)
+    until((folder / "ready").exists)
+    left_behind = int((folder / "children").read_text().split()[0])
+    os.kill(starts(folder)[0], signal.SIGKILL)
+    until(lambda: gone(starts(folder)[0]))
+    assert not gone(left_behind)
+    executor.submit(MODULE, TinyJob(sleep_s=30, children=True), folder)
+    assert gone(left_behind)
+    until(lambda: len(starts(folder)) == 2)
+    for pid in (folder / "children").read_text().split()[1:]:
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def test_a_job_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "stubborn.py").write_text(
+        "import pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "(pathlib.Path(sys.argv[1]).parent / 'ready').touch()\n"
+        "time.sleep(60)\n"
+    )
+    executor = LocalExecutor(grace_s=0.3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        handle = executor.submit("stubborn", TinyJob(), tmp_path / "job")
+    until((handle.folder / "ready").exists)
+    executor.cancel(handle)
+    status = executor.poll(handle)
+    assert (status.state, status.exit_code) == ("cancelled", -9)
+
+
+def test_a_timeout_stops_the_job(executor: LocalExecutor, folder: Path) -> None:
+    handle = executor.submit(MODULE, TinyJob(sleep_s=60), folder)
+    until((folder / "ready").exists)
+    with pytest.raises(ToolFailed, match=r"passed \w+ limit of 0\.2 s"):
+        wait(executor, handle, timeout_s=0.2)
+    assert gone(starts(folder)[0])
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Cancelled])
+def test_stopping_the_wait_stops_the_job(executor: LocalExecutor, folder: Path, stop: type[BaseException]) -> None:
+    def on_event(event: Event) -> None:
+        raise stop
+
+    handle = executor.submit(MODULE, TinyJob(sleep_s=60, say="started\n"), folder)
+    with pytest.raises(stop):
+        wait(executor, handle, on_event)
+    assert gone(starts(folder)[0])
+    assert executor.poll(handle).state == "cancelled"
+
+
+def test_torn_lines_wait_and_other_text_becomes_a_note(executor: LocalExecutor, tmp_path: Path) -> None:
+    handle = JobHandle(folder=tmp_path, module=MODULE, how="attached")
+    log = tmp_path / "log.jsonl"
+    assert executor.logs(handle) == ([], 0)
+    log.write_bytes(b'{"event": "progress", "done": 1}\n\nplain words \xff\n[1]\n{"event": "pro')
+    events, offset = executor.logs(handle)
+    assert [event["event"] for event in events] == ["progress", "note", "note"]
+    assert events[2]["text"] == "[1]"
+    assert executor.logs(handle, offset) == ([], offset)
+    log.write_bytes(log.read_bytes() + b'gress", "done": 2}\n')
+    assert executor.logs(handle, offset) == ([{"event": "progress", "done": 2}], log.stat().st_size)
+
+
+def test_a_folder_without_a_job_is_failed_and_cancelling_it_does_nothing(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    handle = JobHandle(folder=tmp_path, module=MODULE, how="attached")
+    assert executor.poll(handle).state == "failed"
+    executor.cancel(handle)
+    with pytest.raises(ToolFailed, match="cannot be read"):
+        executor.fetch(handle)
+
+
+def test_a_process_number_given_away_again_is_left_alone(executor: LocalExecutor, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
+        (tmp_path / "process.json").write_text(
+            f'{{"pid": {other.pid}, "created_at": {time.time() - 1000}, "stderr_from": 0}}'
+        )
+        (tmp_path / "stderr.log").touch()
+        handle = JobHandle(folder=tmp_path, module=MODULE, how="attached")
+        assert executor.poll(handle).state == "failed"
+        executor.cancel(handle)
+        assert other.poll() is None
+        other.kill()

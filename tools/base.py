@@ -1,0 +1,99 @@
+"""What a tool is, what it is given, and what a call may cost: the types every tool module and the guard share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+from pydantic import BaseModel, Field
+
+from ..state.brief import Brief, Record
+from ..state.errors import Correctable
+from ..state.run import RunState
+from .executor import Executor
+
+ArgsT = TypeVar("ArgsT", bound=BaseModel)
+ResultT = TypeVar("ResultT", bound=BaseModel)
+
+Event = Mapping[str, object]
+"""A progress line of a job, or a note; shown, never stored."""
+
+
+class Settings(Record):
+    """How this run was started; part of its first journal row, so that a resumed run goes on the same way."""
+
+    seed: int = 0
+    planner: str = "rules"
+    local_usd_per_hour: float = Field(
+        default=0.0, ge=0, description="what an hour of this machine costs its owner, US dollars"
+    )
+    threads: int = Field(default=1, gt=0, description="CPU threads of one training job")
+    max_usd: float | None = Field(default=None, ge=0, description="limit on the run's money, beside the request's own")
+    max_hours: float | None = Field(default=None, gt=0, description="limit on the run's time, beside the request's own")
+    approved: bool = Field(
+        default=False, description="the money of every plan within the limits is approved in advance"
+    )
+    plan_only: bool = Field(default=False, description="stop when there is a plan")
+    deploy: bool = True
+    max_attempts: int = Field(default=4, gt=0)
+    held_out_items: int = Field(
+        default=1000, gt=0, description="size of the development split and of each sealed split"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Everything a tool may use. Tools read the run's state and never change it."""
+
+    state: RunState
+    settings: Settings
+    workspace: Path
+    run_folder: Path
+    step_folder: Path
+    executor: Executor
+    emit: Callable[[Event], None]
+
+    @property
+    def brief(self) -> Brief:
+        """The brief; a tool is never called before there is one."""
+        return self.state.known_brief
+
+
+class Cost(Record):
+    """What a call is expected to cost at most, and how that was reckoned."""
+
+    usd: float = 0.0
+    basis: str = "costs nothing"
+
+
+FREE = Cost()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool(Generic[ArgsT, ResultT]):
+    """A typed tool. `decision` tools are pure and recomputed on replay; `effect` tools touch the world and are recorded."""
+
+    name: str
+    args: type[ArgsT]
+    result: type[ResultT]
+    kind: Literal["decision", "effect"]
+    needs: Callable[[RunState, ArgsT], str | None]
+    """Why the call is out of order now, or None."""
+    run: Callable[[Context, ArgsT], ResultT]
+    apply: Callable[[RunState, ResultT], RunState]
+    """The state after the call; pure."""
+    estimate: Callable[[Context, ArgsT], Cost] = lambda context, args: FREE
+    settle: Callable[[Context, ResultT], float] = lambda context, result: 0.0
+    """What the call really cost, US dollars."""
+
+    @property
+    def description(self) -> str:
+        """What the planner reads: the docstring of the arguments."""
+        return (self.args.__doc__ or "").strip()
+
+
+def require(value: "ResultT | None", missing: str) -> ResultT:
+    """The value, or a correction that says which call is missing."""
+    if value is None:
+        raise Correctable(missing)
+    return value

@@ -1,0 +1,181 @@
+"""The tool `solve_pareto`: builds every candidate with its predictions, finds the front and makes the plan."""
+
+from collections.abc import Iterator
+
+from ..skills import load as load_skill
+from ..state.brief import Brief, Record
+from ..state.plan import Candidate, Offer, Plan, StudentShape
+from ..state.run import Choice, RunState
+from .accuracy import predict_accuracy
+from .base import Context, Tool
+from .estimate import predict_dollars, predict_latency_p95_ms, predict_train
+from .pareto import Front, solve_pareto
+from .training.students import DECAY_SHARE
+
+TOKEN_GRID = (
+    300_000,
+    450_000,
+    600_000,
+    900_000,
+    1_200_000,
+    1_800_000,
+    2_400_000,
+    3_600_000,
+    4_800_000,
+    7_200_000,
+    9_600_000,
+)
+"""Training lengths that are candidates: half an octave apart, from what a look costs to what an hour of two cores allows."""
+
+HOURS_PER_MONTH = 730
+RUNNERS_UP = 3
+
+
+class SolvePareto(Record):
+    """Predicts accuracy, latency, hours and dollars of every server x student x training length, with everything measured
+    so far, finds the candidates no other beats, and plans the cheapest that meets the brief. Call it again after a
+    miss: what was tried and did not suffice is left out."""
+
+
+def _run(context: Context, args: SolvePareto) -> Choice:
+    state, brief = context.state, context.brief
+    assert state.offers is not None
+    assert state.match is not None
+    candidates = list(_candidates(context))
+    front = solve_pareto(candidates, _what_is_left(state))
+    chosen = front.chosen or (front.pilot if not state.attempts else None)
+    offers = {offer.id: offer for offer in state.offers}
+    plan = None
+    if chosen is not None:
+        reason = (
+            front.reason if front.chosen else "no evidence predicts the accuracy: the cheapest pilot that would tell"
+        )
+        plan = Plan(
+            candidate=chosen,
+            offer=offers[chosen.offer_id],
+            reason=reason,
+            runners_up=tuple(runner.candidate for runner in front.runners_up[:RUNNERS_UP]),
+        )
+    return Choice(
+        candidates=len(candidates),
+        front=front.front,
+        plan=plan,
+        pilot=plan is not None and front.chosen is None,
+        nearest=front.nearest,
+        reason=plan.reason if plan else _why_none(front, brief),
+        excluded=tuple(f"{runner.candidate.id}: {runner.to_win}" for runner in front.runners_up[:RUNNERS_UP]),
+    )
+
+
+def _what_is_left(state: RunState) -> Brief:
+    """The brief with the money and hours that are still there."""
+    limits = state.known_brief.limits
+    left = {
+        "usd": None if limits.usd is None else max(0.0, limits.usd - state.spent_usd),
+        "hours": None if limits.hours is None else max(1e-6, limits.hours - state.hours_used),
+    }
+    return state.known_brief.model_copy(update={"limits": limits.model_copy(update=left)})
+
+
+def _candidates(context: Context) -> Iterator[Candidate]:
+    state, brief = context.state, context.brief
+    assert state.offers is not None
+    assert state.match is not None
+    for offer in state.offers:
+        if not _may_use(offer, brief):
+            continue
+        for shape, parameters in zip(state.match.students, state.match.parameters, strict=True):
+            for tokens in TOKEN_GRID:
+                if tokens > _tried(state, shape):
+                    yield _candidate(context, offer, shape, parameters, tokens)
+
+
+def _may_use(offer: Offer, brief: Brief) -> bool:
+    limits = brief.limits
+    if limits.accelerators and not any(name in (offer.accelerator or "").upper() for name in limits.accelerators):
+        return False
+    if limits.regions and not offer.executable and not offer.region.lower().startswith(limits.regions):
+        return False
+    return limits.usd_per_month is None or offer.usd_per_hour * HOURS_PER_MONTH <= limits.usd_per_month
+
+
+def _tried(state: RunState, shape: StudentShape) -> int:
+    """Tokens this student was already trained for; as many or fewer would give nothing new."""
+    return max((attempt.tokens for attempt in state.attempts if attempt.candidate.student == shape.name), default=0)
+
+
+def _candidate(context: Context, offer: Offer, shape: StudentShape, parameters: int, tokens: int) -> Candidate:
+    state, brief = context.state, context.brief
+    assert state.machine is not None
+    task = load_skill(brief.skill).tasks[brief.task]
+    # A longer training continues the earlier one from before its decay, so that only the rest is paid.
+    done = round(_tried(state, shape) * (1 - DECAY_SHARE))
+    hours = predict_train(
+        parameters=parameters,
+        layers=shape.layers,
+        train_tokens=tokens - done,
+        offer=offer,
+        machine=state.machine,
+        threads=context.settings.threads,
+    )
+    latency = predict_latency_p95_ms(
+        parameters=parameters,
+        layers=shape.layers,
+        output_tokens=task.max_completion_tokens,
+        input_tokens=task.max_prompt_tokens,
+        offer=offer,
+        machine=state.machine,
+    )
+    return Candidate(
+        id=f"{offer.id}|{shape.name}|{tokens // 1000}k tokens",
+        offer_id=offer.id,
+        executable=offer.executable,
+        teacher=state.match.teacher if state.match else "",
+        student=shape.name,
+        parameters=parameters,
+        precision="fp32",
+        strategy="rationale",
+        train_tokens=tokens,
+        accuracy=predict_accuracy(
+            skill=brief.skill,
+            task=brief.task,
+            strategy="rationale",
+            parameters=parameters,
+            tokens=tokens,
+            attempts=state.attempts,
+        ),
+        latency_p95_ms=latency,
+        hours=hours,
+        usd=predict_dollars(hours, offer),
+    )
+
+
+def _why_none(front: Front, brief: Brief) -> str:
+    wanted = "; ".join(front.nearest_arithmetic)
+    return f"{front.reason}. The nearest falls short in this: {wanted}" if wanted else front.reason
+
+
+def _apply(state: RunState, result: Choice) -> RunState:
+    return state.model_copy(update={"choice": result})
+
+
+def _needs(state: RunState, args: SolvePareto) -> str | None:
+    for value, missing in (
+        (state.offers, "look_up_prices"),
+        (state.match, "match_models"),
+        (state.complexity, "classify_complexity"),
+    ):
+        if value is None:
+            return f"call {missing} first"
+    return None
+
+
+SOLVE_PARETO = Tool(
+    name="solve_pareto",
+    args=SolvePareto,
+    result=Choice,
+    kind="decision",
+    needs=_needs,
+    run=_run,
+    apply=_apply,
+)

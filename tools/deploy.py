@@ -1,0 +1,60 @@
+"""Serves the winner on this machine and checks it with a real question that is in none of the splits."""
+
+from pydantic import Field
+
+from ..skills import load as load_skill
+from ..state.brief import Record
+from ..state.run import DeploymentFacts, RunState
+from .base import Context, Tool
+from .classify_complexity import PROBE_BLOCK
+from .distill import ANSWERS_ONLY, trained_model
+from .serving.deployments import health_check, start
+
+SMOKE_BLOCK = PROBE_BLOCK + 100
+"""Block of the question asked after deployment, far from every block that was trained on or tested."""
+
+
+class Deploy(Record):
+    """Serves the newest attempt's model behind an OpenAI-compatible endpoint on this machine and checks it with a real
+    request. Allowed only after the sealed split was met."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="name of the endpoint and of the served model")
+
+
+def _run(context: Context, args: Deploy) -> DeploymentFacts:
+    attempt, verdict = context.state.attempts[-1], context.state.verdicts[-1]
+    use_control = verdict.cheaper_control == ANSWERS_ONLY
+    folder = trained_model(context.run_folder, attempt.control_folder if use_control else attempt.job_folder)
+    deployment = start(context.workspace, args.name, folder, context.state.run_id, threads=context.settings.threads)
+    skill, task = load_skill(context.brief.skill), context.brief.task
+    question = skill.make(task, seed=context.settings.seed, block=SMOKE_BLOCK, count=1)[0]
+    answer = health_check(deployment, question.prompt)
+    return DeploymentFacts(
+        name=deployment.name,
+        base_url=deployment.base_url,
+        engine=deployment.engine,
+        question=question.prompt,
+        answer=answer,
+        verified=skill.verify(task, question.prompt, answer).answer_right,
+    )
+
+
+def _needs(state: RunState, args: Deploy) -> str | None:
+    if not state.verdicts or state.verdicts[-1].next != "deploy":
+        return "a model is served only after every target was met on a sealed split"
+    return None
+
+
+def _apply(state: RunState, result: DeploymentFacts) -> RunState:
+    return state.model_copy(update={"deployment": result})
+
+
+DEPLOY = Tool(
+    name="deploy",
+    args=Deploy,
+    result=DeploymentFacts,
+    kind="effect",
+    needs=_needs,
+    run=_run,
+    apply=_apply,
+)

@@ -1,0 +1,151 @@
+"""Teaches the plan's student and, beside it, the control that every claim is held against: the tool over training jobs."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ..state.brief import Record
+from ..state.errors import Correctable
+from ..state.evidence import Attempt
+from ..state.plan import Candidate, Plan
+from ..state.run import RunState
+from .base import Context, Cost, Tool
+from .executor import wait_all
+from .training.students import TrainJob, shape_named
+
+FRAMING_TOKENS = 3
+"""<bos>, <answer> and <eos> around every example."""
+
+ANSWERS_ONLY = "answers-only student, equal compute"
+
+
+class Distill(Record):
+    """Trains the student of one candidate on the front, for the tokens it names, and beside it the same student on the
+    answers alone with the same number of tokens. A longer training of a student already trained is continued."""
+
+    candidate_id: str = Field(description="id of the plan's candidate")
+
+
+class Distilled(Record):
+    """Both trainings' figures."""
+
+    attempt: Attempt
+    usd: float
+
+
+def examples_needed(state: RunState, candidate: Candidate) -> int:
+    """Examples that give the candidate's tokens without repeating one, for the shorter answers-only texts too."""
+    if state.complexity is None:
+        return 0
+    per_example = state.complexity.prompt_tokens + state.complexity.answer_tokens + FRAMING_TOKENS
+    return math.ceil(candidate.train_tokens / per_example)
+
+
+def _run(context: Context, args: Distill) -> Distilled:
+    plan = context.state.known_plan
+    if args.candidate_id != plan.candidate.id:
+        raise Correctable(f"{args.candidate_id!r} is not the plan; the approved plan is {plan.candidate.id!r}")
+    assert context.state.data is not None
+    previous = _continued(context.state, plan.candidate)
+    student = TrainJob(
+        skill=context.brief.skill,
+        task=context.brief.task,
+        student=shape_named(plan.candidate.student),
+        target="rationale",
+        shards=tuple(context.run_folder / shard for shard in context.state.data.shards),
+        tokens=plan.candidate.train_tokens,
+        seed=context.settings.seed,
+        threads=context.settings.threads,
+        continue_from=context.run_folder / previous.job_folder if previous else None,
+        wall_clock_s=_wall_clock_s(context),
+    )
+    trunk = context.run_folder / previous.control_folder if previous else None
+    control = student.model_copy(update={"target": "answer_only", "continue_from": trunk})
+    jobs = {"student": student, "control": control}
+    handles = {
+        name: context.executor.submit("stratos.tools.training", job, context.step_folder / name, threads=job.threads)
+        for name, job in jobs.items()
+    }
+    results: dict[str, dict[str, Any]] = wait_all(context.executor, handles, context.emit)
+    return _distilled(context, plan, results)
+
+
+def _distilled(context: Context, plan: Plan, results: dict[str, dict[str, Any]]) -> Distilled:
+    student, control = results["student"], results["control"]
+    seconds = max(student["seconds"], control["seconds"])  # side by side on one machine, paid for once
+    relative = context.step_folder.relative_to(context.run_folder)
+    attempt = Attempt(
+        number=len(context.state.attempts) + 1,
+        candidate=plan.candidate,
+        job_folder=str(relative / "student"),
+        control_folder=str(relative / "control"),
+        tokens=student["tokens"],
+        control_tokens=control["tokens"],
+        loss=student["loss"],
+        stopped_by=student["stopped_by"],
+        seconds=round(seconds, 1),
+        cpu_seconds=student["cpu_seconds"],
+        curve=tuple((tokens, loss) for tokens, loss in student["curve"]),
+    )
+    return Distilled(attempt=attempt, usd=seconds / 3600 * plan.offer.usd_per_hour)
+
+
+def _continued(state: RunState, candidate: Candidate) -> Attempt | None:
+    """The longest earlier training of the same student that this candidate lengthens."""
+    same = [
+        attempt
+        for attempt in state.attempts
+        if attempt.candidate.student == candidate.student and attempt.tokens < candidate.train_tokens
+    ]
+    return max(same, key=lambda attempt: attempt.tokens, default=None)
+
+
+def _wall_clock_s(context: Context) -> float | None:
+    """Seconds training may take: what was reserved for it and what is left of the hours, whichever is less."""
+    plan, limits = context.state.known_plan, context.brief.limits
+    bounds: list[float] = []
+    if plan.offer.usd_per_hour > 0:
+        bounds.append(3600 * _estimate(context, Distill(candidate_id=plan.candidate.id)).usd / plan.offer.usd_per_hour)
+    if limits.hours is not None:
+        bounds.append(max(1.0, 3600 * (limits.hours - context.state.hours_used)))
+    return min(bounds, default=None)
+
+
+def _estimate(context: Context, args: Distill) -> Cost:
+    plan = context.state.known_plan
+    hours, price = plan.candidate.hours.high, plan.offer.usd_per_hour
+    return Cost(usd=hours * price, basis=f"at most {60 * hours:.1f} minutes at ${price:g} an hour")
+
+
+def _apply(state: RunState, result: Distilled) -> RunState:
+    return state.model_copy(update={"attempts": (*state.attempts, result.attempt)})
+
+
+def _needs(state: RunState, args: Distill) -> str | None:
+    if not state.has_plan:
+        return "there is no plan yet: call solve_pareto first"
+    plan = state.known_plan.candidate
+    if state.attempts and state.attempts[-1].candidate.id == plan.id:
+        return "this plan was trained already: evaluate it, or call solve_pareto for another"
+    needed, made = examples_needed(state, plan), state.data.examples if state.data else 0
+    return f"{needed} examples are needed and {made} exist: call generate_data" if made < needed else None
+
+
+DISTILL = Tool(
+    name="distill",
+    args=Distill,
+    result=Distilled,
+    kind="effect",
+    needs=_needs,
+    run=_run,
+    apply=_apply,
+    estimate=_estimate,
+    settle=lambda context, result: result.usd,
+)
+
+
+def trained_model(run_folder: Path, job_folder: str) -> Path:
+    """Where a training job left its model."""
+    return run_folder / job_folder / "model"

@@ -1,0 +1,124 @@
+"""Measures the newest attempt on a held-out split, controls beside it: the tool over the evaluation job."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ..state.brief import Record
+from ..state.evidence import Evaluation
+from ..state.run import RunState, Split
+from .base import Context, Cost, Tool
+from .distill import ANSWERS_ONLY, trained_model
+from .evaluation import EvaluateJob, NamedModel
+from .executor import wait
+from .generate_data import DEVELOPMENT, sealed_split
+from .training.students import TrainJob, shape_named
+
+UNTRAINED = "untrained student"
+UNTRAINED_ITEMS = 200
+"""An untrained student writes to the token limit on every item; a fifth of the items shows what it can do."""
+
+LATENCY_REQUESTS = 200
+FIT_SHARDS = 2
+EVALUATION_MINUTES = 5.0
+"""assumption: bound on one evaluation for the money reserved; about one minute was measured for 1,000 items."""
+
+
+class Evaluate(Record):
+    """Measures the newest attempt and its controls. "dev" is the development split, for choosing; "sealed" opens the next
+    sealed test split, allowed only after every target was met on "dev"."""
+
+    split: Literal["dev", "sealed"] = Field(description="dev, or sealed once dev is met")
+
+
+class Evaluated(Record):
+    """The evaluation and what it cost."""
+
+    evaluation: Evaluation
+    usd: float
+
+
+def _run(context: Context, args: Evaluate) -> Evaluated:
+    attempt = context.state.attempts[-1]
+    split = _split(context.state, args)
+    untrained = context.step_folder / "untrained"
+    build = TrainJob(
+        skill=context.brief.skill,
+        task=context.brief.task,
+        student=shape_named(attempt.candidate.student),
+        target="rationale",
+        shards=(),
+        tokens=0,
+        seed=context.settings.seed,
+    )
+    wait(context.executor, context.executor.submit("stratos.tools.training", build, untrained, threads=1), context.emit)
+    assert context.state.data is not None
+    job = EvaluateJob(
+        skill=context.brief.skill,
+        task=context.brief.task,
+        split=context.run_folder / split.path,
+        split_sha256=split.sha256,
+        models=(
+            NamedModel(name="student", folder=trained_model(context.run_folder, attempt.job_folder)),
+            NamedModel(name=ANSWERS_ONLY, folder=trained_model(context.run_folder, attempt.control_folder)),
+            NamedModel(name=UNTRAINED, folder=untrained / "model", items=min(UNTRAINED_ITEMS, split.n)),
+        ),
+        fit_shards=tuple(context.run_folder / shard for shard in context.state.data.shards[:FIT_SHARDS]),
+        latency_requests=min(LATENCY_REQUESTS, split.n),
+        threads=context.settings.threads,
+        seed=context.settings.seed,
+    )
+    handle = context.executor.submit("stratos.tools.evaluation", job, context.step_folder, threads=job.threads)
+    result: dict[str, Any] = wait(context.executor, handle, context.emit)
+    evaluation = Evaluation.model_validate(result)
+    usd = evaluation.seconds / 3600 * context.state.known_plan.offer.usd_per_hour
+    return Evaluated(evaluation=evaluation, usd=usd)
+
+
+def _split(state: RunState, args: Evaluate) -> Split:
+    assert state.data is not None
+    name = DEVELOPMENT if args.split == DEVELOPMENT else sealed_split(_openings(state) + 1)
+    return next(split for split in state.data.splits if split.name == name)
+
+
+def _openings(state: RunState) -> int:
+    """How many sealed splits were opened so far."""
+    opened = (item.split for attempt in state.attempts for item in attempt.evaluations)
+    return sum(split != DEVELOPMENT for split in opened)
+
+
+def _needs(state: RunState, args: Evaluate) -> str | None:
+    if not state.attempts:
+        return "nothing was trained yet: call distill first"
+    verdict = state.verdicts[-1] if state.verdicts else None
+    judged = verdict is not None and verdict.attempt == state.attempts[-1].number
+    if args.split == DEVELOPMENT:
+        return "the newest attempt was evaluated on dev already" if judged else None
+    if verdict is None or not judged or verdict.next != "open_sealed":
+        return "a sealed split is opened only after every target was met on dev"
+    return None
+
+
+def _estimate(context: Context, args: Evaluate) -> Cost:
+    price = context.state.known_plan.offer.usd_per_hour
+    basis = f"at most {EVALUATION_MINUTES:g} minutes at ${price:g} an hour"
+    return Cost(usd=EVALUATION_MINUTES / 60 * price, basis=basis)
+
+
+def _apply(state: RunState, result: Evaluated) -> RunState:
+    newest = state.attempts[-1]
+    judged = newest.model_copy(update={"evaluations": (*newest.evaluations, result.evaluation)})
+    return state.model_copy(update={"attempts": (*state.attempts[:-1], judged)})
+
+
+EVALUATE = Tool(
+    name="evaluate",
+    args=Evaluate,
+    result=Evaluated,
+    kind="effect",
+    needs=_needs,
+    run=_run,
+    apply=_apply,
+    estimate=_estimate,
+    settle=lambda context, result: result.usd,
+)

@@ -1,0 +1,138 @@
+"""The evaluation job: greedy answers of a student and its controls on one split, judged by the verifier, and its latency.
+
+It measures only; whether the figures are good enough is the judge's part.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from ..skills import load as load_skill
+from ..skills.protocol import Example
+from ..state.evidence import Interval, Latency, Score, wilson
+from .controls import Lookup, fit_shortcuts, most_frequent, right_answers
+from .generation import file_sha256
+from .jobs import Job, main, progress, write_atomic
+from .serving.deployments import temporary_server
+from .serving.engine import Settings, open_engine
+from .serving.measuring import measure_latency, measure_throughput
+from .training.batches import read_examples
+
+WARM_UP_REQUESTS = 20
+CLIENTS = 16
+
+
+class NamedModel(Job):
+    """A trained model to evaluate, by its folder."""
+
+    name: str
+    folder: Path
+    items: int | None = Field(default=None, gt=0, description="only this many items of the split; null: all")
+
+
+class EvaluateJob(Job):
+    """Evaluates models[0], the student, and the other models as controls, beside the controls that need no model."""
+
+    skill: str
+    task: str
+    split: Path
+    split_sha256: str
+    models: tuple[NamedModel, ...]
+    fit_shards: tuple[Path, ...] = Field(description="training shards the model-free controls are fitted on")
+    latency_requests: int = Field(ge=0)
+    threads: int = Field(default=1, gt=0)
+    seed: int
+
+
+def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
+    """Runs the job; returns the figures of result.json. Raises ValueError when the split is not the one recorded."""
+    started = time.monotonic()
+    if file_sha256(job.split) != job.split_sha256:
+        raise ValueError(f"{job.split.name} is not the file whose hash was recorded when it was made")
+    items = read_examples(job.split)
+    scores = [_model_score(job, model, items, folder) for model in job.models]
+    latency = _latency(job, items, folder) if job.latency_requests else None
+    return {
+        "split": job.split.stem,
+        "split_sha256": job.split_sha256,
+        "student": scores[0].model_dump(),
+        "controls": [score.model_dump() for score in (*scores[1:], *_free_controls(job, items))],
+        "latency": latency.model_dump() if latency else None,
+        "seconds": round(time.monotonic() - started, 2),
+    }
+
+
+def _model_score(job: EvaluateJob, model: NamedModel, items: Sequence[Example], folder: Path) -> Score:
+    """Answers every item greedily and has the verifier judge; the answers are kept beside the result for an audit."""
+    skill = load_skill(job.skill)
+    chosen = items[: model.items]
+    engine = open_engine(model.folder, threads=job.threads)
+    prompts = [engine.encode_chat([{"role": "user", "content": example.prompt}]) for example in chosen]
+    completions = engine.generate(
+        prompts,
+        Settings(max_tokens=skill.tasks[job.task].max_completion_tokens + 1),
+        on_progress=lambda done, total: progress(done, total, "answers", what=model.name),
+    )
+    texts = [completion.text for completion in completions]
+    checks = [skill.verify(job.task, example.prompt, text) for example, text in zip(chosen, texts, strict=True)]
+    lines = (
+        json.dumps(
+            {"prompt": example.prompt, "completion": text, "exact": check.exact, "answer_right": check.answer_right}
+        )
+        for example, text, check in zip(chosen, texts, checks, strict=True)
+    )
+    write_atomic(folder / f"answers-{model.name}.jsonl", "\n".join(lines) + "\n")
+    return Score(
+        name=model.name,
+        exact=wilson(sum(check.exact for check in checks), len(checks)),
+        answer=wilson(sum(check.answer_right for check in checks), len(checks)),
+        note=f"{sum(not check.parsed for check in checks)} of {len(checks)} completions had no valid form",
+    )
+
+
+def _free_controls(job: EvaluateJob, items: Sequence[Example]) -> list[Score]:
+    """The most frequent answer, and the shortcut that does best on the training data it was fitted on."""
+    skill = load_skill(job.skill)
+    training = [example for shard in job.fit_shards for example in read_examples(shard)]
+    shortcuts = fit_shortcuts(skill, job.task, training)
+    fitted = {shortcut.name: right_answers(skill, job.task, shortcut, training) for shortcut in shortcuts}
+    best = max(shortcuts, key=lambda shortcut: fitted[shortcut.name], default=None)
+    controls: list[Lookup] = [most_frequent(training), *([best] if best else [])]
+    scores: list[Score] = []
+    for control in controls:
+        right = wilson(right_answers(skill, job.task, control, items), len(items))
+        scores.append(Score(name=control.name, exact=_exact(job, control, items), answer=right, note="needs no model"))
+    return scores
+
+
+def _exact(job: EvaluateJob, control: Lookup, items: Sequence[Example]) -> Interval:
+    skill = load_skill(job.skill)
+    bare = (Example(prompt=item.prompt, rationale="", answer=control.answer(item.prompt)) for item in items)
+    right = sum(skill.verify(job.task, item.prompt, skill.completion(item, rationale=False)).exact for item in bare)
+    return wilson(right, len(items))
+
+
+def _latency(job: EvaluateJob, items: Sequence[Example], folder: Path) -> Latency:
+    """Single requests one after another, then many clients at once, over HTTP against the student's own server."""
+    task = load_skill(job.skill).tasks[job.task]
+    prompts = [item.prompt for item in items]
+    with temporary_server(job.models[0].folder, folder / "server", threads=job.threads) as server:
+        request = (server.base_url, server.api_key, server.model, prompts[: job.latency_requests])
+        limit = task.max_completion_tokens + 1
+        alone = measure_latency(*request, warm_up=WARM_UP_REQUESTS, max_tokens=limit)
+        together = measure_throughput(*request, clients=CLIENTS, requests=2 * job.latency_requests, max_tokens=limit)
+    return Latency(
+        n=alone.n,
+        p50_ms=alone.p50_ms,
+        p95_ms=alone.p95_ms,
+        p99_ms=alone.p99_ms,
+        throughput_rps=together.rps,
+        clients=CLIENTS,
+    )
+
+
+if __name__ == "__main__":
+    main(EvaluateJob, evaluate)

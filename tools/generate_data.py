@@ -1,0 +1,75 @@
+"""Reverse synthetic data: the tool over the data job."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ..state.brief import Record
+from ..state.run import Data, RunState, Split
+from .base import Context, Tool
+from .executor import wait
+from .generation import SHARD_EXAMPLES, GenerateJob, available_workers
+
+DATA_FOLDER = "data"
+DEVELOPMENT = "dev"
+
+
+def sealed_split(opening: int) -> str:
+    """Name of the sealed split for the n-th time the judge opens one; each is opened once."""
+    return f"sealed-{opening}"
+
+
+class GenerateData(Record):
+    """Makes verified training examples in reverse, answer first, and seals the test splits before any training. Call it
+    again with a larger number to extend the data; what exists is kept."""
+
+    examples: int = Field(gt=0, le=5_000_000, description="training examples wanted in all")
+
+
+def _run(context: Context, args: GenerateData) -> Data:
+    folder = context.run_folder / DATA_FOLDER
+    job = GenerateJob(
+        skill=context.brief.skill,
+        task=context.brief.task,
+        seed=context.settings.seed,
+        data_folder=folder,
+        blocks=math.ceil(args.examples / SHARD_EXAMPLES),
+        splits=(DEVELOPMENT, *(sealed_split(number) for number in range(1, context.settings.max_attempts + 1))),
+        held_out_items=context.settings.held_out_items,
+        workers=available_workers(),
+    )
+    handle = context.executor.submit("stratos.tools.generation", job, context.step_folder)
+    result: dict[str, Any] = wait(context.executor, handle, context.emit)
+    names: list[str] = result.pop("shards")
+    splits: list[dict[str, Any]] = result.pop("splits")
+    return Data(
+        shards=tuple(str(Path(DATA_FOLDER, name)) for name in names),
+        splits=tuple(
+            Split.model_validate({**split, "path": str(Path(DATA_FOLDER, split["path"]))}) for split in splits
+        ),
+        **result,
+    )
+
+
+def _apply(state: RunState, result: Data) -> RunState:
+    before = state.data.seconds if state.data else 0.0
+    return state.model_copy(update={"data": result.model_copy(update={"seconds": before + result.seconds})})
+
+
+def _needs(state: RunState, args: GenerateData) -> str | None:
+    if not state.has_plan:
+        return "there is no plan yet: call solve_pareto first"
+    return None
+
+
+GENERATE_DATA = Tool(
+    name="generate_data",
+    args=GenerateData,
+    result=Data,
+    kind="effect",
+    needs=_needs,
+    run=_run,
+    apply=_apply,
+)

@@ -1,0 +1,154 @@
+"""The data job: makes examples in reverse, verifies each one, and keeps training apart from the held-out splits.
+
+Work is cut into blocks named by (seed, block): a finished shard file is never made again, and whoever makes a block makes
+the same one. Held-out splits are written first; a training example that is one of theirs under the skill's symmetries
+is dropped.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import Field
+
+from ..skills import load as load_skill
+from ..skills.protocol import Example
+from .jobs import Job, main, progress, write_atomic
+
+SHARD_EXAMPLES = 2048
+HELD_OUT_BLOCK = 2_000_000
+"""First block number of held-out examples, far above any training block."""
+
+
+class GenerateJob(Job):
+    """Brings the data folder up to `blocks` training shards and writes the held-out splits when they are missing."""
+
+    skill: str
+    task: str
+    seed: int
+    data_folder: Path
+    blocks: int = Field(gt=0)
+    splits: tuple[str, ...]
+    held_out_items: int = Field(gt=0)
+    workers: int = Field(gt=0)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def generate(job: GenerateJob, folder: Path) -> dict[str, object]:
+    """Runs or continues the job; returns the figures of result.json."""
+    started = time.monotonic()
+    job.data_folder.mkdir(parents=True, exist_ok=True)
+    splits = _held_out(job)
+    missing = [block for block in range(job.blocks) if not _shard(job, block).exists()]
+    workers = [
+        multiprocessing.Process(target=_make_blocks, args=(job, missing[first :: job.workers]), daemon=True)
+        for first in range(min(job.workers, len(missing)))
+    ]
+    for worker in workers:
+        worker.start()
+    _watch(job, workers)
+    if failed := [worker.exitcode for worker in workers if worker.exitcode]:
+        raise RuntimeError(f"{len(failed)} of {len(workers)} data workers failed, exit codes {failed}; see stderr.log")
+    counts = [json.loads(_counts(job, block).read_text(encoding="utf-8")) for block in range(job.blocks)]
+    shards = [_shard(job, block) for block in range(job.blocks)]
+    return {
+        "examples": sum(count["examples"] for count in counts),
+        "shards": [path.name for path in shards],
+        "sha256": hashlib.sha256("".join(file_sha256(path) for path in shards).encode()).hexdigest(),
+        "splits": splits,
+        "dropped_as_leaks": sum(count["dropped_as_leaks"] for count in counts),
+        "rejected_by_verifier": sum(count["rejected_by_verifier"] for count in counts),
+        "seconds": round(time.monotonic() - started, 2),
+    }
+
+
+def _shard(job: GenerateJob, block: int) -> Path:
+    return job.data_folder / f"train-{block:05d}.jsonl"
+
+
+def _counts(job: GenerateJob, block: int) -> Path:
+    return job.data_folder / f"train-{block:05d}.counts.json"
+
+
+def _verified(job: GenerateJob, block: int, count: int) -> list[Example]:
+    skill = load_skill(job.skill)
+    made = skill.make(job.task, seed=job.seed, block=block, count=count)
+    return [example for example in made if skill.check(job.task, example)]
+
+
+def _text(examples: Sequence[Example]) -> str:
+    return "".join(json.dumps(asdict(example)) + "\n" for example in examples)
+
+
+def _held_out(job: GenerateJob) -> list[dict[str, object]]:
+    """Writes each missing split: verified examples, all different under the symmetries, within and between splits."""
+    skill = load_skill(job.skill)
+    seen: set[str] = set()
+    described: list[dict[str, object]] = []
+    block = HELD_OUT_BLOCK
+    for name in job.splits:
+        path = job.data_folder / f"{name}.jsonl"
+        chosen: list[Example] = []
+        # A bounded number of blocks: a task with too few different items must end in an error, not in a loop.
+        for _ in range(20):
+            for example in _verified(job, block, job.held_out_items):
+                key = skill.canonical(job.task, example.prompt)
+                if key not in seen and len(chosen) < job.held_out_items:
+                    seen.add(key)
+                    chosen.append(example)
+            block += 1
+            if len(chosen) == job.held_out_items:
+                break
+        else:
+            raise ValueError(f"task {job.task!r} has only {len(chosen)} different items for split {name!r}")
+        if not path.exists():
+            write_atomic(path, _text(chosen))
+        described.append({"name": name, "path": path.name, "n": len(chosen), "sha256": file_sha256(path)})
+    write_atomic(job.data_folder / "held-out.canonical.json", json.dumps(sorted(seen)))
+    return described
+
+
+def _make_blocks(job: GenerateJob, blocks: Sequence[int]) -> None:
+    skill = load_skill(job.skill)
+    held_out = set(json.loads((job.data_folder / "held-out.canonical.json").read_text(encoding="utf-8")))
+    for block in blocks:
+        examples = _verified(job, block, SHARD_EXAMPLES)
+        kept = [example for example in examples if skill.canonical(job.task, example.prompt) not in held_out]
+        counts = {
+            "examples": len(kept),
+            "dropped_as_leaks": len(examples) - len(kept),
+            "rejected_by_verifier": SHARD_EXAMPLES - len(examples),
+        }
+        write_atomic(_counts(job, block), json.dumps(counts))
+        write_atomic(_shard(job, block), _text(kept))
+
+
+def _watch(job: GenerateJob, workers: Sequence[multiprocessing.Process]) -> None:
+    """Reports progress until the workers end; shard files themselves are the count."""
+    while True:
+        alive = any(worker.is_alive() for worker in workers)
+        done = sum(_shard(job, block).exists() for block in range(job.blocks))
+        progress(done * SHARD_EXAMPLES, job.blocks * SHARD_EXAMPLES, "examples")
+        if not alive:
+            break
+        time.sleep(0.25)
+    for worker in workers:
+        worker.join()
+
+
+def available_workers() -> int:
+    """Processes worth starting: the processors this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+if __name__ == "__main__":
+    main(GenerateJob, generate)

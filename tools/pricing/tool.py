@@ -1,0 +1,49 @@
+"""The planner's tool over the price snapshot: the offers worth predicting for, this machine among them."""
+
+from pydantic import Field
+
+from ...state.brief import Record
+from ...state.plan import Machine, Offer
+from ...state.run import RunState
+from ..base import Context, Tool
+from ..machine import measure_machine
+from .look_up import LookUpPrices, look_up_prices
+from .planning import planning_set, this_machine
+
+
+class PricedServers(Record):
+    """This machine and the cheapest choosable offer of every kind, from dated sources."""
+
+    machine: Machine
+    offers: tuple[Offer, ...] = Field(description="this machine first, then by price")
+    note: str
+
+
+def _run(context: Context, args: LookUpPrices) -> PricedServers:
+    prices = look_up_prices(args)
+    machine = measure_machine()
+    chosen = planning_set(prices)
+    dates = f"dated {prices.oldest} to {prices.newest}" if prices.oldest else "undated"
+    return PricedServers(
+        machine=machine,
+        offers=(this_machine(machine, context.settings.local_usd_per_hour), *chosen),
+        note=(
+            f"{prices.considered} offers {dates}, {prices.undated} undated; {prices.doubtful} doubtful ones are never "
+            f"chosen; {len(chosen)} kinds of server kept at their cheapest, and this machine"
+        ),
+    )
+
+
+def _apply(state: RunState, result: PricedServers) -> RunState:
+    return state.model_copy(update={"machine": result.machine, "offers": result.offers, "offers_note": result.note})
+
+
+LOOK_UP_PRICES = Tool(
+    name="look_up_prices",
+    args=LookUpPrices,
+    result=PricedServers,
+    kind="effect",
+    needs=lambda state, args: None,
+    run=_run,
+    apply=_apply,
+)

@@ -1,0 +1,28 @@
+"""Every tool a planner may call, by name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .base import Tool
+from .choose import SOLVE_PARETO
+from .classify_complexity import CLASSIFY_COMPLEXITY
+from .deploy import DEPLOY
+from .distill import DISTILL
+from .evaluate import EVALUATE
+from .generate_data import GENERATE_DATA
+from .match_models import MATCH_MODELS
+from .pricing.tool import LOOK_UP_PRICES
+
+TOOLS: Mapping[str, Tool[Any, Any]] = {
+    tool.name: tool
+    for tool in (
+        LOOK_UP_PRICES,
+        MATCH_MODELS,
+        CLASSIFY_COMPLEXITY,
+        SOLVE_PARETO,
+        GENERATE_DATA,
+        DISTILL,
+        EVALUATE,
+        DEPLOY,
+    )
+}

@@ -1,0 +1,53 @@
+"""The shapes a student can be built in from scratch, and the job file that trains one."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from ...state.plan import StudentShape
+from ..jobs import Job
+
+SHAPES: tuple[StudentShape, ...] = (
+    StudentShape(name="scratch-0.35M", hidden=96, layers=3, heads=3, feed_forward=256),
+    StudentShape(name="scratch-0.8M", hidden=128, layers=4, heads=4, feed_forward=352),
+    StudentShape(name="scratch-2M", hidden=192, layers=5, heads=6, feed_forward=512),
+    StudentShape(name="scratch-5M", hidden=256, layers=6, heads=8, feed_forward=704),
+)
+"""Smallest first. Head width 32 and feed-forward about 8/3 of the hidden width, as Llama has it."""
+
+DECAY_SHARE = 0.35
+"""Share of the tokens over which the learning rate falls to zero."""
+
+SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>", "<answer>")
+
+
+def shape_named(name: str) -> StudentShape:
+    """The shape of that name; raises KeyError listing the valid names."""
+    for shape in SHAPES:
+        if shape.name == name:
+            return shape
+    raise KeyError(f"no student {name!r}; valid: {', '.join(shape.name for shape in SHAPES)}")
+
+
+class TrainJob(Job):
+    """Trains one student on shards of verified examples. `tokens` counts every non-padding token read, over all legs."""
+
+    skill: str
+    task: str
+    student: StudentShape
+    target: Literal["rationale", "answer_only"]
+    shards: tuple[Path, ...]
+    tokens: int = Field(ge=0, description="0 builds the student and saves it untrained")
+    seed: int
+    threads: int = Field(default=1, gt=0)
+    batch_examples: int = Field(default=128, gt=0)
+    learning_rate_matrices: float = Field(default=0.02, gt=0, description="Muon, for the weight matrices of the layers")
+    learning_rate_rest: float = Field(default=3e-3, gt=0, description="AdamW, for embeddings and norms")
+    warm_up_tokens: int = Field(default=100_000, ge=0)
+    decay_share: float = Field(default=DECAY_SHARE, gt=0, le=1)
+    continue_from: Path | None = Field(
+        default=None, description="job folder whose training is lengthened, from before its decay"
+    )
+    wall_clock_s: float | None = Field(default=None, gt=0, description="stop with a checkpoint after this many seconds")
+    checkpoint_every_s: float = Field(default=15, gt=0)
