@@ -14,9 +14,14 @@ import typer
 from ..state.errors import ApprovalNeeded, Cancelled, NotAvailable, RequestError, StratosError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..state.evidence import Outcome
     from ..state.workspace import Workspace
     from .session import Approver
+
+PLAIN_WIDTH = 140
+"""Columns where the output is no terminal, such as a log."""
 
 FAILED, USAGE, APPROVAL, INTERRUPTED = 1, 2, 5, 130
 
@@ -181,12 +186,11 @@ def show(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None
                 ]
             )
             return
-        from rich.console import Console
-
         from . import session
         from .display import RichDisplay
 
-        found = session.replay(run_id, workspace=_workspace(workspace), shown=RichDisplay(Console(), whole_record=True))
+        shown = RichDisplay(_console(), whole_record=True)
+        found = session.replay(run_id, workspace=_workspace(workspace), shown=shown)
         if found.divergence:
             _fail(f"the rest cannot be shown by this version: {found.divergence}", FAILED, as_json)
 
@@ -377,14 +381,21 @@ def _approver(yes: bool, as_json: bool) -> "Approver":
     return at_the_terminal
 
 
+def _console(*, stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    return console
+
+
 @contextmanager
 def _shown(as_json: bool) -> Generator[Any]:
     """The display: on standard output, or on standard error when that is kept for JSON."""
-    from rich.console import Console
-
     from .display import RichDisplay
 
-    shown = RichDisplay(Console(stderr=as_json))
+    shown = RichDisplay(_console(stderr=as_json))
     try:
         yield shown
     finally:
@@ -441,7 +452,6 @@ def _say(text: str, *, err: bool = False) -> None:
 
 
 def _table(columns: tuple[str, ...], rows: list[Any], *, empty: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     if not rows:
@@ -450,4 +460,4 @@ def _table(columns: tuple[str, ...], rows: list[Any], *, empty: str) -> None:
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*map(str, row))
-    Console().print(table)
+    _console().print(table)

@@ -25,7 +25,7 @@ from ..state.journal import Recorder
 from ..state.run import RunState
 from ..state.workspace import Workspace
 from ..tools.base import Context, Event, Settings, Tool
-from ..tools.evaluate import EVALUATION_MINUTES
+from ..tools.costs import plan_usd
 from ..tools.executor import Executor
 from .digest import digest
 from .guard import Ruling, rule
@@ -274,15 +274,9 @@ def _to_approve(context: RunContext, run: RunState) -> float:
     if not run.has_plan:
         return 0.0
     plan = run.known_plan
-    wanted = run.spent_usd + plan_cost_usd(run)
+    wanted = run.spent_usd + plan_usd(run)
     already = run.approved_usd or 0.0
     return round(wanted, 6) if plan.offer.usd_per_hour > 0 and wanted > already else 0.0
-
-
-def plan_cost_usd(run: RunState) -> float:
-    """The most that carrying out the plan may still cost: its training and two evaluations."""
-    plan = run.known_plan
-    return plan.candidate.usd.high + 2 * EVALUATION_MINUTES / 60 * plan.offer.usd_per_hour
 
 
 def _end(run: RunState, status: OutcomeStatus, reason: str) -> Command[Any]:

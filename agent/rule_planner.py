@@ -44,12 +44,9 @@ class RulePlanner(BaseChatModel):
 
 def next_call(state: Digest) -> tuple[str, dict[str, Any], str]:
     """Tool, arguments and the reason in one sentence."""
+    ended = "missed" if state.attempts else "infeasible"
     if state.problem:
-        return (
-            "finish",
-            {"status": "missed", "reason": state.problem},
-            "the call that comes next was refused; there is no other",
-        )
+        return "finish", {"status": ended, "reason": state.problem}, "what comes next was refused and there is no other"
     match state.phase:
         case "look_up_prices":
             limits = state.brief.limits
@@ -71,5 +68,4 @@ def next_call(state: Digest) -> tuple[str, dict[str, Any], str]:
         case "sealed":
             return "evaluate", {"split": "sealed"}, "the targets are met in development; the sealed split decides"
         case "end":
-            status = "missed" if state.attempts else "infeasible"
-            return "finish", {"status": status, "reason": state.plan_reason}, "no candidate left can meet the targets"
+            return "finish", {"status": ended, "reason": state.plan_reason}, "no candidate left can meet the targets"

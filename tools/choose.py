@@ -10,6 +10,7 @@ from .accuracy import predict_accuracy
 from .base import Context, Tool
 from .estimate import predict_dollars, predict_latency_p95_ms, predict_train
 from .pareto import Front, solve_pareto
+from .pricing.accelerators import resolve
 from .training.students import DECAY_SHARE
 
 TOKEN_GRID = (
@@ -92,7 +93,7 @@ def _candidates(context: Context) -> Iterator[Candidate]:
 
 def _may_use(offer: Offer, brief: Brief) -> bool:
     limits = brief.limits
-    if limits.accelerators and not any(name in (offer.accelerator or "").upper() for name in limits.accelerators):
+    if limits.accelerators and offer.accelerator not in resolve(limits.accelerators):
         return False
     if limits.regions and not offer.executable and not offer.region.lower().startswith(limits.regions):
         return False
@@ -127,7 +128,8 @@ def _candidate(context: Context, offer: Offer, shape: StudentShape, parameters: 
         machine=state.machine,
     )
     return Candidate(
-        id=f"{offer.id}|{shape.name}|{tokens // 1000}k tokens",
+        # The attempt's number keeps a plan that is tried again (its clock ran out) apart from the one before.
+        id=f"{offer.id}|{shape.name}|{tokens // 1000}k tokens|attempt {len(state.attempts) + 1}",
         offer_id=offer.id,
         executable=offer.executable,
         teacher=state.match.teacher if state.match else "",

@@ -11,12 +11,16 @@ from ..state.errors import Correctable
 from ..state.evidence import Attempt
 from ..state.plan import Candidate, Plan
 from ..state.run import RunState
-from .base import Context, Cost, Tool
+from .base import FREE, Context, Cost, Tool
+from .costs import training_usd
 from .executor import wait_all
 from .training.students import TrainJob, shape_named
 
 FRAMING_TOKENS = 3
 """<bos>, <answer> and <eos> around every example."""
+
+TRAINING_SHARE = 0.85
+"""Share of the brief's hours that training may use; the rest is for data and evaluation."""
 
 ANSWERS_ONLY = "answers-only student, equal compute"
 
@@ -107,16 +111,16 @@ def _wall_clock_s(context: Context) -> float | None:
     plan, limits = context.state.known_plan, context.brief.limits
     bounds: list[float] = []
     if plan.offer.usd_per_hour > 0:
-        bounds.append(3600 * _estimate(context, Distill(candidate_id=plan.candidate.id)).usd / plan.offer.usd_per_hour)
+        bounds.append(3600 * training_usd(context.state) / plan.offer.usd_per_hour)
     if limits.hours is not None:
-        bounds.append(max(1.0, 3600 * (limits.hours - context.state.hours_used)))
+        bounds.append(max(1.0, 3600 * (TRAINING_SHARE * limits.hours - context.state.hours_used)))
     return min(bounds, default=None)
 
 
 def _estimate(context: Context, args: Distill) -> Cost:
-    plan = context.state.known_plan
-    hours, price = plan.candidate.hours.high, plan.offer.usd_per_hour
-    return Cost(usd=hours * price, basis=f"at most {60 * hours:.1f} minutes at ${price:g} an hour")
+    price = context.state.known_plan.offer.usd_per_hour
+    usd = training_usd(context.state) if price else 0.0
+    return Cost(usd=usd, basis=f"at most {60 * usd / price:.1f} minutes at ${price:g} an hour" if price else FREE.basis)
 
 
 def _apply(state: RunState, result: Distilled) -> RunState:

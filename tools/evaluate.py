@@ -8,6 +8,7 @@ from ..state.brief import Record
 from ..state.evidence import Evaluation
 from ..state.run import RunState, Split
 from .base import Context, Cost, Tool
+from .costs import EVALUATION_MINUTES, evaluation_usd
 from .distill import ANSWERS_ONLY, trained_model
 from .evaluation import EvaluateJob, NamedModel
 from .executor import wait
@@ -20,8 +21,6 @@ UNTRAINED_ITEMS = 200
 
 LATENCY_REQUESTS = 200
 FIT_SHARDS = 2
-EVALUATION_MINUTES = 5.0
-"""assumption: bound on one evaluation for the money reserved; about one minute was measured for 1,000 items."""
 
 
 class Evaluate(Record):
@@ -102,7 +101,7 @@ def _needs(state: RunState, args: Evaluate) -> str | None:
 def _estimate(context: Context, args: Evaluate) -> Cost:
     price = context.state.known_plan.offer.usd_per_hour
     basis = f"at most {EVALUATION_MINUTES:g} minutes at ${price:g} an hour"
-    return Cost(usd=EVALUATION_MINUTES / 60 * price, basis=basis)
+    return Cost(usd=evaluation_usd(context.state), basis=basis)
 
 
 def _apply(state: RunState, result: Evaluated) -> RunState:

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from ..state.brief import Record
 from ..state.run import Data, RunState, Split
-from .base import Context, Tool
+from .base import Context, Cost, Tool
+from .costs import GENERATION_MINUTES, generation_usd
 from .executor import wait
 from .generation import SHARD_EXAMPLES, GenerateJob, available_workers
 
@@ -53,6 +54,12 @@ def _run(context: Context, args: GenerateData) -> Data:
     )
 
 
+def _estimate(context: Context, args: GenerateData) -> Cost:
+    price = context.state.known_plan.offer.usd_per_hour
+    basis = f"at most {GENERATION_MINUTES:g} minutes at ${price:g} an hour"
+    return Cost(usd=generation_usd(context.state), basis=basis)
+
+
 def _apply(state: RunState, result: Data) -> RunState:
     before = state.data.seconds if state.data else 0.0
     return state.model_copy(update={"data": result.model_copy(update={"seconds": before + result.seconds})})
@@ -72,4 +79,6 @@ GENERATE_DATA = Tool(
     needs=_needs,
     run=_run,
     apply=_apply,
+    estimate=_estimate,
+    settle=lambda context, result: result.seconds / 3600 * context.state.known_plan.offer.usd_per_hour,
 )

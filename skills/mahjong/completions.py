@@ -1,30 +1,39 @@
-"""The form of a completion: groups, `/` where a line of thought is given up, then `=` and the answer."""
+"""The form of a completion: groups, `/` between the readings of *waits*, then `=` and the answer.
+
+A group is its tiles, `,` between groups. Written out, each tile is one look at the prompt and at what is used up: *win*
+was learned to 87 % where `lowest tile and kind` reached 57 % (0.8M parameters, 1.2M tokens, one seed).
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .groups import SHAPES, Group, Kind
-from .tiles import INDEX, TILES
+from .groups import SHAPES, Group, Kind, tiles_of
+from .tiles import HONOURS_FROM, INDEX, TILES, suit_of
 
+AND = ","
 AGAIN = "/"
 ANSWER = "="
 YES, NO, NONE = "yes", "no", "none"
 
-_KINDS: dict[str, Kind] = {kind: kind for kind in SHAPES}
+_KINDS: dict[tuple[int, ...], Kind] = {shape: kind for kind, shape in SHAPES.items()}
+
+Lines = tuple[tuple[Group, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """A completion taken apart."""
 
-    lines: tuple[tuple[Group, ...], ...]
-    """The groups written, cut at each `/`; one empty line when there is no rationale."""
+    lines: Lines | None
+    """The groups written, cut at each `/`; one empty line when there is no rationale, None when it has not the form."""
     answer: tuple[str, ...]
 
 
 def write_groups(lines: Iterable[Sequence[Group]]) -> str:
-    """Lines of groups as text, such as `1m set 4p pair / 5p run`."""
-    return f" {AGAIN} ".join(" ".join(f"{TILES[tile]} {kind}" for tile, kind in line) for line in lines)
+    """Lines of groups as text, such as `1m 1m 1m , 4p 4p / 5p 6p 7p`."""
+    return f" {AGAIN} ".join(
+        f" {AND} ".join(" ".join(TILES[tile] for tile in tiles_of([group])) for group in line) for line in lines
+    )
 
 
 def write_completion(rationale: str, answer: str) -> str:
@@ -33,29 +42,33 @@ def write_completion(rationale: str, answer: str) -> str:
 
 
 def read_completion(text: str) -> Written | None:
-    """The parts of a completion, or None when it is not exactly of the expected form."""
+    """The parts of a completion; None when it has not exactly one `=` between words parted by single spaces."""
     before, mark, answer = f" {text} ".partition(f" {ANSWER} ")
-    lines = read_groups(before.strip())
-    if not mark or lines is None or text != text.strip() or "  " in text:
+    if not mark or text != " ".join(text.split()) or ANSWER in answer.split():
         return None
-    return Written(lines=lines, answer=tuple(answer.split()))
+    return Written(lines=read_groups(before.strip()), answer=tuple(answer.split()))
 
 
-def read_groups(rationale: str) -> tuple[tuple[Group, ...], ...] | None:
+def read_groups(rationale: str) -> Lines | None:
     """The lines of a rationale; an empty rationale is one empty line. None when a word is out of place."""
     if not rationale:
         return ((),)
-    lines = [_read_line(line.split()) for line in f" {rationale} ".split(f" {AGAIN} ")]
-    found = tuple(line for line in lines if line)
-    return found if len(found) == len(lines) else None
+    lines: list[tuple[Group, ...]] = []
+    for line in f" {rationale} ".split(f" {AGAIN} "):
+        groups = [_read_group(words.split()) for words in f" {line} ".split(f" {AND} ")]
+        found = tuple(group for group in groups if group)
+        if len(found) != len(groups):
+            return None
+        lines.append(found)
+    return tuple(lines)
 
 
-def _read_line(words: list[str]) -> tuple[Group, ...] | None:
-    tiles, kinds = words[::2], words[1::2]
-    if (
-        len(tiles) != len(kinds)
-        or not all(tile in INDEX for tile in tiles)
-        or not all(kind in _KINDS for kind in kinds)
-    ):
+def _read_group(words: Sequence[str]) -> Group | None:
+    """The group that some tiles are: of one suit, in order, and no row of honours."""
+    if not words or not all(word in INDEX for word in words):
         return None
-    return tuple(Group(INDEX[tile], _KINDS[kind]) for tile, kind in zip(tiles, kinds, strict=True))
+    tiles = [INDEX[word] for word in words]
+    kind = _KINDS.get(tuple(tile - tiles[0] for tile in tiles))
+    in_suit = suit_of(tiles[-1]) == suit_of(tiles[0])
+    alike = tiles[-1] == tiles[0]
+    return Group(tiles[0], kind) if kind and in_suit and (alike or tiles[0] < HONOURS_FROM) else None

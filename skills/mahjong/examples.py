@@ -6,7 +6,7 @@ from random import Random
 from ..protocol import Example
 from .completions import NO, NONE, YES, write_groups
 from .discard import aim, best_discards
-from .groups import Group, is_whole, melds, tries
+from .groups import Group, cover
 from .hands import discard_hand, is_standard, near_miss_pair, waiting_hand
 from .tiles import SUITS, TILES, Counts, suits, with_change, write_prompt
 from .waits import wait_readings
@@ -29,32 +29,21 @@ def make_discard(rng: Random) -> Example:
 
 
 def solve_win(counts: Counts) -> Example:
-    """Yes with a decomposition, or no with what was tried in the first suit that fails."""
+    """Yes with a decomposition, or no with the groups and tiles left over that show why."""
     return _win(counts, YES if is_standard(counts) else NO)
 
 
 def _win(counts: Counts, answer: str) -> Example:
-    return Example(prompt=write_prompt("win", counts), rationale=write_groups(_trace(counts)), answer=answer)
+    return Example(prompt=write_prompt("win", counts), rationale=write_groups([_split(counts)]), answer=answer)
 
 
-def _trace(counts: Counts) -> list[tuple[Group, ...]]:
-    """Suit by suit: its melds or, where a pair must be in it, each pair tried; ends at the first suit that fails."""
-    lines: list[tuple[Group, ...]] = [()]
-    for suit, (start, _) in zip(suits(counts), SUITS, strict=True):
-        found = (melds(suit),) if sum(suit) % 3 != 2 else tries(suit)
-        first, *more = [tuple(Group(start + tile, kind) for tile, kind in attempt) for attempt in found] or [
-            _lowest(suit, start)
-        ]
-        lines[-1] += first
-        lines += more
-        if not is_whole(lines[-1]):
-            break
-    return lines
-
-
-def _lowest(suit: Counts, start: int) -> tuple[Group, ...]:
-    """What is written of a suit that needs a pair and holds none: its lowest tile is left."""
-    return (Group(start + next(tile for tile, copies in enumerate(suit) if copies), "left"),)
+def _split(counts: Counts) -> list[Group]:
+    """Every suit's cover: a complete hand shows four melds and one pair, another shows what is over or missing."""
+    return [
+        Group(start + tile, kind)
+        for suit, (start, _) in zip(suits(counts), SUITS, strict=True)
+        for tile, kind in cover(suit)
+    ]
 
 
 def solve_waits(counts: Counts) -> Example:

@@ -1,10 +1,10 @@
-"""Splits one suit into groups, memoised: the tries that *win* is taught, and the readings that *waits* is."""
+"""Splits one suit into groups, memoised: the cover that *win* is taught, and the readings that *waits* is."""
 
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from .tiles import Counts, with_change
+from .tiles import Counts
 
 Kind = Literal["set", "run", "pair", "side", "gap", "left"]
 """Three alike, three in a row, two alike, two in a row, two around a hole, one tile."""
@@ -27,6 +27,7 @@ SHAPES: dict[Kind, tuple[int, ...]] = {
 }
 """The tiles of each kind, counted from its lowest."""
 
+_COVER_KINDS: tuple[Kind, ...] = ("run", "set", "pair", "left")
 _NUMBERS = 9
 _CACHE = 1 << 17
 
@@ -37,51 +38,33 @@ def tiles_of(groups: Iterable[Group]) -> list[int]:
 
 
 @lru_cache(maxsize=_CACHE)
-def melds(suit: Counts) -> tuple[Group, ...]:
-    """Sets and runs from the lowest tile up, ending in one `left` group at the first tile that fits in none.
+def cover(suit: Counts, pair: bool = True) -> tuple[Group, ...]:
+    """The split, from the lowest tile up, into melds, at most one pair and single tiles left over that leaves least over.
 
-    Taking a set wherever three are alike loses nothing: three equal runs are three sets as well.
+    Equal splits: the one with more melds, then runs before sets before the pair before a tile left, at the lowest tile.
     """
-    rest, groups = list(suit), list[Group]()
-    for tile in range(len(suit)):
-        while rest[tile]:
-            kind: Kind = "set" if rest[tile] >= 3 else "run"
-            if kind == "run" and not _runs_on(rest, tile):
-                return (*groups, Group(tile, "left"))
-            for step in SHAPES[kind]:
-                rest[tile + step] -= 1
-            groups.append(Group(tile, kind))
-    return tuple(groups)
-
-
-def _runs_on(rest: list[int], tile: int) -> bool:
-    return len(rest) == _NUMBERS and tile + 2 < _NUMBERS and rest[tile + 1] > 0 and rest[tile + 2] > 0
-
-
-def is_whole(groups: tuple[Group, ...]) -> bool:
-    """Whether a split leaves no tile over."""
-    return not groups or groups[-1][1] != "left"
-
-
-@lru_cache(maxsize=_CACHE)
-def tries(suit: Counts) -> tuple[tuple[Group, ...], ...]:
-    """A pair and melds: one split for each possible pair from the lowest up, until one leaves nothing over."""
+    if not any(suit):
+        return ()
+    low = next(tile for tile, copies in enumerate(suit) if copies)
     found: list[tuple[Group, ...]] = []
-    for tile, copies in enumerate(suit):
-        if copies >= 2:
-            found.append((Group(tile, "pair"), *melds(with_change(suit, tile, -2))))
-            if is_whole(found[-1]):
-                break
-    return tuple(found)
+    for kind in _COVER_KINDS:
+        rest = _take(suit, low, kind) if pair or kind != "pair" else None
+        if rest is not None:
+            found.append((Group(low, kind), *cover(rest, pair and kind != "pair")))
+    return max(found, key=_covered)
+
+
+def _covered(groups: tuple[Group, ...]) -> tuple[int, int]:
+    """Tiles not left over, and how many of them are in melds."""
+    kinds = [kind for _, kind in groups]
+    in_melds = 3 * (kinds.count("run") + kinds.count("set"))
+    return in_melds + 2 * kinds.count("pair"), in_melds
 
 
 @lru_cache(maxsize=_CACHE)
 def is_complete(suit: Counts) -> bool:
     """Whether a suit is melds, or melds and one pair."""
-    size = sum(suit) % 3
-    if size == 1:
-        return False
-    return is_whole(melds(suit)) if size == 0 else any(map(is_whole, tries(suit)))
+    return all(kind != "left" for _, kind in cover(suit))
 
 
 @lru_cache(maxsize=_CACHE)

@@ -7,8 +7,7 @@ from types import MappingProxyType
 from ...state.errors import RequestError
 from ..protocol import Check, Example, Task
 from . import examples, questions, shortcuts, verdicts
-from .completions import AGAIN, ANSWER, NO, NONE, YES, read_completion, write_completion
-from .groups import SHAPES
+from .completions import AGAIN, AND, ANSWER, NO, NONE, YES, read_completion, write_completion
 from .symmetry import canonical_counts
 from .tiles import COPIES, HAND_SIZE, TILES, Counts, read_prompt, write_prompt
 
@@ -28,7 +27,7 @@ _TASKS = (
         description="Says whether a 14-tile hand is complete: four melds and a pair, written out as proof.",
         keywords=("win", "wins", "winning hand", "complete", "completed hand", "agari", "decomposition"),
         max_prompt_tokens=15,
-        max_completion_tokens=64,
+        max_completion_tokens=30,
         shortcuts=shortcuts.WIN,
     ),
     Task(
@@ -36,7 +35,7 @@ _TASKS = (
         description="Names every tile that completes a 13-tile hand.",
         keywords=("wait", "waits", "waiting", "winning tile", "winning tiles", "tenpai", "ready hand"),
         max_prompt_tokens=14,
-        max_completion_tokens=100,
+        max_completion_tokens=160,
         shortcuts=shortcuts.NAMING,
     ),
     Task(
@@ -44,7 +43,7 @@ _TASKS = (
         description="Names a discard that leaves a 14-tile hand nearest to complete, with most tiles accepted.",
         keywords=("discard", "discards", "throw", "best discard", "ukeire", "tile efficiency"),
         max_prompt_tokens=15,
-        max_completion_tokens=12,
+        max_completion_tokens=20,
         shortcuts=shortcuts.NAMING,
     ),
 )
@@ -57,7 +56,7 @@ class MahjongSkill:
     description: str = "Mahjong hands as text: is a hand complete, what does it wait for, what should it discard."
     keywords: tuple[str, ...] = ("mahjong", "mah-jong", "mah jongg", "riichi", "tiles")
     tasks: Mapping[str, Task] = MappingProxyType({task.name: task for task in _TASKS})
-    vocabulary: Sequence[str] = (*HAND_SIZE, *TILES, *SHAPES, AGAIN, ANSWER, YES, NO, NONE)
+    vocabulary: Sequence[str] = (*HAND_SIZE, *TILES, AND, AGAIN, ANSWER, YES, NO, NONE)
 
     def make(self, task: str, *, seed: int, block: int, count: int) -> list[Example]:
         """Makes `count` examples in reverse; the same on every platform: only `random` and `choices` draw."""
@@ -84,7 +83,7 @@ class MahjongSkill:
             return Check(answer_right=False, exact=False, parsed=False)
         right = verdicts.answer_right(task, counts, written.answer)
         exact = right and (task != "win" or written.answer == (NO,) or verdicts.is_decomposition(counts, written.lines))
-        return Check(answer_right=right, exact=exact, parsed=True)
+        return Check(answer_right=right, exact=exact, parsed=written.lines is not None)
 
     def canonical(self, task: str, prompt: str) -> str:
         """The prompt of the one hand that stands for all that the symmetries make of this one."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import product
 
-from .groups import Group, is_whole, melds, readings
+from .groups import Group, is_complete, readings
 from .tiles import COPIES, SUITS, Counts, suit_of, suits
 
 Reading = tuple[Group, ...]
@@ -38,7 +38,7 @@ def waits_of(reading: Reading) -> list[int]:
 def _readings(counts: Counts) -> Iterator[Reading]:
     parts = list(suits(counts))
     sizes = [sum(part) % 3 for part in parts]
-    if not all(is_whole(melds(part)) for part, size in zip(parts, sizes, strict=True) if size == 0):
+    if not all(is_complete(part) for part, size in zip(parts, sizes, strict=True) if size == 0):
         return
     ones, twos = [i for i in range(4) if sizes[i] == 1], [i for i in range(4) if sizes[i] == 2]
     if len(ones) == 1 and not twos:

@@ -18,29 +18,26 @@ def verdict(task: str, prompt: str, completion: str) -> tuple[bool, bool, bool]:
 @pytest.mark.parametrize(
     "groups",
     [
-        "1m set 2m set 3m set 4p run 7z pair",
-        "1m run 1m run 1m run 4p run 7z pair",
-        "7z pair 4p run 3m set 2m set 1m set",
+        "1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p , 7z 7z",
+        "1m 2m 3m , 1m 2m 3m , 1m 2m 3m , 4p 5p 6p , 7z 7z",
+        "7z 7z , 4p 5p 6p , 3m 3m 3m , 2m 2m 2m , 1m 1m 1m",
     ],
 )
 def test_any_valid_decomposition_is_exact(groups: str) -> None:
     assert verdict("win", WON, f"{groups} = yes") == (True, True, True)
 
 
-def test_a_try_given_up_does_not_count() -> None:
-    assert verdict("win", WON, "1m pair 1m left / 1m run 1m run 1m run 4p run 7z pair = yes") == (True, True, True)
-
-
 @pytest.mark.parametrize(
     "groups",
     [
         "",
-        "1m set 2m set 3m set 4p run",
-        "1m set 2m set 3m set 4p run 6z pair",
-        "1m set 2m set 3m set 4p run 7z left 7z left",
-        "1m set 2m set 3m set 4p run 7z pair 7z pair",
-        "1m set 2m set 8m run 4p run 7z pair",
-        "9m run 1m set 2m set 4p run 7z pair",
+        "1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p",
+        "1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p , 6z 6z",
+        "1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p , 7z , 7z",
+        "1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p , 7z 7z , 7z 7z",
+        "1m 1m 1m , 2m 2m 2m , 7m 8m 9m , 4p 5p 6p , 7z 7z",
+        "1m 1m 1m , 2m 2m 2m , 3m 3m 3m / 4p 5p 6p , 7z 7z",
+        "1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p , 7z 7z / 1m 1m 1m",
     ],
 )
 def test_a_right_answer_with_a_wrong_decomposition_is_not_exact(groups: str) -> None:
@@ -49,16 +46,23 @@ def test_a_right_answer_with_a_wrong_decomposition_is_not_exact(groups: str) -> 
 
 def test_no_is_enough_for_a_hand_that_is_not_complete() -> None:
     assert verdict("win", LOST, "= no") == (True, True, True)
-    assert verdict("win", LOST, "1m set = yes") == (True, False, False)
+    assert verdict("win", LOST, "1m 1m 1m = yes") == (True, False, False)
 
 
 @pytest.mark.parametrize(
     "completion",
-    ["", "yes", "= maybe", "= yes yes", "1m = yes", "set 1m = yes", "1m set / = yes", "= yes ", "1m  set = yes",
-     "1x set = yes", "1m set = = yes", "= yes = no", "1m set\n= yes", "="],
-)  # fmt: skip
-def test_nothing_outside_the_format_is_parsed(completion: str) -> None:
+    ["", "yes", "= maybe", "= yes yes", "= yes ", "1m  1m = yes", "1m 1m = = yes", "= yes = no", "1m\n= yes", "="],
+)
+def test_without_one_answer_in_the_format_nothing_is_right(completion: str) -> None:
     assert verdict("win", WON, completion) == (False, False, False)
+
+
+@pytest.mark.parametrize(
+    "rationale",
+    ["yes", "1m 1m 1m /", ", 1m", "1x", "8m 9m 1p", "1z 2z 3z", "3m 2m 1m", "1m 1m 1m 1m", "1m 2m 4m", "1m , , 2m"],
+)
+def test_words_that_are_no_groups_are_not_parsed_and_prove_nothing(rationale: str) -> None:
+    assert verdict("win", WON, f"{rationale} = yes") == (False, True, False)
 
 
 def test_waits_must_be_all_and_in_order() -> None:
@@ -114,7 +118,7 @@ def test_special_hands_are_refused(task: str, hand: str) -> None:
 def test_a_hand_that_is_seven_pairs_and_standard_too_counts_as_standard() -> None:
     prompt = SKILL.parse_question("win", "112233m445566p77s")
     assert SKILL.solve("win", prompt).answer == "yes"
-    assert verdict("win", prompt, "1m run 1m run 4p run 4p run 7s pair = yes") == (True, True, True)
+    assert verdict("win", prompt, "1m 2m 3m , 1m 2m 3m , 4p 5p 6p , 4p 5p 6p , 7s 7s = yes") == (True, True, True)
 
 
 def test_seven_pairs_alone_is_no_win_to_the_verifier() -> None:

@@ -47,6 +47,9 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 CPU_READY_TIMEOUT_S = 120
 """A start takes 2 s, 6 s with the first conversion (measured); the rest is room for a machine that trains meanwhile."""
 
+PROBE_TOKENS = 64
+"""A model that never ends its answers can still be served."""
+
 Status = Literal["ready", "dead", "stopped"]
 EngineChoice = Literal["auto", "ctranslate2", "vllm"]
 
@@ -146,7 +149,7 @@ def stop(workspace: Path, name: str) -> Deployment:
     get(workspace, name)
     with _locked(folder):
         deployment = get(workspace, name)
-        _end_strays(folder, keep=None)
+        _end_strays(folder, keep=deployment)
         _end(deployment)
         deployment.api_key_file.unlink(missing_ok=True)
         stopped = deployment.model_copy(update={"status": "stopped"})
@@ -216,7 +219,7 @@ def _started(
         endpoint = processes.wait_until_ready(process, server_folder, _timeout_s(job))
         deployment = _deployment(job, endpoint, name, run_id, model_sha256)
         if probe is not None:
-            health_check(deployment, probe)
+            health_check(deployment, probe, max_tokens=PROBE_TOKENS)
         elif not api_alive(endpoint.base_url, read_key(job.api_key_file)):
             raise ToolFailed(f"the server refuses its own key; its log ends:\n{processes.log_tail(server_folder)}")
     except BaseException:  # Ctrl-C too: what was started here is not left behind
@@ -293,7 +296,7 @@ def _end_strays(folder: Path, keep: Deployment | None) -> None:
         if keep is None or process.pid != keep.pid:
             processes.end(process)
     for server_folder in (folder / "servers").glob("*"):
-        if keep is not None and server_folder != _server_folder(keep):
+        if keep is None or server_folder != _server_folder(keep):
             shutil.rmtree(server_folder, ignore_errors=True)
 
 

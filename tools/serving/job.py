@@ -7,22 +7,19 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...state.errors import Correctable
 from ..jobs import Job, report, write_atomic
-from .engine import EngineName, Settings, open_engine
+from .engine import Engine, EngineName, PromptError, Settings, open_engine
 from .vllm import choose_engine, free_port, run_vllm, vllm_command
 
 ENDPOINT_FILE = "endpoint.json"
-GRACE_S = 0.7
-"""How long answers being written may still take when the server is told to stop; then they are cancelled."""
 
 
 class ServeJob(Job):
@@ -89,14 +86,13 @@ def read_key(path: Path) -> str:
 
 
 def _run_cpu(job: ServeJob, key: str, folder: Path) -> None:
-    import uvicorn
-
+    from .asgi import serve
     from .batcher import Batcher
     from .server import Service, create_app
 
     listener = _listen(job.host, job.port)
     engine = open_engine(job.model_dir, threads=job.threads, max_model_len=job.max_model_len)
-    engine.generate([engine.encode_chat([{"role": "user", "content": "1"}])], Settings(max_tokens=1))
+    _warm_up(engine)
     batcher = Batcher(
         engine,
         workers=job.threads,
@@ -113,33 +109,15 @@ def _run_cpu(job: ServeJob, key: str, folder: Path) -> None:
             default_temperature=job.default_temperature,
         )
     )
+    port = listener.getsockname()[1]
+    serve(app, listener, lambda: _write_endpoint(job, folder, port, "ctranslate2"), batcher.close)
 
-    class Server(uvicorn.Server):
-        """uvicorn, with its own end: stopping is this job's normal end, not a death by signal."""
 
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets=sockets)
-            _write_endpoint(job, folder, listener.getsockname()[1], "ctranslate2")
-
-        @contextmanager
-        def capture_signals(self) -> Generator[None]:
-            previous = {n: signal.signal(n, self.handle_exit) for n in (signal.SIGTERM, signal.SIGINT)}
-            try:
-                yield
-            finally:
-                for number, handler in previous.items():
-                    signal.signal(number, handler)
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            if not self.should_exit:
-                self.should_exit = True
-                threading.Timer(GRACE_S, batcher.close).start()
-
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
-    try:
-        Server(config).run(sockets=[listener])
-    finally:
-        batcher.close()
+def _warm_up(engine: Engine) -> None:
+    """What the first request would wait for: the first batch, and compiling the chat template."""
+    engine.generate([[0]], Settings(max_tokens=1))
+    with suppress(PromptError):  # a tokenizer without <unk> may know no "1"
+        engine.encode_chat([{"role": "user", "content": "1"}])
 
 
 def _run_vllm(job: ServeJob, key: str, folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import openai
 import pytest
 from stratos.tests.tools.serving import tiny_model
+from stratos.tools.serving.conversion import converted
 from stratos.tools.serving.deployments import TemporaryServer, temporary_server
 from stratos.tools.serving.engine import Engine, open_engine
 
@@ -23,16 +24,23 @@ http.server.HTTPServer((sys.argv[sys.argv.index("--host") + 1], int(sys.argv[sys
 """
 
 
+def made(folder: Path, *, endless: bool) -> Path:
+    """Converted here, where torch is loaded anyway, so that no server has to."""
+    tiny_model.make(folder, endless=endless)
+    converted(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Answers of this model end by themselves now and then."""
-    return tiny_model.make(tmp_path_factory.mktemp("model"))
+    return made(tmp_path_factory.mktemp("model"), endless=False)
 
 
 @pytest.fixture(scope="session")
 def endless_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Answers of this model end only where they are made to."""
-    return tiny_model.make(tmp_path_factory.mktemp("endless"), endless=True)
+    return made(tmp_path_factory.mktemp("endless"), endless=True)
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +61,8 @@ def server(endless_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Gener
 
 @pytest.fixture(scope="session")
 def client(server: TemporaryServer) -> Generator[openai.OpenAI]:
-    with openai.OpenAI(base_url=server.base_url, api_key=server.api_key, max_retries=0) as made:
-        yield made
+    with openai.OpenAI(base_url=server.base_url, api_key=server.api_key, max_retries=0) as asking:
+        yield asking
 
 
 @pytest.fixture

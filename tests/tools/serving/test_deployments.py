@@ -76,7 +76,7 @@ def test_the_same_run_and_model_is_not_started_twice(workspace: Path, deployment
 def test_refusals_of_the_server_are_told(workspace: Path, deployment: Deployment) -> None:
     with pytest.raises(Correctable, match="limit is 20000 tokens"):
         ask(workspace, deployment.name, "w1 " * 20_000)
-    with pytest.raises(Correctable, match="no deployment 'none'; there are: .*first"):
+    with pytest.raises(Correctable, match=r"no deployment 'none'; there are: .*first"):
         get(workspace, "none")
     with pytest.raises(Correctable, match="is no deployment name"):
         get(workspace, "../first")

@@ -1,0 +1,87 @@
+"""The guard: which proposed calls go through, and what the planner is told of those that do not."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stratos.agent.guard import Ruling, rule
+from stratos.state.evidence import Entry
+from stratos.state.run import RunState
+from stratos.tools.registry import TOOLS
+
+from ..building import attempt, brief, candidate, choice, context, data, evaluation, prediction, state
+
+PRICED = candidate(hours=prediction(0.1), usd=prediction(0.1))
+
+
+def ruling(run: RunState, folder: Path, name: str, /, **arguments: Any) -> Ruling:
+    return rule(TOOLS, context(run, folder), name, arguments)
+
+
+def priced(**changes: Any) -> RunState:
+    """A state about to train on a server of $1 an hour: 0.2 hours at most, so 0.2 dollars."""
+    return state(choice=choice(PRICED, usd_per_hour=1.0), data=data(), **changes)
+
+
+def test_an_unknown_tool_is_told_the_valid_ones(tmp_path: Path) -> None:
+    assert "valid: look_up_prices, match_models" in (ruling(state(), tmp_path, "rm_rf").problem or "")
+
+
+def test_wrong_types_and_unknown_arguments_are_named(tmp_path: Path) -> None:
+    problem = ruling(state(), tmp_path, "generate_data", examples="many", colour="red").problem or ""
+    assert "examples" in problem
+    assert "colour" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("generate_data", {"examples": 10}),
+        ("distill", {"candidate_id": "x"}),
+        ("evaluate", {"split": "dev"}),
+        ("deploy", {"name": "x"}),
+    ],
+)
+def test_calls_before_their_turn_are_refused(tmp_path: Path, name: str, arguments: dict[str, Any]) -> None:
+    assert "out of order" in (ruling(state(), tmp_path, name, **arguments).problem or "")
+
+
+def test_training_needs_enough_data(tmp_path: Path) -> None:
+    run = state(choice=choice(), data=data(10))
+    assert "examples are needed and 10 exist" in (ruling(run, tmp_path, "distill", candidate_id="x").problem or "")
+
+
+def test_the_sealed_split_stays_shut_until_development_is_met(tmp_path: Path) -> None:
+    run = state(choice=choice(), data=data(), attempts=(attempt(evaluation(500)),))
+    assert "opened only after" in (ruling(run, tmp_path, "evaluate", split="sealed").problem or "")
+
+
+def test_a_call_that_costs_nothing_is_never_stopped_by_money(tmp_path: Path) -> None:
+    run = state(choice=choice(), data=data(), brief=brief(usd=0))
+    found = ruling(run, tmp_path, "distill", candidate_id=candidate().id)
+    assert (found.problem, found.reserved_usd) == (None, 0)
+
+
+def test_a_paid_call_reserves_its_highest_estimate(tmp_path: Path) -> None:
+    found = ruling(priced(approved_usd=1.0), tmp_path, "distill", candidate_id=PRICED.id)
+    assert found.problem is None
+    assert found.reserved_usd == pytest.approx(0.2)
+
+
+def test_what_would_pass_the_limit_is_refused_with_the_figures(tmp_path: Path) -> None:
+    spent = (Entry(step="distill", reserved_usd=0.9, settled_usd=0.95, basis="test"),)
+    problem = ruling(priced(approved_usd=1.0, bill=spent), tmp_path, "distill", candidate_id=PRICED.id).problem or ""
+    assert "$0.9500 of the limit of $1.00" in problem
+
+
+def test_money_that_nobody_approved_is_refused(tmp_path: Path) -> None:
+    problem = ruling(priced(), tmp_path, "distill", candidate_id=PRICED.id).problem or ""
+    assert "must be approved first" in problem
+
+
+def test_an_unsettled_reservation_counts_as_spent() -> None:
+    entries = (
+        Entry(step="a", reserved_usd=0.4, settled_usd=0.1, basis="test"),
+        Entry(step="b", reserved_usd=0.3, basis="test"),
+    )
+    assert state(bill=entries).spent_usd == pytest.approx(0.4)

@@ -1,0 +1,151 @@
+"""The request parser: what it reads, what it assumes, what it refuses."""
+
+from pathlib import Path
+
+import pytest
+from stratos.agent.intake import read_brief_file, read_request
+from stratos.state.errors import RequestError
+
+WIN = "a small model that tells whether 14 mahjong tiles are a winning hand"
+
+
+def problems(request: str) -> str:
+    with pytest.raises(RequestError) as raised:
+        read_request(request)
+    return "\n".join(raised.value.problems)
+
+
+def test_reads_every_part_of_a_plain_request() -> None:
+    brief = read_request(f"{WIN}: at least 70 % exact, p95 under 200 ms, at most $15, within 30 minutes")
+    assert (brief.skill, brief.task) == ("mahjong", "win")
+    assert brief.targets.accuracy == pytest.approx(0.70)
+    assert brief.targets.latency_p95_ms == 200
+    assert brief.limits.usd == 15
+    assert brief.limits.hours == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("words", "accuracy"),
+    [("97.5 % right", 0.975), ("97,5 percent", 0.975), ("accuracy of 0.9", 0.9), ("90 per cent exact", 0.9)],
+)
+def test_reads_accuracy_in_each_of_its_forms(words: str, accuracy: float) -> None:
+    assert read_request(f"{WIN}, {words}").targets.accuracy == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize(
+    ("words", "milliseconds"), [("0.2 s per request", 200), ("150ms", 150), ("p95 of 1.5 seconds", 1500)]
+)
+def test_reads_latency_in_each_unit(words: str, milliseconds: float) -> None:
+    assert read_request(f"{WIN}, {words}").targets.latency_p95_ms == pytest.approx(milliseconds)
+
+
+@pytest.mark.parametrize(
+    ("words", "usd"), [("$1,500", 1500), ("15 dollars", 15), ("at most 20 USD", 20), ("for free", 0), ("$0.50", 0.5)]
+)
+def test_reads_dollars(words: str, usd: float) -> None:
+    assert read_request(f"{WIN}, {words}").limits.usd == pytest.approx(usd)
+
+
+def test_another_currency_is_converted_and_the_rate_is_an_assumption() -> None:
+    brief = read_request(f"{WIN}, at most 20 euros")
+    assert brief.limits.usd == pytest.approx(21)
+    assert any("1 € is taken as 1.05" in assumption for assumption in brief.assumptions)
+
+
+def test_money_per_month_is_a_limit_on_serving() -> None:
+    brief = read_request(f"{WIN}, $5, serving under $30 per month")
+    assert (brief.limits.usd, brief.limits.usd_per_month) == (5, 30)
+
+
+def test_reads_throughput_and_size() -> None:
+    brief = read_request(f"{WIN}, 50 requests per second, under 1M parameters")
+    assert brief.targets.throughput_rps == 50
+    assert brief.limits.max_parameters == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("request_", "task"),
+    [
+        ("mahjong: which tiles is this hand waiting for, 60 % right", "waits"),
+        ("the best discard of a mahjong hand", "discard"),
+        ("is my mahjong hand a winning hand?", "win"),
+    ],
+)
+def test_finds_the_task_by_description(request_: str, task: str) -> None:
+    assert read_request(request_).task == task
+
+
+def test_never_invents_a_target() -> None:
+    brief = read_request(WIN)
+    assert brief.targets.accuracy is None
+    assert brief.targets.latency_p95_ms is None
+    assert brief.limits.usd == 0
+    assert sum("was given" in assumption for assumption in brief.assumptions) == 3
+
+
+def test_the_lower_bound_is_the_rule_unless_the_request_says_otherwise() -> None:
+    assert read_request(f"{WIN}, 90 %").targets.accuracy_rule == "lower_bound"
+    assert read_request(f"{WIN}, 90 % as a point estimate").targets.accuracy_rule == "point_estimate"
+
+
+def test_the_tighter_of_two_limits_counts() -> None:
+    assert read_request(f"{WIN}, $15", max_usd=3).limits.usd == 3
+    assert read_request(f"{WIN}, $2", max_usd=3).limits.usd == 2
+
+
+def test_reports_all_problems_together() -> None:
+    found = problems(f"{WIN}, 120 % accuracy, 0 ms, -$5")
+    assert "120 % is impossible" in found
+    assert "0 ms is impossible" in found
+    assert "-5 dollars is impossible" in found
+
+
+def test_an_unknown_skill_names_the_valid_ones() -> None:
+    assert "valid skills: mahjong" in problems("a model that writes poems, 90 %")
+
+
+def test_two_targets_of_one_kind_contradict_each_other() -> None:
+    assert "80 and 90" in problems(f"{WIN}, 80 % exact and 90 % right")
+
+
+@pytest.mark.parametrize("words", ["0 dollars on a cloud GPU", "for free on an H100"])
+def test_no_money_and_a_cloud_server_contradict_each_other(words: str) -> None:
+    assert "no cloud server is free" in problems(f"{WIN}, {words}")
+
+
+def test_a_percentile_nobody_measures_is_refused() -> None:
+    assert "p95 is what is measured" in problems(f"{WIN}, p99 under 100 ms")
+
+
+def test_certainty_cannot_be_shown_by_a_finite_test() -> None:
+    assert "no finite test" in problems(f"{WIN}, 100 % exact")
+
+
+def test_an_empty_request_says_what_is_wanted() -> None:
+    assert "is empty" in problems("  ")
+
+
+def test_a_yaml_brief_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text("skill: mahjong\ntask: waits\ntargets: {accuracy: 0.6}\nlimits: {usd: 3}\n")
+    brief = read_brief_file(path)
+    assert (brief.task, brief.targets.accuracy, brief.limits.usd) == ("waits", 0.6, 3)
+
+
+def test_a_yaml_brief_reports_all_its_errors_by_field(tmp_path: Path) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text("skill: mahjong\ntask: win\ntargets: {accuracy: 1.2, speed: 3}\nlimits: {usd: -1}\n")
+    with pytest.raises(RequestError) as raised:
+        read_brief_file(path)
+    text = str(raised.value)
+    assert "targets.accuracy" in text
+    assert "targets.speed" in text
+    assert "limits.usd" in text
+
+
+@pytest.mark.parametrize("content", ["- a list", "skill: [unclosed", "skill: chess\ntask: win\n"])
+def test_a_yaml_file_that_is_no_brief_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text(content)
+    with pytest.raises(RequestError):
+        read_brief_file(path)

@@ -1,0 +1,76 @@
+"""The judge: what counts as met, the arithmetic of a miss, and what happens next."""
+
+import pytest
+from stratos.agent.judge import judge
+from stratos.state.brief import Limits
+
+from ..building import attempt, brief, candidate, choice, evaluation, state
+
+
+def judged(*evaluations: object, attempts: int = 1, max_attempts: int = 4, **targets: object):
+    tried = [attempt(evaluation(100), number=number + 1) for number in range(attempts - 1)]
+    newest = attempt(*evaluations, number=attempts)  # pyright: ignore[reportArgumentType]
+    run = state(choice=choice(), attempts=(*tried, newest), brief=brief(**targets))  # pyright: ignore[reportArgumentType]
+    return judge(run, max_attempts)
+
+
+def test_a_value_above_the_target_with_its_lower_end_below_is_a_miss() -> None:
+    verdict = judged(evaluation(910))
+    assert not verdict.met
+    assert verdict.misses[0].constraint == "accuracy"
+    assert verdict.misses[0].got == pytest.approx(0.8907, abs=1e-3)
+    assert "0.9 points below 90.0%" in verdict.misses[0].arithmetic
+
+
+def test_the_point_estimate_is_enough_where_the_brief_says_so() -> None:
+    assert judged(evaluation(910), accuracy_rule="point_estimate").met
+
+
+def test_development_met_opens_the_sealed_split() -> None:
+    assert judged(evaluation(950)).next == "open_sealed"
+
+
+def test_sealed_met_deploys() -> None:
+    verdict = judged(evaluation(950), evaluation(950, split="sealed-1"))
+    assert (verdict.next, verdict.split) == ("deploy", "sealed-1")
+
+
+def test_sealed_missed_plans_again() -> None:
+    assert judged(evaluation(950), evaluation(900, split="sealed-1")).next == "replan"
+
+
+def test_a_slow_answer_is_a_miss_of_its_own() -> None:
+    verdict = judged(evaluation(950, p95_ms=30), latency_p95_ms=20)
+    assert [miss.constraint for miss in verdict.misses] == ["latency"]
+    assert "1.50 times the target of 20 ms" in verdict.misses[0].arithmetic
+
+
+def test_too_few_requests_a_second_is_a_miss() -> None:
+    assert [miss.constraint for miss in judged(evaluation(950), throughput_rps=80).misses] == ["throughput"]
+
+
+def test_the_last_attempt_stops_the_run() -> None:
+    verdict = judged(evaluation(500), attempts=4)
+    assert verdict.next == "stop"
+    assert "after 4 attempts" in verdict.reason
+
+
+def test_hours_used_up_stop_the_run() -> None:
+    limited = brief().model_copy(update={"limits": Limits(usd=1, hours=0.01)})
+    run = state(choice=choice(), attempts=(attempt(evaluation(500)),), brief=limited)
+    assert judge(run, 4).next == "stop"
+
+
+def test_a_control_that_meets_the_target_says_do_not_distil() -> None:
+    verdict = judged(evaluation(950), evaluation(950, split="sealed-1", control_right=960))
+    assert verdict.cheaper_control == "answers-only student, equal compute"
+    assert "do not distil" in verdict.reason
+
+
+def test_without_a_target_accuracy_is_not_judged() -> None:
+    assert judged(evaluation(10), accuracy=None).met
+
+
+def test_only_the_newest_evaluation_counts() -> None:
+    run = state(choice=choice(), attempts=(attempt(evaluation(100), evaluation(960), of=candidate()),))
+    assert judge(run, 4).met

@@ -1,0 +1,160 @@
+"""Builds valid states for tests; every figure here is made up and means nothing."""
+
+from pathlib import Path
+from typing import Any
+
+from stratos.state.brief import Brief, Limits, Targets
+from stratos.state.evidence import Attempt, Evaluation, Latency, Score, wilson
+from stratos.state.plan import Candidate, Offer, Plan, Prediction
+from stratos.state.run import Choice, Complexity, Data, RunState, Split
+from stratos.tools.base import Context, Settings
+from stratos.tools.executor import LocalExecutor
+from stratos.tools.training.students import SHAPES
+
+
+def prediction(value: float) -> Prediction:
+    return Prediction(value=value, low=value / 2, high=value * 2, source="test")
+
+
+def offer(usd_per_hour: float = 0.0) -> Offer:
+    return Offer(
+        id="local/here",
+        cloud="local",
+        instance_type="here",
+        region="local",
+        accelerator=None,
+        accelerator_count=0,
+        accelerator_memory_gib=None,
+        vcpus=2,
+        memory_gib=8,
+        usd_per_hour=usd_per_hour,
+        spot_usd_per_hour=None,
+        price_basis="owner",
+        source="test",
+        as_of=None,
+        executable=True,
+    )
+
+
+def candidate(tokens: int = 300_000, student: str = SHAPES[0].name, **changes: Any) -> Candidate:
+    values: dict[str, Any] = {
+        "id": f"here|{student}|{tokens}",
+        "offer_id": "local/here",
+        "executable": True,
+        "teacher": "solver:mahjong",
+        "student": student,
+        "parameters": 337_536,
+        "precision": "fp32",
+        "strategy": "rationale",
+        "train_tokens": tokens,
+        "accuracy": None,
+        "latency_p95_ms": prediction(20),
+        "hours": prediction(0.1),
+        "usd": prediction(0.0),
+    }
+    return Candidate(**{**values, **changes})
+
+
+def brief(accuracy: float | None = 0.9, usd: float = 1.0, **targets: Any) -> Brief:
+    return Brief(
+        request="a test",
+        skill="mahjong",
+        task="win",
+        targets=Targets(accuracy=accuracy, **targets),
+        limits=Limits(usd=usd),
+    )
+
+
+def evaluation(
+    right: int, n: int = 1000, *, split: str = "dev", control_right: int = 0, p95_ms: float = 10.0
+) -> Evaluation:
+    def score(name: str, count: int) -> Score:
+        return Score(name=name, exact=wilson(count, n), answer=wilson(count, n))
+
+    return Evaluation(
+        split=split,
+        split_sha256="0" * 64,
+        student=score("student", right),
+        controls=(score("answers-only student, equal compute", control_right),),
+        latency=Latency(n=100, p50_ms=p95_ms / 2, p95_ms=p95_ms, p99_ms=p95_ms, throughput_rps=50, clients=16),
+        seconds=10,
+    )
+
+
+def attempt(*evaluations: Evaluation, number: int = 1, of: Candidate | None = None) -> Attempt:
+    chosen = of or candidate()
+    return Attempt(
+        number=number,
+        candidate=chosen,
+        job_folder="006-distill/student",
+        control_folder="006-distill/control",
+        tokens=chosen.train_tokens,
+        control_tokens=chosen.train_tokens,
+        loss=0.1,
+        stopped_by="tokens",
+        seconds=60,
+        cpu_seconds=60,
+        curve=((1, 1.0),),
+        evaluations=evaluations,
+    )
+
+
+def complexity() -> Complexity:
+    return Complexity(
+        verdict="injection",
+        probability=1,
+        evidence=(),
+        probe_items=100,
+        teacher_accuracy=1,
+        most_frequent_share=0.5,
+        best_shortcut="none",
+        best_shortcut_share=0.5,
+        distinct_answers=2,
+        rationale_tokens=20,
+        answer_tokens=2,
+        prompt_tokens=15,
+    )
+
+
+def data(examples: int = 20_000) -> Data:
+    names = ("dev", "sealed-1", "sealed-2")
+    splits = tuple(Split(name=name, path=f"data/{name}.jsonl", n=1000, sha256="0" * 64) for name in names)
+    return Data(
+        examples=examples,
+        shards=("data/train-00000.jsonl",),
+        sha256="0" * 64,
+        splits=splits,
+        dropped_as_leaks=0,
+        rejected_by_verifier=0,
+        seconds=1,
+    )
+
+
+def choice(of: Candidate | None = None, usd_per_hour: float = 0.0) -> Choice:
+    chosen = of or candidate()
+    plan = Plan(candidate=chosen, offer=offer(usd_per_hour), reason="cheapest", runners_up=())
+    return Choice(candidates=1, front=(chosen,), plan=plan, nearest=None, reason="cheapest")
+
+
+def state(**changes: Any) -> RunState:
+    """A run that has a brief, prices, students and a complexity, and whatever `changes` say."""
+    values: dict[str, Any] = {
+        "run_id": "test-run",
+        "request": "a test",
+        "brief": brief(),
+        "offers": (offer(),),
+        "complexity": complexity(),
+    }
+    return RunState(**{**values, **changes})
+
+
+def context(of: RunState, folder: Path, **settings: Any) -> Context:
+    return Context(
+        state=of,
+        settings=Settings(**settings),
+        workspace=folder,
+        run_folder=folder / "run",
+        step_folder=folder / "run" / "001-step",
+        executor=LocalExecutor(),
+        emit=lambda event: None,
+    )

@@ -1,0 +1,37 @@
+"""What the calls of a plan may cost at most: the money the guard reserves and the user approves, US dollars."""
+
+from ..state.run import RunState
+
+PATIENCE = 3.0
+"""Times the predicted upper end that a training may take before the clock stops it: a busy machine must give the same
+model later, not a worse one."""
+
+EVALUATION_MINUTES = 5.0
+GENERATION_MINUTES = 5.0
+"""assumption: bounds on one evaluation and on making data; each took under a minute on two idle cores."""
+
+EVALUATIONS = 2
+"""A plan that ends well is evaluated on the development split and on a sealed one."""
+
+
+def evaluation_usd(state: RunState) -> float:
+    """The most one evaluation may cost."""
+    return EVALUATION_MINUTES / 60 * state.known_plan.offer.usd_per_hour
+
+
+def generation_usd(state: RunState) -> float:
+    """The most that making data may cost."""
+    return GENERATION_MINUTES / 60 * state.known_plan.offer.usd_per_hour
+
+
+def training_usd(state: RunState) -> float:
+    """The most the plan's training may cost: patience with a busy machine, within what the brief's limit leaves."""
+    plan = state.known_plan
+    wanted = PATIENCE * plan.candidate.hours.high * plan.offer.usd_per_hour
+    left = (state.known_brief.limits.usd or 0.0) - state.spent_usd - EVALUATIONS * evaluation_usd(state)
+    return max(plan.candidate.usd.value, min(wanted, left))
+
+
+def plan_usd(state: RunState) -> float:
+    """The most that carrying out the plan may still cost."""
+    return generation_usd(state) + training_usd(state) + EVALUATIONS * evaluation_usd(state)

@@ -1,0 +1,52 @@
+"""uvicorn as the serve job needs it: an open socket in, a call when ready, and a stop by signal that is a normal end."""
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+GRACE_S = 0.7
+"""How long answers being written may still take when the server is told to stop; then `on_stop` cancels them."""
+CUT_S = 2
+"""uvicorn's own patience, after which it cuts connections and logs a traceback for each."""
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, app: ASGIApp, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            app, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=CUT_S
+        )
+        super().__init__(config)
+        self._on_ready, self._on_stop = on_ready, on_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """uvicorn's own raises the signal again after its shutdown, so that the process dies of it."""
+        previous = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            self.should_exit = True
+            threading.Timer(GRACE_S, self._on_stop).start()
+
+
+def serve(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
+    """Serves until SIGTERM or SIGINT; must run on the main thread."""
+    try:
+        _Server(app, on_ready, on_stop).run(sockets=[listener])
+    finally:
+        on_stop()
