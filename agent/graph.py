@@ -28,7 +28,7 @@ from ..tools.base import Context, Event, Settings, Tool
 from ..tools.costs import plan_usd
 from ..tools.executor import Executor
 from .digest import digest
-from .guard import Ruling, rule
+from .guard import Ruling, call_text, rule
 from .intake import read_request
 from .judge import judge
 from .report import outcome
@@ -253,7 +253,9 @@ def _call(context: RunContext, run: RunState, name: str, arguments: Mapping[str,
         kind=tool.kind,
     )
     result = tool.result.model_validate(output)
-    run = tool.apply(run, result).model_copy(update={"last_problem": "", "corrections": 0})
+    run = tool.apply(run, result).model_copy(
+        update={"last_problem": "", "corrections": 0, "last_call": call_text(name, parsed)}
+    )
     run = _settle(context, run, ruling, tool.settle(given, result))
     context.shown.step(name, run, replayed=replayed)
     return run, None

@@ -30,6 +30,8 @@ def rule(tools: Mapping[str, Tool[Any, Any]], context: Context, name: str, argum
     """Decides one proposed call; pure in its arguments."""
     try:
         tool, parsed = _typed(tools, name, arguments)
+        if call_text(name, parsed) == context.state.last_call:
+            raise Correctable(f"{name} was just called with the same arguments; again would change nothing")
         if problem := tool.needs(context.state, parsed):
             raise Correctable(f"{name} is out of order: {problem}")
         cost = tool.estimate(context, parsed)
@@ -39,6 +41,11 @@ def rule(tools: Mapping[str, Tool[Any, Any]], context: Context, name: str, argum
     return Ruling(
         tool=name, arguments=parsed.model_dump(mode="json"), problem=None, reserved_usd=cost.usd, basis=cost.basis
     )
+
+
+def call_text(name: str, arguments: BaseModel) -> str:
+    """One call as text, the same for the same call."""
+    return f"{name} {arguments.model_dump_json()}"
 
 
 def _typed(

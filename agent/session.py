@@ -139,6 +139,7 @@ def _drive(
     journal: Journal, run_id: str, shown: Any, approver: Approver, executor: Executor | None, mode: Any = "live"
 ) -> Outcome:
     """Takes the graph from the start; recorded steps answer at once, the first missing one goes live."""
+    from langgraph.errors import GraphRecursionError
     from langgraph.types import Command
 
     from ..tools.registry import TOOLS
@@ -161,7 +162,10 @@ def _drive(
         config: Any = {"configurable": {"thread_id": run_id}, "recursion_limit": RECURSION_LIMIT}
         given: Any = {"run": RunState(run_id=run_id, request=header["request"]), "call": {}}
         while True:
-            state: Any = graph.invoke(given, config, context=context)
+            try:
+                state: Any = graph.invoke(given, config, context=context)
+            except GraphRecursionError as error:
+                raise JournalError(f"run {run_id} took more than {RECURSION_LIMIT} steps and was stopped") from error
             if not (waiting := state.get("__interrupt__")):
                 break
             given = Command(resume=approver(waiting[0].value))

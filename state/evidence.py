@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from .brief import Record
-from .plan import Candidate
+from .plan import Candidate, Strategy
 
 Z_95 = 1.959963984540054
 """Normal quantile of a two-sided 95 % interval."""
@@ -41,6 +41,16 @@ class Score(Record):
     exact: Interval = Field(description="answer right and, where the task asks for it, the proof too")
     answer: Interval = Field(description="final answer right, whatever the proof says")
     note: str = ""
+
+
+class CurvePoint(Record):
+    """One measured point of a learning curve: how right a student of that size was after that many tokens."""
+
+    strategy: Strategy
+    parameters: int
+    tokens: int
+    accuracy: float
+    n: int
 
 
 class Latency(Record):

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from .brief import Brief, Record
-from .evidence import Attempt, Entry, Outcome, Verdict
+from .evidence import Attempt, CurvePoint, Entry, Outcome, Verdict
 from .plan import Candidate, Machine, Offer, Plan, StudentShape
 
 
@@ -31,6 +31,7 @@ class Complexity(Record):
     rationale_tokens: float
     answer_tokens: float
     prompt_tokens: float
+    curve: tuple[CurvePoint, ...] = Field(default=(), description="what is known of how this task is learned")
 
 
 class Split(Record):
@@ -99,6 +100,7 @@ class RunState(Record):
     bill: tuple[Entry, ...] = ()
     deployment: DeploymentFacts | None = None
     outcome: Outcome | None = None
+    last_call: str = Field(default="", description="the call made last, to refuse it when it is repeated")
     corrections: int = 0
     last_problem: str = ""
 

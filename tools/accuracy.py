@@ -9,10 +9,9 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from ..skills import skill_folder
-from ..state.evidence import Attempt
+from ..state.evidence import Attempt, CurvePoint
 from ..state.plan import Prediction, Strategy
 
 CURVES_FILE = "learning_curves.csv"
@@ -26,27 +25,30 @@ PRIOR_TOKEN_EXPONENT = -1.0
 PRIOR_SPREAD = 0.5
 """assumption: standard deviation of the logarithm of the error around a prediction that rests on the prior exponent."""
 
+SHIPPED_WEIGHT = 0.5
+"""assumption: attempts the shipped curve's own level counts for, so that one attempt moves it and does not replace it."""
+
 ERROR_FLOOR, ERROR_CEILING = 0.0005, 0.98
 
 
+def measured_points(skill: str, task: str) -> tuple[CurvePoint, ...]:
+    """The points shipped with a skill for one task; empty when it has none."""
+    path = skill_folder(skill) / CURVES_FILE
+    if not path.exists():
+        return ()
+    with path.open(encoding="utf-8", newline="") as lines:
+        return tuple(
+            CurvePoint.model_validate({**{name: row[name] for name in _FIELDS}, "accuracy": row["exact"]})
+            for row in csv.DictReader(lines)
+            if row["task"] == task
+        )
+
+
+_FIELDS = ("strategy", "parameters", "tokens", "n")
+
+
 @dataclass(frozen=True, kw_only=True)
-class Point:
-    """One measured accuracy."""
-
-    parameters: int
-    tokens: int
-    accuracy: float
-    n: int
-
-    @property
-    def log_error(self) -> float:
-        """Logarithm of the error, half an item away from none or all wrong."""
-        error = min(max(1 - self.accuracy, 0.5 / self.n), 1 - 0.5 / self.n)
-        return math.log(error)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fit:
+class _Fit:
     """log error = constant + by_tokens * log tokens + by_parameters * log parameters, with its residual spread."""
 
     constant: float
@@ -56,81 +58,41 @@ class Fit:
     points: int
 
     def log_error(self, parameters: int, tokens: int) -> float:
-        """Logarithm of the error at that size and length."""
         return self.constant + self.by_tokens * math.log(tokens) + self.by_parameters * math.log(parameters)
 
 
-@cache
-def measured_points(skill: str, task: str, strategy: Strategy) -> tuple[Point, ...]:
-    """The points shipped with a skill; empty when it has none."""
-    path = skill_folder(skill) / CURVES_FILE
-    if not path.exists():
-        return ()
-    with path.open(encoding="utf-8", newline="") as lines:
-        return tuple(
-            Point(
-                parameters=int(row["parameters"]),
-                tokens=int(row["tokens"]),
-                accuracy=float(row["exact"]),
-                n=int(row["n"]),
-            )
-            for row in csv.DictReader(lines)
-            if row["task"] == task and row["strategy"] == strategy
-        )
+class AccuracyModel:
+    """Fitted once to the evidence of a run; pure, as a replay fits it again."""
+
+    def __init__(self, curve: Sequence[CurvePoint], attempts: Sequence[Attempt], strategy: Strategy) -> None:
+        self._own = own_points(attempts, strategy)
+        self._fit = _fitted([point for point in curve if point.strategy == strategy])
+
+    def predict(self, parameters: int, tokens: int) -> Prediction | None:
+        """Share of items exactly right with its 80 % band; None without evidence."""
+        if self._fit is not None:
+            return self._from_curve(self._fit, parameters, tokens)
+        if not self._own:
+            return None
+        nearest = min(self._own, key=lambda point: abs(math.log(point.tokens / tokens)))
+        centre = _log_error(nearest) + PRIOR_TOKEN_EXPONENT * math.log(tokens / nearest.tokens)
+        return _prediction(centre, PRIOR_SPREAD, "this run's attempts and a prior exponent")
+
+    def _from_curve(self, fit: _Fit, parameters: int, tokens: int) -> Prediction:
+        """The shipped curve, moved to what this run measured."""
+        own = len(self._own)
+        shifts = [_log_error(point) - fit.log_error(point.parameters, point.tokens) for point in self._own]
+        centre = fit.log_error(parameters, tokens) + sum(shifts) / (own + SHIPPED_WEIGHT)
+        spread = fit.spread * math.sqrt(1 + 1 / fit.points) / math.sqrt(1 + own)
+        source = f"{fit.points} measured points" + (f" and {own} of this run" if own else "")
+        return _prediction(centre, spread, source)
 
 
-def fit(points: Sequence[Point]) -> Fit | None:
-    """Least squares over the points; None when there are too few to say how far off it may be."""
-    if len(points) < MIN_POINTS:
-        return None
-    import numpy as np
-
-    rows = np.array([[1.0, math.log(point.tokens), math.log(point.parameters)] for point in points])
-    errors = np.array([point.log_error for point in points])
-    coefficients, *_ = np.linalg.lstsq(rows, errors, rcond=None)
-    residuals = errors - rows @ coefficients
-    spread = math.sqrt(float(residuals @ residuals) / max(1, len(points) - 3))
-    constant, by_tokens, by_parameters = (float(value) for value in coefficients)
-    return Fit(constant=constant, by_tokens=by_tokens, by_parameters=by_parameters, spread=spread, points=len(points))
-
-
-def predict_accuracy(
-    *,
-    skill: str,
-    task: str,
-    strategy: Strategy,
-    parameters: int,
-    tokens: int,
-    attempts: Sequence[Attempt] = (),
-) -> Prediction | None:
-    """Share of items exactly right, with its 80 % band; None without evidence. Pure."""
-    shipped = fit(measured_points(skill, task, strategy))
-    own = own_points(attempts, strategy)
-    if shipped is None and not own:
-        return None
-    if shipped is None:
-        nearest = min(own, key=lambda point: abs(math.log(point.tokens / tokens)))
-        centre = nearest.log_error + PRIOR_TOKEN_EXPONENT * math.log(tokens / nearest.tokens)
-        spread, source = PRIOR_SPREAD, "this run's attempts and a prior exponent"
-    else:
-        shift = sum(point.log_error - shipped.log_error(point.parameters, point.tokens) for point in own)
-        # Half weight for the shipped curve's own level: one attempt moves the prediction, it does not replace the curve.
-        weight = len(own) / (len(own) + 0.5) if own else 0.0
-        centre = shipped.log_error(parameters, tokens) + (weight * shift / len(own) if own else 0.0)
-        spread = shipped.spread * math.sqrt(1 + 1 / shipped.points) / math.sqrt(1 + len(own))
-        source = f"{shipped.points} measured points of {skill}/{task}" + (f" and {len(own)} of this run" if own else "")
-    return Prediction(
-        value=_accuracy(centre),
-        low=_accuracy(centre + Z_80 * spread),
-        high=_accuracy(centre - Z_80 * spread),
-        source=source,
-    )
-
-
-def own_points(attempts: Sequence[Attempt], strategy: Strategy) -> list[Point]:
+def own_points(attempts: Sequence[Attempt], strategy: Strategy) -> list[CurvePoint]:
     """What this run measured on its development split; sealed results never guide a plan."""
     return [
-        Point(
+        CurvePoint(
+            strategy=strategy,
             parameters=attempt.candidate.parameters,
             tokens=attempt.tokens,
             accuracy=attempt.evaluations[0].student.exact.value,
@@ -139,6 +101,30 @@ def own_points(attempts: Sequence[Attempt], strategy: Strategy) -> list[Point]:
         for attempt in attempts
         if attempt.evaluations and attempt.candidate.strategy == strategy
     ]
+
+
+def _fitted(points: Sequence[CurvePoint]) -> _Fit | None:
+    if len(points) < MIN_POINTS:
+        return None
+    import numpy as np
+
+    rows = np.array([[1.0, math.log(point.tokens), math.log(point.parameters)] for point in points])
+    errors = np.array([_log_error(point) for point in points])
+    coefficients, *_ = np.linalg.lstsq(rows, errors, rcond=None)
+    residuals = errors - rows @ coefficients
+    spread = math.sqrt(float(residuals @ residuals) / max(1, len(points) - 3))
+    constant, by_tokens, by_parameters = (float(value) for value in coefficients)
+    return _Fit(constant=constant, by_tokens=by_tokens, by_parameters=by_parameters, spread=spread, points=len(points))
+
+
+def _log_error(point: CurvePoint) -> float:
+    """Logarithm of the error, at least half an item away from none or all wrong."""
+    return math.log(min(max(1 - point.accuracy, 0.5 / point.n), 1 - 0.5 / point.n))
+
+
+def _prediction(log_error: float, spread: float, source: str) -> Prediction:
+    value, low, high = (_accuracy(log_error + shift * Z_80 * spread) for shift in (0, 1, -1))
+    return Prediction(value=value, low=low, high=high, source=source)
 
 
 def _accuracy(log_error: float) -> float:

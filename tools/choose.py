@@ -1,12 +1,12 @@
 """The tool `solve_pareto`: builds every candidate with its predictions, finds the front and makes the plan."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..skills import load as load_skill
 from ..state.brief import Brief, Record
-from ..state.plan import Candidate, Offer, Plan, StudentShape
+from ..state.plan import Candidate, Offer, Plan, Prediction, Strategy, StudentShape
 from ..state.run import Choice, RunState
-from .accuracy import predict_accuracy
+from .accuracy import AccuracyModel
 from .base import Context, Tool
 from .estimate import predict_dollars, predict_latency_p95_ms, predict_train
 from .pareto import Front, solve_pareto
@@ -27,6 +27,9 @@ TOKEN_GRID = (
     9_600_000,
 )
 """Training lengths that are candidates: half an octave apart, from what a look costs to what an hour of two cores allows."""
+
+STRATEGY: Strategy = "rationale"
+"""How students are taught; the answers-only way is trained beside it as the control."""
 
 HOURS_PER_MONTH = 730
 RUNNERS_UP = 3
@@ -82,13 +85,22 @@ def _candidates(context: Context) -> Iterator[Candidate]:
     state, brief = context.state, context.brief
     assert state.offers is not None
     assert state.match is not None
-    for offer in state.offers:
-        if not _may_use(offer, brief):
-            continue
+    assert state.complexity is not None
+    accuracy = AccuracyModel(state.complexity.curve, state.attempts, STRATEGY)
+    for offer in _cheapest_of_each_kind([offer for offer in state.offers if _may_use(offer, brief)]):
         for shape, parameters in zip(state.match.students, state.match.parameters, strict=True):
             for tokens in TOKEN_GRID:
                 if tokens > _tried(state, shape):
-                    yield _candidate(context, offer, shape, parameters, tokens)
+                    yield _candidate(context, offer, shape, tokens, accuracy.predict(parameters, tokens))
+
+
+def _cheapest_of_each_kind(offers: Sequence[Offer]) -> list[Offer]:
+    """Of servers nobody here can use, the cheapest of each kind: a dearer one of equal hardware is beaten in any case."""
+    kept: dict[tuple[object, ...], Offer] = {}
+    for offer in sorted(offers, key=lambda offer: (offer.usd_per_hour, offer.id)):
+        hardware = (offer.accelerator, offer.accelerator_count, None if offer.accelerator else offer.vcpus)
+        kept.setdefault((offer.id,) if offer.executable else hardware, offer)
+    return list(kept.values())
 
 
 def _may_use(offer: Offer, brief: Brief) -> bool:
@@ -105,9 +117,13 @@ def _tried(state: RunState, shape: StudentShape) -> int:
     return max((attempt.tokens for attempt in state.attempts if attempt.candidate.student == shape.name), default=0)
 
 
-def _candidate(context: Context, offer: Offer, shape: StudentShape, parameters: int, tokens: int) -> Candidate:
+def _candidate(
+    context: Context, offer: Offer, shape: StudentShape, tokens: int, accuracy: Prediction | None
+) -> Candidate:
     state, brief = context.state, context.brief
     assert state.machine is not None
+    assert state.match is not None
+    parameters = state.match.parameters[state.match.students.index(shape)]
     task = load_skill(brief.skill).tasks[brief.task]
     # A longer training continues the earlier one from before its decay, so that only the rest is paid.
     done = round(_tried(state, shape) * (1 - DECAY_SHARE))
@@ -132,20 +148,13 @@ def _candidate(context: Context, offer: Offer, shape: StudentShape, parameters: 
         id=f"{offer.id}|{shape.name}|{tokens // 1000}k tokens|attempt {len(state.attempts) + 1}",
         offer_id=offer.id,
         executable=offer.executable,
-        teacher=state.match.teacher if state.match else "",
+        teacher=state.match.teacher,
         student=shape.name,
         parameters=parameters,
         precision="fp32",
-        strategy="rationale",
+        strategy=STRATEGY,
         train_tokens=tokens,
-        accuracy=predict_accuracy(
-            skill=brief.skill,
-            task=brief.task,
-            strategy="rationale",
-            parameters=parameters,
-            tokens=tokens,
-            attempts=state.attempts,
-        ),
+        accuracy=accuracy,
         latency_p95_ms=latency,
         hours=hours,
         usd=predict_dollars(hours, offer),

@@ -9,6 +9,7 @@ from ..skills.protocol import Example, Skill
 from ..state.brief import Record
 from ..state.evidence import wilson
 from ..state.run import Complexity, RunState
+from .accuracy import measured_points
 from .base import Context, Tool
 from .controls import fit_shortcuts, most_frequent, right_answers
 
@@ -55,6 +56,7 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
         rationale_tokens=fmean(len(skill.completion(example, rationale=True).split()) for example in fit),
         answer_tokens=fmean(len(skill.completion(example, rationale=False).split()) for example in fit),
         prompt_tokens=fmean(len(example.prompt.split()) for example in fit),
+        curve=measured_points(skill.name, task),
     )
 
 

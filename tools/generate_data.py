@@ -1,6 +1,5 @@
 """Reverse synthetic data: the tool over the data job."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from ..state.run import Data, RunState, Split
 from .base import Context, Cost, Tool
 from .costs import GENERATION_MINUTES, generation_usd
 from .executor import wait
-from .generation import SHARD_EXAMPLES, GenerateJob, available_workers
+from .generation import GenerateJob, available_workers
 
 DATA_FOLDER = "data"
 DEVELOPMENT = "dev"
@@ -36,7 +35,7 @@ def _run(context: Context, args: GenerateData) -> Data:
         task=context.brief.task,
         seed=context.settings.seed,
         data_folder=folder,
-        blocks=math.ceil(args.examples / SHARD_EXAMPLES),
+        examples=args.examples,
         splits=(DEVELOPMENT, *(sealed_split(number) for number in range(1, context.settings.max_attempts + 1))),
         held_out_items=context.settings.held_out_items,
         workers=available_workers(),

@@ -7,6 +7,7 @@ is dropped.
 
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 import time
@@ -26,13 +27,13 @@ HELD_OUT_BLOCK = 2_000_000
 
 
 class GenerateJob(Job):
-    """Brings the data folder up to `blocks` training shards and writes the held-out splits when they are missing."""
+    """Brings the data folder up to `examples` training examples and writes the held-out splits when they are missing."""
 
     skill: str
     task: str
     seed: int
     data_folder: Path
-    blocks: int = Field(gt=0)
+    examples: int = Field(gt=0)
     splits: tuple[str, ...]
     held_out_items: int = Field(gt=0)
     workers: int = Field(gt=0)
@@ -48,20 +49,20 @@ def generate(job: GenerateJob, folder: Path) -> dict[str, object]:
     started = time.monotonic()
     job.data_folder.mkdir(parents=True, exist_ok=True)
     splits = _held_out(job)
-    missing = [block for block in range(job.blocks) if not _shard(job, block).exists()]
-    workers = [
-        multiprocessing.Process(target=_make_blocks, args=(job, missing[first :: job.workers]), daemon=True)
-        for first in range(min(job.workers, len(missing)))
-    ]
-    for worker in workers:
-        worker.start()
-    _watch(job, workers)
-    if failed := [worker.exitcode for worker in workers if worker.exitcode]:
-        raise RuntimeError(f"{len(failed)} of {len(workers)} data workers failed, exit codes {failed}; see stderr.log")
-    counts = [json.loads(_counts(job, block).read_text(encoding="utf-8")) for block in range(job.blocks)]
-    shards = [_shard(job, block) for block in range(job.blocks)]
+    blocks, made, counts = 0, 0, list[dict[str, int]]()
+    # Examples that are dropped leave a shard short, so that more blocks than reckoned may be needed.
+    while made < job.examples:
+        blocks += math.ceil((job.examples - made) / SHARD_EXAMPLES)
+        _make_missing(job, blocks)
+        counts = [json.loads(_counts(job, block).read_text(encoding="utf-8")) for block in range(blocks)]
+        if (now := sum(count["examples"] for count in counts)) == made:
+            raise ValueError(
+                f"task {job.task!r} yields no more examples that are not held out: {made} of {job.examples}"
+            )
+        made = now
+    shards = [_shard(job, block) for block in range(blocks)]
     return {
-        "examples": sum(count["examples"] for count in counts),
+        "examples": made,
         "shards": [path.name for path in shards],
         "sha256": hashlib.sha256("".join(file_sha256(path) for path in shards).encode()).hexdigest(),
         "splits": splits,
@@ -69,6 +70,20 @@ def generate(job: GenerateJob, folder: Path) -> dict[str, object]:
         "rejected_by_verifier": sum(count["rejected_by_verifier"] for count in counts),
         "seconds": round(time.monotonic() - started, 2),
     }
+
+
+def _make_missing(job: GenerateJob, blocks: int) -> None:
+    """Makes the shards that are not there yet, side by side."""
+    missing = [block for block in range(blocks) if not _shard(job, block).exists()]
+    workers = [
+        multiprocessing.Process(target=_make_blocks, args=(job, missing[first :: job.workers]), daemon=True)
+        for first in range(min(job.workers, len(missing)))
+    ]
+    for worker in workers:
+        worker.start()
+    _watch(job, workers, blocks)
+    if failed := [worker.exitcode for worker in workers if worker.exitcode]:
+        raise RuntimeError(f"{len(failed)} of {len(workers)} data workers failed, exit codes {failed}; see stderr.log")
 
 
 def _shard(job: GenerateJob, block: int) -> Path:
@@ -132,12 +147,12 @@ def _make_blocks(job: GenerateJob, blocks: Sequence[int]) -> None:
         write_atomic(_shard(job, block), _text(kept))
 
 
-def _watch(job: GenerateJob, workers: Sequence[multiprocessing.Process]) -> None:
+def _watch(job: GenerateJob, workers: Sequence[multiprocessing.Process], blocks: int) -> None:
     """Reports progress until the workers end; shard files themselves are the count."""
     while True:
         alive = any(worker.is_alive() for worker in workers)
-        done = sum(_shard(job, block).exists() for block in range(job.blocks))
-        progress(done * SHARD_EXAMPLES, job.blocks * SHARD_EXAMPLES, "examples")
+        done = sum(_shard(job, block).exists() for block in range(blocks))
+        progress(done * SHARD_EXAMPLES, blocks * SHARD_EXAMPLES, "examples")
         if not alive:
             break
         time.sleep(0.25)

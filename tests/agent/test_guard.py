@@ -85,3 +85,9 @@ def test_an_unsettled_reservation_counts_as_spent() -> None:
         Entry(step="b", reserved_usd=0.3, basis="test"),
     )
     assert state(bill=entries).spent_usd == pytest.approx(0.4)
+
+
+def test_the_same_call_twice_in_a_row_is_refused(tmp_path: Path) -> None:
+    run = state(choice=choice(), last_call='generate_data {"examples":10}')
+    assert "again would change nothing" in (ruling(run, tmp_path, "generate_data", examples=10).problem or "")
+    assert ruling(run, tmp_path, "generate_data", examples=11).problem is None

@@ -1,0 +1,227 @@
+"""How well and how fast mahjong is learned: verified examples a second, learning curves, and the answers-only control.
+
+`--write-curves` puts the measured points into the skill's learning_curves.csv, from which accuracy is predicted.
+"""
+
+import csv
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..skills import load as load_skill
+from ..skills import skill_folder
+from ..skills.protocol import Example
+from ..state.evidence import Interval, wilson
+from ..state.plan import Strategy, StudentShape
+from ..tools.accuracy import CURVES_FILE
+from ..tools.executor import LocalExecutor, wait
+from ..tools.generation import GenerateJob, available_workers
+from ..tools.serving.engine import Settings, open_engine
+from ..tools.training.batches import read_examples
+from ..tools.training.students import TrainJob, shape_named
+from .reporting import Claim, Report, arguments, commit
+
+SKILL = "mahjong"
+ITEMS = 1000
+EXAMPLES_PER_SECOND_GOAL = 2000
+BENCH_EXAMPLES = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One student trained one way, to each of the lengths in turn."""
+
+    task: str
+    shape: StudentShape
+    strategy: Strategy
+    lengths: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One point of a curve."""
+
+    task: str
+    strategy: Strategy
+    parameters: int
+    tokens: int
+    exact: Interval
+    answer: Interval
+    seed: int
+    cpu_seconds: float
+
+
+def verified_per_second(task: str, seed: int, count: int) -> float:
+    """Examples made, checked and put into canonical form per CPU-second of one process, caches cold."""
+    skill = load_skill(SKILL)
+    started = time.process_time()
+    for block in range(count // 1000):
+        for example in skill.make(task, seed=seed, block=block, count=1000):
+            assert skill.check(task, example)
+            skill.canonical(task, example.prompt)
+    return count / (time.process_time() - started)
+
+
+def make_data(task: str, seed: int, examples: int, folder: Path) -> None:
+    """Training shards and a development split, as a run makes them."""
+    job = GenerateJob(
+        skill=SKILL,
+        task=task,
+        seed=seed,
+        data_folder=folder / "data",
+        examples=examples,
+        splits=("dev",),
+        held_out_items=ITEMS,
+        workers=available_workers(),
+    )
+    wait(executor := LocalExecutor(), executor.submit("stratos.tools.generation", job, folder / "generate"))
+
+
+def measure_curve(curve: Curve, seed: int, folder: Path) -> list[Measured]:
+    """Trains to the first length, lengthens to the next, and evaluates each on the development split."""
+    executor, points = LocalExecutor(), list[Measured]()
+    previous: Path | None = None
+    for length in curve.lengths:
+        job = TrainJob(
+            skill=SKILL,
+            task=curve.task,
+            student=curve.shape,
+            target=curve.strategy,
+            shards=tuple(sorted((folder / "data").glob("train-*.jsonl"))),
+            tokens=length,
+            seed=seed,
+            continue_from=previous,
+        )
+        previous = folder / f"{curve.shape.name}-{curve.strategy}-{length}"
+        result = wait(executor, executor.submit("stratos.tools.training", job, previous, threads=1))
+        exact, answer = evaluate(curve.task, previous / "model", read_examples(folder / "data" / "dev.jsonl"))
+        points.append(
+            Measured(
+                task=curve.task,
+                strategy=curve.strategy,
+                parameters=result["parameters"],
+                tokens=result["tokens"],
+                exact=exact,
+                answer=answer,
+                seed=seed,
+                cpu_seconds=result["cpu_seconds"],
+            )
+        )
+    return points
+
+
+def evaluate(task: str, model: Path, items: Sequence[Example]) -> tuple[Interval, Interval]:
+    """Exact and answer-only shares of a model's greedy completions."""
+    skill, engine = load_skill(SKILL), open_engine(model)
+    prompts = [engine.encode_chat([{"role": "user", "content": item.prompt}]) for item in items]
+    limit = Settings(max_tokens=skill.tasks[task].max_completion_tokens + 1)
+    texts = [completion.text for completion in engine.generate(prompts, limit)]
+    checks = [skill.verify(task, item.prompt, text) for item, text in zip(items, texts, strict=True)]
+    exact, answer = sum(check.exact for check in checks), sum(check.answer_right for check in checks)
+    return wilson(exact, len(checks)), wilson(answer, len(checks))
+
+
+def write_curves(points: Sequence[Measured]) -> None:
+    """Puts the points into the skill's file, in the place of older ones of the same setting."""
+    path = skill_folder(SKILL) / CURVES_FILE
+    fields: tuple[str, ...] = ("task", "strategy", "parameters", "tokens", "seed", "exact", "n", "commit")
+    rows: dict[tuple[str, ...], dict[str, object]] = {}
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = {tuple(row[name] for name in fields[:5]): dict(row) for row in csv.DictReader(lines)}
+    for point in points:
+        values = (point.task, point.strategy, point.parameters, point.tokens, point.seed)
+        measured = (round(point.exact.value, 4), point.exact.n, commit())
+        rows[tuple(map(str, values))] = dict(zip(fields, (*values, *measured), strict=True))
+    with path.open("w", encoding="utf-8", newline="") as lines:
+        writer: csv.DictWriter[str] = csv.DictWriter(lines, list(fields), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            rows[key] for key in sorted(rows, key=lambda key: (*key[:2], int(key[2]), int(key[3]), key[4]))
+        )
+
+
+def _curves(tasks: Sequence[str], shapes: Sequence[str], lengths: tuple[int, ...]) -> list[Curve]:
+    strategies: tuple[Strategy, ...] = ("rationale", "answer_only")
+    return [
+        # The control is needed at the full length only: that is what it is compared at.
+        Curve(
+            task=task,
+            shape=shape_named(shape),
+            strategy=strategy,
+            lengths=lengths if strategy == "rationale" else lengths[-1:],
+        )
+        for task in tasks
+        for shape in shapes
+        for strategy in strategies
+    ]
+
+
+def main() -> None:
+    """Runs the eval."""
+    options = arguments(
+        __doc__ or "",
+        (
+            ("--write-curves", {"action": "store_true", "help": "store the points with the skill"}),
+            ("--tasks", {"nargs": "+", "default": None}),
+            ("--students", {"nargs": "+", "default": None}),
+            ("--tokens", {"nargs": "+", "type": int, "default": None}),
+            ("--no-control", {"action": "store_true", "help": "leave out the answers-only students"}),
+        ),
+    )
+    report = Report(eval="mahjong", seed=options.seed, quick=options.quick)
+    if options.quick:
+        report.left_out = "waits and discard, the 0.8M student, training beyond 0.6M tokens"
+    tasks = options.tasks or (["win"] if options.quick else ["win", "waits", "discard"])
+    shapes = options.students or (["scratch-0.35M"] if options.quick else ["scratch-0.35M", "scratch-0.8M"])
+    lengths = tuple(
+        options.tokens or ((300_000, 600_000) if options.quick else (600_000, 1_200_000, 2_400_000, 4_800_000))
+    )
+    for task in ("win", "waits"):
+        rate = verified_per_second(task, options.seed, 2000 if options.quick else BENCH_EXAMPLES)
+        met = rate >= EXAMPLES_PER_SECOND_GOAL
+        goal = f">= {EXAMPLES_PER_SECOND_GOAL}"
+        report.add(
+            Claim(
+                name=f"{task}: verified examples per CPU-second",
+                value=rate,
+                unit="1/s",
+                n=BENCH_EXAMPLES,
+                goal=goal,
+                met=met,
+            )
+        )
+    points: list[Measured] = []
+    with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
+        for task in tasks:
+            folder = Path(scratch) / task
+            make_data(task, options.seed, examples=lengths[-1] // 20, folder=folder)
+            for curve in _curves([task], shapes, lengths):
+                if options.no_control and curve.strategy == "answer_only":
+                    continue
+                for point in measure_curve(curve, options.seed, folder):
+                    points.append(point)
+                    report.add(_claim(point))
+                    if options.write_curves:
+                        write_curves([point])
+    report.print(options.json)
+
+
+def _claim(point: Measured) -> Claim:
+    name = f"{point.task}, {point.parameters:,} parameters, {point.tokens:,} tokens, {point.strategy}: exact"
+    demanding = point.task == "win" and point.strategy == "rationale" and point.tokens >= 2_400_000
+    return Claim(
+        name=name,
+        value=point.exact.value,
+        unit="share",
+        n=point.exact.n,
+        interval=(point.exact.low, point.exact.high),
+        goal=">= 0.90" if demanding else "none",
+        met=point.exact.value >= 0.9 if demanding else None,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The training job: exact resume, continuation, the clock, torn checkpoints, and a model others can load."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from stratos.skills import load
+from stratos.state.plan import StudentShape
+from stratos.tools.training import checkpoints
+from stratos.tools.training.students import TrainJob
+from stratos.tools.training.train import learning_rate_scale, train
+
+TINY = StudentShape(name="tiny", hidden=32, layers=1, heads=1, feed_forward=64)
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "train-00000.jsonl"
+    examples = load("mahjong").make("win", seed=1, block=0, count=600)
+    path.write_text("".join(json.dumps(asdict(example)) + "\n" for example in examples))
+    return path
+
+
+def job(shard: Path, **changes: Any) -> TrainJob:
+    values: dict[str, Any] = {
+        "skill": "mahjong",
+        "task": "win",
+        "student": TINY,
+        "target": "rationale",
+        "shards": (shard,),
+        "tokens": 12_000,
+        "seed": 1,
+        "batch_examples": 32,
+        "warm_up_tokens": 2_000,
+        "checkpoint_every_s": 1000,
+    }
+    return TrainJob(**{**values, **changes})
+
+
+def trained(shard: Path, folder: Path, **changes: Any) -> dict[str, Any]:
+    folder.mkdir(exist_ok=True)
+    return dict(train(job(shard, **changes), folder))
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    first, second = weights(one), weights(other)
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_rate_warms_up_stays_and_falls_to_zero(shard: Path) -> None:
+    given = job(shard, tokens=100_000, warm_up_tokens=10_000, decay_share=0.5)
+    scales = [learning_rate_scale(given, tokens) for tokens in (4_999, 20_000, 50_000, 75_000, 100_000)]
+    assert scales == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0])
+
+
+def test_training_lowers_the_loss_and_counts_its_tokens(shard: Path, tmp_path: Path) -> None:
+    result = trained(shard, tmp_path / "a", tokens=80_000)
+    assert result["loss"] < result["curve"][0][1] - 1
+    assert 80_000 <= result["tokens"] < 80_000 + 32 * 45
+    assert result["stopped_by"] == "tokens"
+
+
+def test_a_training_stopped_by_the_clock_and_continued_gives_the_same_weights(shard: Path, tmp_path: Path) -> None:
+    trained(shard, tmp_path / "whole")
+    stopped = trained(shard, tmp_path / "parts", wall_clock_s=0.001)
+    assert stopped["stopped_by"] == "clock"
+    assert stopped["tokens"] < 12_000
+    trained(shard, tmp_path / "parts")
+    assert same_weights(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_torn_newest_checkpoint_falls_back_to_the_one_before(shard: Path, tmp_path: Path) -> None:
+    trained(shard, tmp_path / "whole")
+    trained(shard, tmp_path / "torn", checkpoint_every_s=1e-9, wall_clock_s=0.3)
+    newest = sorted((tmp_path / "torn").glob("checkpoint-*.pt"))[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    trained(shard, tmp_path / "torn")
+    assert same_weights(tmp_path / "whole", tmp_path / "torn")
+
+
+def test_only_the_newest_checkpoints_are_kept(shard: Path, tmp_path: Path) -> None:
+    trained(shard, tmp_path / "a", checkpoint_every_s=1e-9)
+    assert len(list((tmp_path / "a").glob("checkpoint-*.pt"))) == checkpoints.KEEP
+
+
+def test_a_longer_training_continues_from_before_the_decay(shard: Path, tmp_path: Path) -> None:
+    short = trained(shard, tmp_path / "short")
+    long = trained(shard, tmp_path / "long", tokens=20_000, continue_from=tmp_path / "short")
+    trunk = checkpoints.load(tmp_path / "short" / checkpoints.TRUNK)
+    assert 12_000 * 0.65 <= trunk["tokens"] < short["tokens"]
+    assert long["tokens"] >= 20_000
+    assert long["curve"][0][0] < trunk["tokens"]  # the curve of the first leg is kept
+
+
+def test_a_lengthened_training_reads_as_many_batches_as_one_long_one(shard: Path, tmp_path: Path) -> None:
+    trained(shard, tmp_path / "short")
+    long = trained(shard, tmp_path / "long", tokens=13_000, continue_from=tmp_path / "short")
+    whole = trained(shard, tmp_path / "whole", tokens=13_000)
+    assert (long["batches"], long["tokens"]) == (whole["batches"], whole["tokens"])
+
+
+def test_answers_alone_use_the_same_tokens_on_more_examples(shard: Path, tmp_path: Path) -> None:
+    rationale = trained(shard, tmp_path / "a")
+    answers = trained(shard, tmp_path / "b", target="answer_only")
+    assert answers["batches"] > 1.5 * rationale["batches"]
+    assert answers["tokens"] == pytest.approx(rationale["tokens"], rel=0.15)
+
+
+def test_a_loss_that_is_no_number_ends_the_job(shard: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArithmeticError, match="lower learning rate"):
+        trained(shard, tmp_path / "a", learning_rate_rest=1e30, learning_rate_matrices=1e30, warm_up_tokens=0)
+
+
+def test_without_tokens_the_untrained_student_is_saved(shard: Path, tmp_path: Path) -> None:
+    result = trained(shard, tmp_path / "a", tokens=0, shards=())
+    assert result["stopped_by"] == "untrained"
+    assert (tmp_path / "a" / "model" / "model.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_the_saved_folder_loads_as_any_hugging_face_model(shard: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    result = trained(shard, tmp_path / "a")
+    model: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "a" / "model")
+    tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path / "a" / "model")
+    assert model.config.model_type == "llama"
+    assert model.num_parameters() == result["parameters"]
+    prompt = load("mahjong").make("win", seed=9, block=0, count=1)[0].prompt
+    ids = tokenizer.apply_chat_template([{"role": "user", "content": prompt}], add_generation_prompt=True)
+    assert tokenizer.decode(ids["input_ids"]) == f"<bos> {prompt} <answer>"
+
+
+def test_parameters_are_predicted_exactly(shard: Path, tmp_path: Path) -> None:
+    result = trained(shard, tmp_path / "a", tokens=0, shards=())
+    vocabulary = len(load("mahjong").vocabulary) + 5
+    assert result["parameters"] == TINY.parameters(vocabulary)
