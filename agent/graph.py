@@ -87,7 +87,7 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
 
     result, replayed = _take(context, "intake", {"request": run.request}, read, kind="decision")
     if "problems" in result:
-        return _end(run, "refused", "; ".join(result["problems"]))
+        return _end(run, "refused", "\n".join(result["problems"]))
     run = run.model_copy(update={"brief": Brief.model_validate(result["brief"])})
     context.shown.step("intake", run, replayed=replayed)
     return Command(goto="plan", update={"run": run})
@@ -134,7 +134,8 @@ def approve(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal[
     question = {"run_id": run.run_id, "plan": plan.candidate.id, "usd": wanted, "reason": plan.reason}
     by_hand = not context.settings.approved
     # Nothing is recorded before the interrupt: the node starts again from its top when the answer is there.
-    answer = interrupt(question) if by_hand and context.recorder.replayed_all else True
+    asks = by_hand and context.recorder.replayed_all and context.recorder.mode == "live"
+    answer = interrupt(question) if asks else True
     approved, replayed = _take(
         context, "approve", question, lambda: {"approved": bool(answer), "by": "user" if by_hand else "in advance"}
     )

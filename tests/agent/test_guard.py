@@ -19,7 +19,7 @@ def ruling(run: RunState, folder: Path, name: str, /, **arguments: Any) -> Rulin
 
 
 def priced(**changes: Any) -> RunState:
-    """A state about to train on a server of $1 an hour: 0.2 hours at most, so 0.2 dollars."""
+    """A state about to train on a server of $1 an hour: 0.2 hours at the upper end."""
     return state(choice=choice(PRICED, usd_per_hour=1.0), data=data(), **changes)
 
 
@@ -62,10 +62,16 @@ def test_a_call_that_costs_nothing_is_never_stopped_by_money(tmp_path: Path) -> 
     assert (found.problem, found.reserved_usd) == (None, 0)
 
 
-def test_a_paid_call_reserves_its_highest_estimate(tmp_path: Path) -> None:
+def test_a_paid_training_reserves_three_times_its_upper_end_for_a_busy_machine(tmp_path: Path) -> None:
     found = ruling(priced(approved_usd=1.0), tmp_path, "distill", candidate_id=PRICED.id)
     assert found.problem is None
-    assert found.reserved_usd == pytest.approx(0.2)
+    assert found.reserved_usd == pytest.approx(0.6)
+
+
+def test_a_training_reserves_no_more_than_the_limit_leaves_beside_its_evaluations(tmp_path: Path) -> None:
+    run = priced(approved_usd=1.0, brief=brief(usd=0.5))
+    found = ruling(run, tmp_path, "distill", candidate_id=PRICED.id)
+    assert found.reserved_usd == pytest.approx(0.5 - 2 * 5 / 60)
 
 
 def test_what_would_pass_the_limit_is_refused_with_the_figures(tmp_path: Path) -> None:

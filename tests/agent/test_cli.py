@@ -1,0 +1,163 @@
+"""The command line: documents, exit codes and messages of every command that needs no training."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stratos.agent import session
+from stratos.agent.cli import app
+from stratos.state.journal import Journal
+from stratos.state.workspace import Workspace
+from typer.testing import CliRunner
+
+WIN = "tell whether 14 mahjong tiles are a winning hand"
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("STRATOS_WORKSPACE", str(tmp_path / "space"))
+    return Workspace(tmp_path / "space")
+
+
+def call(*words: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(words))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def document(*words: str, code: int = 0) -> Any:
+    found, out, err = call(*words, "--json")
+    assert found == code, err
+    return json.loads(out)
+
+
+def test_a_plan_is_shown_and_nothing_is_made(workspace: Workspace) -> None:
+    planned = document("plan", f"{WIN}, at least 70 % exact, p95 under 200 ms")
+    assert (planned["status"], planned["spent_usd"]) == ("planned", 0)
+    names = [row.name for row in Journal(workspace).rows(planned["run_id"])]
+    assert "tool solve_pareto" in names
+    assert "tool generate_data" not in names
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    ["at least 99.99 % exact", "90 % exact, p95 under 1 ms", "99 % exact on an H100 for $5", "90 % exact in 2 minutes"],
+)
+def test_what_cannot_be_met_ends_before_any_training_with_the_nearest(workspace: Workspace, impossible: str) -> None:
+    ended = document("run", f"{WIN}, {impossible}", code=4)
+    assert ended["status"] == "infeasible"
+    assert ended["spent_usd"] == 0
+    assert "tool distill" not in [row.name for row in Journal(workspace).rows(ended["run_id"])]
+    assert ended["nearest"] or "H100" in impossible
+
+
+def test_a_request_that_cannot_be_used_is_refused_with_every_problem(workspace: Workspace) -> None:
+    code, out, _ = call("run", f"{WIN}, 120 % accuracy, p99 under 10 ms")
+    assert code == 2
+    assert "120 % is impossible" in " ".join(out.split())
+    assert "p95 is what is measured" in " ".join(out.split())
+    assert [run.status for run in Journal(workspace).runs()] == ["refused"]
+
+
+def test_money_that_nobody_approved_stops_the_run_and_can_be_approved_later(workspace: Workspace) -> None:
+    words = ("run", f"{WIN}, at least 70 % exact, at most $1", "--local-usd-per-hour", "0.1")
+    code, _, err = call(*words)
+    assert code == 5
+    (run,) = Journal(workspace).runs()
+    assert f"stratos resume {run.run_id} --yes" in err
+    assert "tool generate_data" not in [row.name for row in Journal(workspace).rows(run.run_id)]
+    assert session.replay(run.run_id, workspace=workspace).identical
+
+
+def test_a_broken_yaml_brief_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text("skill: mahjong\ntask: score\n")
+    code, _, err = call("run", str(path))
+    assert code == 2
+    assert "valid: win, waits, discard" in err
+
+
+def test_a_planner_that_does_not_exist_names_the_valid_ones() -> None:
+    code, _, err = call("run", WIN, "--planner", "oracle")
+    assert (code, "valid: rules" in err) == (2, True)
+
+
+def test_runs_show_replay_and_audit_of_one_run(workspace: Workspace) -> None:
+    run_id = document("plan", f"{WIN}, at least 70 % exact")["run_id"]
+    assert [run["run_id"] for run in document("runs")] == [run_id]
+    assert "Front and plan" in call("show", run_id)[1]
+    assert document("show", run_id)[0]["kind"] == "run"
+    replayed = document("replay", run_id)
+    assert (replayed["identical"], replayed["finished"]) == (True, True)
+    assert document("audit", run_id)["ok"]
+
+
+def test_an_audit_of_a_changed_row_fails_and_names_it(workspace: Workspace) -> None:
+    import duckdb
+
+    run_id = document("plan", f"{WIN}, at least 70 % exact")["run_id"]
+    with duckdb.connect(str(workspace.journal_file)) as connection:
+        connection.execute("UPDATE steps SET output_json = replace(output_json, 'local', 'lokal') WHERE seq = 4")
+    code, _, err = call("audit", run_id)
+    assert code == 1
+    assert "row 4" in err
+    assert document("audit", run_id, code=1)["bad_seq"] == 4
+
+
+def test_a_run_nobody_made_is_an_error_that_says_where_to_look() -> None:
+    code, _, err = call("show", "20200101-0000-none")
+    assert (code, "stratos runs" in err) == (1, True)
+
+
+def test_prices_are_filtered_and_dated() -> None:
+    found = document("prices", "--accelerator", "H100", "--cloud", "lambda", "--limit", "3")
+    assert len(found["offers"]) == 3
+    assert all(offer["cloud"] == "lambda" and "H100" in offer["accelerator"] for offer in found["offers"])
+    assert all(offer["source"] for offer in found["offers"])
+
+
+def test_prices_of_an_unknown_cloud_name_the_valid_ones() -> None:
+    code, _, err = call("prices", "--cloud", "lambada")
+    assert code == 1
+    assert "lambda" in err
+
+
+def test_skills_lists_every_task() -> None:
+    assert [row["task"] for row in document("skills")] == ["win", "waits", "discard"]
+
+
+def test_doctor_finds_what_is_installed() -> None:
+    found = {check["name"]: check for check in document("doctor")}
+    assert found["torch"]["ok"]
+    assert all(check["to_add"] for check in found.values() if not check["ok"])
+
+
+def test_nothing_is_served_in_a_new_workspace() -> None:
+    assert document("deployments") == []
+    code, _, err = call("ask", "mahjong-win", "123m")
+    assert (code, "no deployment" in err) == (1, True)
+    assert call("deployments", "stop", "mahjong-win")[0] == 1
+
+
+def test_help_needs_none_of_the_heavy_packages() -> None:
+    code = (
+        "import sys; from stratos.agent.cli import app; from typer.testing import CliRunner;"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0;"
+        "heavy = {'torch', 'transformers', 'langgraph', 'duckdb', 'numpy', 'openai', 'pydantic'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+
+
+def test_a_secret_in_the_environment_never_reaches_the_journal(workspace: Workspace) -> None:
+    secret = "sk-very-secret-0123456789"
+    command = [sys.executable, "-m", "stratos", "plan", f"{WIN}, 70 % exact, key {secret}"]
+    environment = os.environ | {"SOME_API_KEY": secret, "STRATOS_WORKSPACE": str(workspace.path)}
+    subprocess.run(command, env=environment, capture_output=True, check=True)
+    (run,) = Journal(workspace).runs()
+    assert "***" in run.request
+    assert secret not in workspace.journal_file.read_bytes().decode("latin-1")

@@ -1,0 +1,73 @@
+"""Accuracy is predicted from measured points alone."""
+
+import math
+
+import pytest
+from stratos.state.evidence import CurvePoint
+from stratos.tools.accuracy import AccuracyModel, measured_points, own_points
+
+from ..building import attempt, candidate, evaluation
+
+POWER_LAW = [
+    CurvePoint(strategy="rationale", parameters=size, tokens=tokens, accuracy=1 - 3e8 / tokens / size, n=10**6)
+    for size in (300_000, 800_000)
+    for tokens in (10_000, 20_000, 40_000)
+]
+
+
+def model(curve: list[CurvePoint], *attempts: object) -> AccuracyModel:
+    return AccuracyModel(curve, attempts, "rationale")  # pyright: ignore[reportArgumentType]
+
+
+def test_a_power_law_is_found_again() -> None:
+    found = model(POWER_LAW).predict(500_000, 30_000)
+    assert found is not None
+    assert found.value == pytest.approx(1 - 3e8 / 30_000 / 500_000, abs=1e-4)
+    assert found.high - found.low < 1e-3  # no residual, no band
+
+
+def test_without_evidence_the_accuracy_is_unknown() -> None:
+    assert model([]).predict(500_000, 30_000) is None
+    assert model(POWER_LAW[:3]).predict(500_000, 30_000) is None
+
+
+def test_points_of_another_strategy_are_no_evidence() -> None:
+    assert AccuracyModel(POWER_LAW, (), "answer_only").predict(500_000, 30_000) is None
+
+
+def test_an_attempt_moves_the_curve_towards_itself() -> None:
+    tried = attempt(evaluation(300), of=candidate(tokens=20_000, parameters=300_000))
+    before, after = (model(POWER_LAW, *tries).predict(300_000, 20_000) for tries in ((), (tried,)))
+    assert before is not None
+    assert after is not None
+    assert 0.3 < after.value < before.value == pytest.approx(0.95, abs=1e-3)
+
+
+def test_one_attempt_alone_predicts_that_twice_the_tokens_halve_the_error() -> None:
+    tried = attempt(evaluation(600), of=candidate(tokens=20_000))
+    found = model([], tried).predict(337_536, 40_000)
+    assert found is not None
+    assert found.value == pytest.approx(0.8, abs=1e-3)
+    assert found.low < 0.7
+
+
+def test_sealed_results_never_guide_a_plan() -> None:
+    tried = attempt(evaluation(600), evaluation(900, split="sealed-1"))
+    assert [point.accuracy for point in own_points([tried], "rationale")] == [0.6]
+
+
+def test_a_perfect_score_is_no_certainty() -> None:
+    found = model([], attempt(evaluation(1000))).predict(337_536, 300_000)
+    assert found is not None
+    assert found.value < 1
+
+
+def test_the_shipped_points_of_win_rise_with_tokens() -> None:
+    points = sorted((point for point in measured_points("mahjong", "win")), key=lambda point: point.tokens)
+    assert len(points) >= 4
+    assert points[0].accuracy < points[-1].accuracy
+    assert not any(math.isnan(point.accuracy) for point in points)
+
+
+def test_a_task_nobody_measured_has_no_points() -> None:
+    assert measured_points("mahjong", "score") == ()
