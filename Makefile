@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 VENV := .venv
 BIN := $(VENV)/bin
-REQUEST ?= A small model that tells whether 14 mahjong tiles are a winning hand, with the decomposition: at least 95 % exact, p95 under 200 ms, at most $$1, within 10 minutes
+REQUEST ?= A small model that tells whether 14 mahjong tiles are a winning hand, with the decomposition: at least 95 % exact, p95 under 200 ms, at most $$1
 
 .PHONY: setup setup-dev demo check test test-slow evals constraints clean
 
@@ -49,7 +49,7 @@ evals: setup-dev
 
 constraints: setup-dev
 	{ echo "# Versions that were installed and tested together (Python 3.11, Linux, CPU). Written by \`make constraints\`."; \
-	  $(BIN)/python -m pip freeze --exclude stratos-slm | sed 's/+cpu//' ; } > constraints.txt
+	  $(BIN)/python -m pip freeze --all --exclude stratos-slm --exclude pip | sed 's/+cpu//' ; } > constraints.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -85,11 +85,7 @@ def resume(
     executor: Executor | None = None,
 ) -> Outcome:
     """Continues a run where its record ends; a finished run gives its outcome again."""
-    journal = Journal(workspace)
-    rows = journal.verified_rows(run_id)
-    if rows[-1].kind == "outcome":
-        return Outcome.model_validate(rows[-1].output)
-    return _drive(journal, run_id, shown or Silent(), approver, executor)
+    return _drive(Journal(workspace), run_id, shown or Silent(), approver, executor)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
@@ -208,8 +208,9 @@ def wait_all(
             if waiting:
                 time.sleep(poll_s)
     except (KeyboardInterrupt, Cancelled, ToolFailed):
-        for handle in waiting.values():
-            executor.cancel(handle)
+        with ExitStack() as stops:  # every one is stopped, also when stopping one fails
+            for handle in waiting.values():
+                stops.callback(executor.cancel, handle)
         raise
     return {name: executor.fetch(handle) for name, handle in handles.items()}
 

@@ -8,9 +8,6 @@ from ..state.run import Match, RunState
 from .base import Context, Tool
 from .training.students import SHAPES, SPECIAL_TOKENS
 
-OWN_LICENCE = "user-owned"
-"""Students built from scratch on examples the skill makes belong to the user; no third party's licence applies."""
-
 
 class MatchModels(Record):
     """Matches a teacher with students that fit the brief's size and licence limits; says why others were rejected."""

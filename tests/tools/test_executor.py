@@ -12,7 +12,7 @@ import psutil
 import pytest
 from stratos.state.errors import Cancelled, ToolFailed
 from stratos.tests.tools.tiny_job import TinyJob
-from stratos.tools.executor import Event, JobHandle, LocalExecutor, wait
+from stratos.tools.executor import Event, JobHandle, LocalExecutor, wait, wait_all
 
 MODULE = "stratos.tests.tools.tiny_job"
 
@@ -250,3 +250,23 @@ def test_a_process_number_given_away_again_is_left_alone(executor: LocalExecutor
         executor.cancel(handle)
         assert other.poll() is None
         other.kill()
+
+
+def test_jobs_side_by_side_give_their_results_by_name_and_say_which_they_are(
+    executor: LocalExecutor, folder: Path
+) -> None:
+    jobs = {name: TinyJob(say='{"event": "note"}\n') for name in ("one", "two")}
+    handles = {name: executor.submit(MODULE, job, folder / name) for name, job in jobs.items()}
+    events: list[Event] = []
+    results = wait_all(executor, handles, events.append)
+    assert sorted(results) == ["one", "two"]
+    assert sorted(event["job"] for event in events) == ["one", "two"]
+
+
+def test_when_one_job_fails_the_others_are_stopped(executor: LocalExecutor, folder: Path) -> None:
+    jobs = {"slow": TinyJob(sleep_s=60), "broken": TinyJob(fail="on purpose")}
+    handles = {name: executor.submit(MODULE, job, folder / name) for name, job in jobs.items()}
+    until((folder / "slow" / "ready").exists)
+    with pytest.raises(ToolFailed, match="on purpose"):
+        wait_all(executor, handles)
+    assert gone(starts(folder / "slow")[0])

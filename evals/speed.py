@@ -1,0 +1,164 @@
+"""How fast Stratos is, each figure beside a baseline of the same run: generation, training, serving, the agent's own cost."""
+
+# pyright: reportUnknownMemberType=false
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..agent import session
+from ..skills import load as load_skill
+from ..state.journal import Journal
+from ..state.workspace import Workspace
+from ..tools.base import Settings
+from ..tools.executor import LocalExecutor, wait
+from ..tools.serving.deployments import temporary_server
+from ..tools.serving.measuring import measure_latency, measure_throughput
+from ..tools.training.batches import Encoder, batches, read_examples
+from ..tools.training.students import TrainJob, shape_named
+from ..tools.training.train import build_student
+from .mahjong import BENCH_EXAMPLES, SKILL, make_data, verified_per_second
+from .reporting import Claim, Report, arguments
+
+REQUEST = "tell whether 14 mahjong tiles are a winning hand, at least 70 % exact, p95 under 200 ms"
+HELP_GOAL_S = 0.5
+REPLAY_GOAL_S = 5.0
+STEP_GOAL_MS = 40.0
+
+
+def median_seconds(do: Callable[[], object], runs: int) -> float:
+    """Median wall-clock seconds of several runs after one that does not count."""
+    do()
+    taken: list[float] = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        do()
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken)
+
+
+def program(*words: str) -> Callable[[], object]:
+    """A call of the `stratos` program in a process of its own."""
+    return lambda: subprocess.run([sys.executable, "-m", "stratos", *words], capture_output=True, check=True)
+
+
+def trainer_tokens_per_cpu_second(job: TrainJob, folder: Path) -> float:
+    """The same student, batches and precision under transformers.Trainer with AdamW, the well-kept alternative."""
+    import torch
+    from transformers import Trainer, TrainingArguments
+
+    torch.set_num_threads(1)
+    model, _ = build_student(job)
+    rows = Encoder(skill=load_skill(job.skill), rationale=True).encode(
+        [example for shard in job.shards for example in read_examples(shard)]
+    )
+    stream, steps = batches(rows, job.batch_examples, job.seed, 0), 60
+    chosen = [next(stream) for _ in range(steps)]
+    data: Any = [{"input_ids": batch.ids, "labels": batch.labels} for batch in chosen]
+    given = TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=1,
+        max_steps=steps,
+        report_to="none",
+        use_cpu=True,
+        save_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+    )
+    trainer = Trainer(model=model, args=given, train_dataset=data, data_collator=lambda items: items[0])
+    started = time.process_time()
+    trainer.train()
+    return sum(batch.tokens for batch in chosen) / (time.process_time() - started)
+
+
+def measure_training(report: Report, folder: Path) -> None:
+    """Tokens a CPU-second of the training job, and of the alternative where accelerate is installed."""
+    make_data("win", report.seed, 4000, folder)
+    job = TrainJob(
+        skill=SKILL,
+        task="win",
+        student=shape_named("scratch-0.35M"),
+        target="rationale",
+        shards=tuple(sorted((folder / "data").glob("train-*.jsonl"))),
+        tokens=150_000,
+        seed=report.seed,
+    )
+    executor = LocalExecutor()
+    result = wait(executor, executor.submit("stratos.tools.training", job, folder / "train", threads=1))
+    rate = result["tokens"] / result["cpu_seconds"]
+    report.add(Claim(name="training, 0.35M, tokens per CPU-second", value=rate, unit="1/s", n=1, goal="none", met=None))
+    try:
+        other = trainer_tokens_per_cpu_second(job, folder / "trainer")
+    except ImportError:
+        return
+    name = "training, ours over transformers.Trainer + AdamW"
+    report.add(Claim(name=name, value=rate / other, unit="ratio", n=1, goal=">= 0.95", met=rate / other >= 0.95))
+
+
+def measure_serving(report: Report, folder: Path) -> None:
+    """One client and sixteen against the training's own model."""
+    prompts = [example.prompt for example in read_examples(folder / "data" / "dev.jsonl")][:200]
+    with temporary_server(folder / "train" / "model", folder / "server") as server:
+        where = (server.base_url, server.api_key, server.model, prompts)
+        alone = measure_latency(*where, max_tokens=31)
+        together = measure_throughput(*where, clients=16, requests=400, max_tokens=31)
+    report.add(Claim(name="serving, 1 client, p50", value=alone.p50_ms, unit="ms", n=alone.n, goal="none", met=None))
+    report.add(Claim(name="serving, 1 client, p95", value=alone.p95_ms, unit="ms", n=alone.n, goal="none", met=None))
+    gain = together.rps / alone.rps
+    name = "serving, 16 clients over 1 client, requests a second"
+    report.add(Claim(name=name, value=gain, unit="ratio", n=together.n, goal="> 1.5", met=gain > 1.5))
+
+
+def measure_agent(report: Report, folder: Path, runs: int) -> None:
+    """The program's start, a plan, a replay, and what a step costs beside its tool."""
+    seconds = median_seconds(program("--help"), runs)
+    name = "stratos --help, wall-clock"
+    report.add(Claim(name=name, value=seconds, unit="s", n=runs, goal=f"< {HELP_GOAL_S}", met=seconds < HELP_GOAL_S))
+    workspace = Workspace(folder / "space")
+    seconds = median_seconds(program("plan", REQUEST, "--workspace", str(workspace.path)), min(runs, 3))
+    report.add(Claim(name="stratos plan, wall-clock", value=seconds, unit="s", n=min(runs, 3), goal="none", met=None))
+    planned = session.start(REQUEST, workspace=workspace, settings=Settings(plan_only=True))
+    seconds = median_seconds(program("replay", planned.run_id, "--workspace", str(workspace.path)), min(runs, 3))
+    name = "stratos replay of a plan, wall-clock"
+    report.add(
+        Claim(
+            name=name, value=seconds, unit="s", n=min(runs, 3), goal=f"< {REPLAY_GOAL_S}", met=seconds < REPLAY_GOAL_S
+        )
+    )
+    rows = Journal(workspace).rows(planned.run_id)
+    started = time.perf_counter()
+    again = session.start(REQUEST, workspace=workspace, settings=Settings(plan_only=True))
+    whole = time.perf_counter() - started
+    steps = Journal(workspace).rows(again.run_id)[1:]
+    own = 1000 * (whole - sum(row.seconds for row in steps)) / len(steps)
+    name = "agent's own cost a step, journal included"
+    report.add(Claim(name=name, value=own, unit="ms", n=len(rows), goal=f"< {STEP_GOAL_MS:g}", met=own < STEP_GOAL_MS))
+
+
+def main() -> None:
+    """Runs the eval."""
+    options = arguments(__doc__ or "")
+    report = Report(eval="speed", seed=options.seed, quick=options.quick)
+    if options.quick:
+        report.left_out = "repetitions: 5 instead of 11 runs of the programs, 2,000 instead of 10,000 examples"
+    count = 2000 if options.quick else BENCH_EXAMPLES
+    for task in ("win", "waits", "discard"):
+        rate = verified_per_second(task, options.seed, count if task != "discard" else 1000)
+        goal = "none" if task == "discard" else ">= 2000"
+        met = None if task == "discard" else rate >= 2000
+        name = f"{task}: examples made, verified and canonical per CPU-second"
+        report.add(Claim(name=name, value=rate, unit="1/s", n=count, goal=goal, met=met))
+    with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
+        measure_agent(report, Path(scratch), 5 if options.quick else 11)
+        measure_training(report, Path(scratch))
+        measure_serving(report, Path(scratch))
+    report.print(options.json)
+
+
+if __name__ == "__main__":
+    main()
