@@ -6,7 +6,7 @@
 import csv
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,9 +79,9 @@ def make_data(task: str, seed: int, examples: int, folder: Path) -> None:
     wait(executor := LocalExecutor(), executor.submit("stratos.tools.generation", job, folder / "generate"))
 
 
-def measure_curve(curve: Curve, seed: int, folder: Path) -> list[Measured]:
+def measure_curve(curve: Curve, seed: int, folder: Path) -> Iterator[Measured]:
     """Trains to the first length, lengthens to the next, and evaluates each on the development split."""
-    executor, points = LocalExecutor(), list[Measured]()
+    executor = LocalExecutor()
     previous: Path | None = None
     for length in curve.lengths:
         job = TrainJob(
@@ -97,19 +97,16 @@ def measure_curve(curve: Curve, seed: int, folder: Path) -> list[Measured]:
         previous = folder / f"{curve.shape.name}-{curve.strategy}-{length}"
         result = wait(executor, executor.submit("stratos.tools.training", job, previous, threads=1))
         exact, answer = evaluate(curve.task, previous / "model", read_examples(folder / "data" / "dev.jsonl"))
-        points.append(
-            Measured(
-                task=curve.task,
-                strategy=curve.strategy,
-                parameters=result["parameters"],
-                tokens=result["tokens"],
-                exact=exact,
-                answer=answer,
-                seed=seed,
-                cpu_seconds=result["cpu_seconds"],
-            )
+        yield Measured(
+            task=curve.task,
+            strategy=curve.strategy,
+            parameters=result["parameters"],
+            tokens=result["tokens"],
+            exact=exact,
+            answer=answer,
+            seed=seed,
+            cpu_seconds=result["cpu_seconds"],
         )
-    return points
 
 
 def evaluate(task: str, model: Path, items: Sequence[Example]) -> tuple[Interval, Interval]:
@@ -193,7 +190,6 @@ def main() -> None:
                 met=met,
             )
         )
-    points: list[Measured] = []
     with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
         for task in tasks:
             folder = Path(scratch) / task
@@ -202,7 +198,6 @@ def main() -> None:
                 if options.no_control and curve.strategy == "answer_only":
                     continue
                 for point in measure_curve(curve, options.seed, folder):
-                    points.append(point)
                     report.add(_claim(point))
                     if options.write_curves:
                         write_curves([point])

@@ -41,7 +41,9 @@ class Limits(Record):
     regions: tuple[str, ...] = Field(
         default=(), description="only servers whose region starts with one of these; empty: any"
     )
-    licences: tuple[str, ...] = Field(default=(), description="only models under these licences; students built from scratch carry none")
+    licences: tuple[str, ...] = Field(
+        default=(), description="only models under these licences; students built from scratch carry none"
+    )
     max_parameters: int | None = Field(default=None, gt=0, description="largest student, parameters")
 
 

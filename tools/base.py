@@ -37,7 +37,7 @@ class Settings(Record):
     deploy: bool = True
     max_attempts: int = Field(default=4, gt=0)
     held_out_items: int = Field(
-        default=1000, gt=0, description="size of the development split and of each sealed split"
+        default=2000, gt=0, description="size of the development split and of each sealed split"
     )
 
 

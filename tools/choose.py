@@ -1,9 +1,11 @@
 """The tool `solve_pareto`: builds every candidate with its predictions, finds the front and makes the plan."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from ..skills import load as load_skill
 from ..state.brief import Brief, Record
+from ..state.evidence import wilson
 from ..state.plan import Candidate, Offer, Plan, Prediction, Strategy, StudentShape
 from ..state.run import Choice, RunState
 from .accuracy import AccuracyModel
@@ -46,7 +48,7 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     assert state.offers is not None
     assert state.match is not None
     candidates = list(_candidates(context))
-    front = solve_pareto(candidates, _what_is_left(state))
+    front = solve_pareto(candidates, _what_is_left(state, context.settings.held_out_items))
     chosen = front.chosen or (front.pilot if not state.attempts else None)
     offers = {offer.id: offer for offer in state.offers}
     plan = None
@@ -71,14 +73,22 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     )
 
 
-def _what_is_left(state: RunState) -> Brief:
-    """The brief with the money and hours that are still there."""
-    limits = state.known_brief.limits
+def _what_is_left(state: RunState, items: int) -> Brief:
+    """The brief with the money and hours still there, and the accuracy whose interval would reach its target."""
+    limits, targets = state.known_brief.limits, state.known_brief.targets
+    if targets.accuracy is not None and targets.accuracy_rule == "lower_bound":
+        targets = targets.model_copy(update={"accuracy": accuracy_to_aim_at(targets.accuracy, items)})
     left = {
         "usd": None if limits.usd is None else max(0.0, limits.usd - state.spent_usd),
         "hours": None if limits.hours is None else max(1e-6, limits.hours - state.hours_used),
     }
-    return state.known_brief.model_copy(update={"limits": limits.model_copy(update=left)})
+    return state.known_brief.model_copy(update={"limits": limits.model_copy(update=left), "targets": targets})
+
+
+def accuracy_to_aim_at(target: float, items: int) -> float:
+    """The smallest share of that many items whose 95 % interval lies above the target; 1 where none does."""
+    right = bisect_left(range(items), target, key=lambda count: wilson(count, items).low)
+    return right / items
 
 
 def _candidates(context: Context) -> Iterator[Candidate]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from .tiles import Counts
+from .tiles import Counts, with_change
 
 Kind = Literal["set", "run", "pair", "side", "gap", "left"]
 """Three alike, three in a row, two alike, two in a row, two around a hole, one tile."""
@@ -27,7 +27,9 @@ SHAPES: dict[Kind, tuple[int, ...]] = {
 }
 """The tiles of each kind, counted from its lowest."""
 
-_COVER_KINDS: tuple[Kind, ...] = ("run", "set", "pair", "left")
+_COVERS: tuple[tuple[Kind, int, int], ...] = (("run", 3, 3), ("set", 3, 3), ("pair", 2, 0), ("left", 0, 0))
+"""Kinds a cover may take, in order of preference: how many tiles each keeps from being left over, and in melds."""
+
 _NUMBERS = 9
 _CACHE = 1 << 17
 
@@ -37,34 +39,57 @@ def tiles_of(groups: Iterable[Group]) -> list[int]:
     return [tile + step for tile, kind in groups for step in SHAPES[kind]]
 
 
-@lru_cache(maxsize=_CACHE)
-def cover(suit: Counts, pair: bool = True) -> tuple[Group, ...]:
+def cover(suit: Counts) -> tuple[Group, ...]:
     """The split, from the lowest tile up, into melds, at most one pair and single tiles left over that leaves least over.
 
     Equal splits: the one with more melds, then runs before sets before the pair before a tile left, at the lowest tile.
     """
+    return _best_cover(suit, True)[2]
+
+
+@lru_cache(maxsize=_CACHE)
+def _best_cover(suit: Counts, pair: bool) -> tuple[int, int, tuple[Group, ...]]:
+    """Tiles not left over, how many of them are in melds, and the split; `pair` says whether a pair may still be taken."""
     if not any(suit):
-        return ()
+        return 0, 0, ()
     low = next(tile for tile, copies in enumerate(suit) if copies)
-    found: list[tuple[Group, ...]] = []
-    for kind in _COVER_KINDS:
+    best: tuple[int, int, tuple[Group, ...]] = (-1, -1, ())
+    for kind, covered, in_melds in _COVERS:
         rest = _take(suit, low, kind) if pair or kind != "pair" else None
-        if rest is not None:
-            found.append((Group(low, kind), *cover(rest, pair and kind != "pair")))
-    return max(found, key=_covered)
-
-
-def _covered(groups: tuple[Group, ...]) -> tuple[int, int]:
-    """Tiles not left over, and how many of them are in melds."""
-    kinds = [kind for _, kind in groups]
-    in_melds = 3 * (kinds.count("run") + kinds.count("set"))
-    return in_melds + 2 * kinds.count("pair"), in_melds
+        if rest is None:
+            continue
+        found = _best_cover(rest, pair and kind != "pair")
+        total = found[0] + covered, found[1] + in_melds
+        if total > best[:2]:
+            best = (*total, (Group(low, kind), *found[2]))
+    return best
 
 
 @lru_cache(maxsize=_CACHE)
 def is_complete(suit: Counts) -> bool:
     """Whether a suit is melds, or melds and one pair."""
-    return all(kind != "left" for _, kind in cover(suit))
+    size = sum(suit) % 3
+    if size == 2:
+        pairs = (tile for tile, copies in enumerate(suit) if copies >= 2)
+        return any(_only_melds(with_change(suit, tile, -2)) for tile in pairs)
+    return size == 0 and _only_melds(suit)
+
+
+@lru_cache(maxsize=_CACHE)
+def _only_melds(suit: Counts) -> bool:
+    """Whether sets and runs from the lowest tile up leave nothing over.
+
+    Taking a set wherever three are alike loses nothing: three equal runs are three sets as well.
+    """
+    rest = list(suit)
+    for tile in range(len(suit)):
+        runs = rest[tile] % 3
+        if runs and (len(suit) != _NUMBERS or tile + 2 >= _NUMBERS or min(rest[tile + 1 : tile + 3]) < runs):
+            return False
+        if runs:
+            rest[tile + 1] -= runs
+            rest[tile + 2] -= runs
+    return True
 
 
 @lru_cache(maxsize=_CACHE)

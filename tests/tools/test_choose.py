@@ -1,0 +1,107 @@
+"""The plan: which candidates there are, what accuracy is aimed at, and what a miss changes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stratos.state.brief import Limits
+from stratos.state.evidence import wilson
+from stratos.state.plan import Machine
+from stratos.state.run import Choice, Match, RunState
+from stratos.tools.accuracy import measured_points
+from stratos.tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at
+from stratos.tools.training.students import SHAPES
+
+from ..building import attempt, brief, candidate, complexity, context, evaluation, offer, state
+
+MACHINE = Machine(
+    cpu_model="test",
+    cores=2,
+    memory_gib=8,
+    has_bf16=False,
+    gpus=(),
+    single_thread_gflops=60,
+    memory_bandwidth_gb_s=10,
+)
+GPU = offer(2.0).model_copy(
+    update={
+        "id": "cloud/gpu",
+        "cloud": "cloud",
+        "accelerator": "L4",
+        "accelerator_count": 1,
+        "accelerator_memory_gib": 24.0,
+        "executable": False,
+    }
+)
+
+
+def planned(folder: Path, **changes: Any) -> Choice:
+    values: dict[str, Any] = {
+        "machine": MACHINE,
+        "match": Match(teacher="solver:mahjong", students=SHAPES[:2], parameters=(337_056, 810_112), rejected=()),
+        "offers": (offer(), GPU),
+        "complexity": complexity().model_copy(update={"curve": measured_points("mahjong", "win")}),
+    }
+    run: RunState = state(**{**values, **changes})
+    return SOLVE_PARETO.run(context(run, folder), SolvePareto())
+
+
+@pytest.mark.parametrize(("target", "items"), [(0.9, 1000), (0.9, 2000), (0.5, 60), (0.99, 2000)])
+def test_the_accuracy_aimed_at_is_the_smallest_whose_interval_reaches_the_target(target: float, items: int) -> None:
+    right = round(accuracy_to_aim_at(target, items) * items)
+    assert wilson(right, items).low >= target > wilson(right - 1, items).low
+
+
+def test_the_cheapest_candidate_that_should_reach_the_target_is_planned(tmp_path: Path) -> None:
+    chosen = planned(tmp_path)
+    assert chosen.plan is not None
+    plan = chosen.plan.candidate
+    assert plan.offer_id == "local/here"
+    assert plan.accuracy is not None
+    assert plan.accuracy.value >= accuracy_to_aim_at(0.9, 2000)
+    shorter = plan.model_copy(update={"train_tokens": plan.train_tokens - 1})
+    assert all(one.student != shorter.student or one.train_tokens >= plan.train_tokens or not one.executable
+               for one in chosen.front if one.accuracy and one.accuracy.value >= 0.92)  # fmt: skip
+
+
+def test_without_evidence_the_cheapest_pilot_is_planned_and_called_one(tmp_path: Path) -> None:
+    chosen = planned(tmp_path, complexity=complexity())
+    assert chosen.pilot
+    assert chosen.plan is not None
+    assert chosen.plan.candidate.accuracy is None
+
+
+def test_a_target_nothing_reaches_has_no_plan_but_a_nearest(tmp_path: Path) -> None:
+    chosen = planned(tmp_path, brief=brief(0.9999))
+    assert chosen.plan is None
+    assert chosen.nearest is not None
+    assert "points below" in chosen.reason
+
+
+def test_after_a_miss_only_longer_trainings_of_that_student_are_left(tmp_path: Path) -> None:
+    tried = attempt(evaluation(850), of=candidate(tokens=1_200_000))
+    lengths = {one.train_tokens for one in planned(tmp_path, attempts=(tried,)).front if one.student == SHAPES[0].name}
+    assert lengths
+    assert min(lengths) > 1_200_000
+
+
+def test_a_lengthened_training_costs_only_what_is_new(tmp_path: Path) -> None:
+    tried = attempt(evaluation(850), of=candidate(tokens=2_400_000))
+    fresh, longer = (planned(tmp_path, **changes).front for changes in ({}, {"attempts": (tried,)}))
+    hours = [
+        next(one.hours.value for one in front if one.executable and one.student == SHAPES[0].name and one.train_tokens == 3_600_000)
+        for front in (fresh, longer)
+    ]  # fmt: skip
+    assert hours[1] < 0.65 * hours[0]
+
+
+def test_a_limit_on_serving_a_month_rules_out_dear_servers(tmp_path: Path) -> None:
+    limited = brief().model_copy(update={"limits": Limits(usd=1, usd_per_month=100)})
+    assert all(one.offer_id != "cloud/gpu" for one in planned(tmp_path, brief=limited).front)
+
+
+def test_an_accelerator_asked_for_rules_out_this_machine(tmp_path: Path) -> None:
+    limited = brief().model_copy(update={"limits": Limits(usd=100, accelerators=("L4",))})
+    chosen = planned(tmp_path, brief=limited)
+    assert chosen.plan is None
+    assert {one.offer_id for one in chosen.front} == {"cloud/gpu"}
