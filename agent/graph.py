@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypedDict
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -19,7 +19,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from ..state.brief import Brief
-from ..state.errors import RequestError
+from ..state.errors import Correctable, RequestError
 from ..state.evidence import Entry, OutcomeStatus, Verdict
 from ..state.journal import Recorder
 from ..state.run import RunState
@@ -101,8 +101,7 @@ def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["ac
     seen = digest(run)
 
     def ask() -> dict[str, Any]:
-        system = SystemMessage("You plan a Stratos run. Answer with one tool call.")
-        reply = context.planner.invoke([system, HumanMessage(seen.model_dump_json())])
+        reply = context.planner.invoke([HumanMessage(seen.model_dump_json())])
         assert isinstance(reply, AIMessage)
         call = reply.tool_calls[0]
         return {"name": call["name"], "args": call["args"], "why": str(reply.content)}
@@ -240,19 +239,20 @@ def _call(context: RunContext, run: RunState, name: str, arguments: Mapping[str,
     )
     ruling = Ruling.model_validate(ruled)
     if ruling.problem:
-        run = run.model_copy(update={"last_problem": ruling.problem, "corrections": run.corrections + 1})
-        context.shown.step("refused", run, replayed=replayed, call=name)
-        return run, ruling.problem
+        return _refused(context, run, name, ruling.problem, replayed), ruling.problem
     tool = context.tools[name]
     parsed = tool.args.model_validate(ruling.arguments)
     context.shown.step("start", run, replayed=not context.recorder.replayed_all, call=name)
-    output, replayed = _take(
-        context,
-        f"tool {name}",
-        {"arguments": ruling.arguments},
-        lambda: tool.run(given, parsed).model_dump(mode="json"),
-        kind=tool.kind,
-    )
+
+    def do() -> dict[str, Any]:
+        try:
+            return tool.run(given, parsed).model_dump(mode="json")
+        except Correctable as error:
+            return {"problem": str(error)}
+
+    output, replayed = _take(context, f"tool {name}", {"arguments": ruling.arguments}, do, kind=tool.kind)
+    if set(output) == {"problem"}:
+        return _refused(context, run, name, output["problem"], replayed), output["problem"]
     result = tool.result.model_validate(output)
     run = tool.apply(run, result).model_copy(
         update={"last_problem": "", "corrections": 0, "last_call": call_text(name, parsed)}
@@ -260,6 +260,13 @@ def _call(context: RunContext, run: RunState, name: str, arguments: Mapping[str,
     run = _settle(context, run, ruling, tool.settle(given, result))
     context.shown.step(name, run, replayed=replayed)
     return run, None
+
+
+def _refused(context: RunContext, run: RunState, name: str, problem: str, replayed: bool) -> RunState:
+    """The state of a run whose planner is told what was wrong with its call."""
+    run = run.model_copy(update={"last_problem": problem, "corrections": run.corrections + 1})
+    context.shown.step("refused", run, replayed=replayed, call=name)
+    return run
 
 
 def _settle(context: RunContext, run: RunState, ruling: Ruling, usd: float) -> RunState:

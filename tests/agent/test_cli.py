@@ -161,3 +161,11 @@ def test_a_secret_in_the_environment_never_reaches_the_journal(workspace: Worksp
     (run,) = Journal(workspace).runs()
     assert "***" in run.request
     assert secret not in workspace.journal_file.read_bytes().decode("latin-1")
+
+
+def test_what_a_tool_cannot_use_goes_back_to_the_planner_and_is_recorded(workspace: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text("skill: mahjong\ntask: win\ntargets: {accuracy: 0.7}\nlimits: {usd: 5, accelerators: [H999]}\n")
+    ended = document("run", str(path), code=4)
+    assert "H999" in ended["reason"]
+    assert session.replay(ended["run_id"], workspace=workspace).identical
