@@ -143,7 +143,9 @@ def _write_endpoint(job: ServeJob, folder: Path, port: int, engine: EngineName) 
 def _listen(host: str, port: int) -> socket.socket:
     """Bound before the model is loaded, so that a port in use is told at once. Raises Correctable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    # Named TCP, not left to 0: asyncio switches Nagle's delay off only for sockets that say so, and with it on every answer
+    # on a kept connection waits 40 ms for an acknowledgement (48 ms against 7 ms at the median, measured).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

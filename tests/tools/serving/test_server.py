@@ -245,3 +245,12 @@ def test_a_bug_in_the_engine_is_a_500_document() -> None:
     reply = asyncio.run(ask())
     batcher.close()
     assert (reply.status_code, reply.json()["error"]["type"]) == (500, "server_error")
+
+
+def test_the_listening_socket_says_it_is_tcp_so_that_answers_are_not_held_back() -> None:
+    import socket
+
+    from stratos.tools.serving.job import _listen  # pyright: ignore[reportPrivateUsage]
+
+    with _listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
