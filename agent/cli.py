@@ -2,28 +2,24 @@
 
 # pyright: reportUnknownMemberType=false
 
-import json
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from ..state.errors import ApprovalNeeded, Cancelled, NotAvailable, RequestError, StratosError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ..state.evidence import Outcome
-    from ..state.workspace import Workspace
-    from .session import Approver
-
-PLAIN_WIDTH = 140
-"""Columns where the output is no terminal, such as a log."""
-
-FAILED, USAGE, APPROVAL, INTERRUPTED = 1, 2, 5, 130
+from .terminal import (
+    FAILED,
+    approver,
+    console,
+    display,
+    errors,
+    fail,
+    leave,
+    print_json,
+    print_table,
+    say,
+    workspace_at,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -110,12 +106,12 @@ def resume(
     """Continue a run that was stopped, killed or is waiting for approval."""
     from . import session
 
-    with _errors(as_json, run_id):
-        with _shown(as_json) as shown:
+    with errors(as_json, run_id):
+        with display(as_json) as shown:
             outcome = session.resume(
-                run_id, workspace=_workspace(workspace), shown=shown, approver=_approver(yes, as_json)
+                run_id, workspace=workspace_at(workspace), shown=shown, approver=approver(yes, as_json)
             )
-        _leave(outcome, as_json)
+        leave(outcome, as_json)
 
 
 @app.command()
@@ -125,18 +121,18 @@ def replay(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> No
 
     from . import session
 
-    with _errors(as_json):
-        found = session.replay(run_id, workspace=_workspace(workspace))
+    with errors(as_json):
+        found = session.replay(run_id, workspace=workspace_at(workspace))
         if as_json:
-            _json(asdict(found))
+            print_json(asdict(found))
         elif found.divergence:
-            _say(
+            say(
                 f"{run_id}: differs at step {found.divergence['seq']} ({found.divergence['step']}), {found.divergence['what']}"
             )
-            _say(f"  recorded: {found.divergence['recorded']!r}\n  now:      {found.divergence['now']!r}")
+            say(f"  recorded: {found.divergence['recorded']!r}\n  now:      {found.divergence['now']!r}")
         else:
             unfinished = "" if found.finished else " up to where the record ends (the run was not finished)"
-            _say(
+            say(
                 f"{run_id}: identical{unfinished}, {found.steps} rows, {found.seconds:.2f} s, head {found.head_hash[:16]}"
             )
         raise typer.Exit(0 if found.identical else FAILED)
@@ -149,13 +145,13 @@ def runs(workspace: At = None, as_json: AsJson = False) -> None:
 
     from ..state.journal import Journal
 
-    with _errors(as_json):
-        listed = Journal(_workspace(workspace)).runs()
+    with errors(as_json):
+        listed = Journal(workspace_at(workspace)).runs()
         if as_json:
-            _json([asdict(one) for one in listed])
+            print_json([asdict(one) for one in listed])
             return
         rows = [(one.run_id, one.status, str(one.rows), one.started_at[:19], one.request) for one in listed]
-        _table(
+        print_table(
             ("run", "status", "rows", "started (UTC)", "request"),
             rows,
             empty='no runs yet: `stratos run "..."` starts one',
@@ -167,10 +163,10 @@ def show(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None
     """Show what a run did, step by step."""
     from ..state.journal import Journal
 
-    with _errors(as_json):
-        rows = Journal(_workspace(workspace)).verified_rows(run_id)
+    with errors(as_json):
+        rows = Journal(workspace_at(workspace)).verified_rows(run_id)
         if as_json:
-            _json(
+            print_json(
                 [
                     {
                         "seq": row.seq,
@@ -189,10 +185,10 @@ def show(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None
         from . import session
         from .display import RichDisplay
 
-        shown = RichDisplay(_console(), whole_record=True)
-        found = session.replay(run_id, workspace=_workspace(workspace), shown=shown)
+        shown = RichDisplay(console(), whole_record=True)
+        found = session.replay(run_id, workspace=workspace_at(workspace), shown=shown)
         if found.divergence:
-            _fail(f"the rest cannot be shown by this version: {found.divergence}", FAILED, as_json)
+            fail(f"the rest cannot be shown by this version: {found.divergence}", FAILED, as_json)
 
 
 @app.command()
@@ -202,14 +198,14 @@ def audit(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> Non
 
     from ..state.journal import Journal
 
-    with _errors(as_json):
-        found = Journal(_workspace(workspace)).verify(run_id)
+    with errors(as_json):
+        found = Journal(workspace_at(workspace)).verify(run_id)
         if as_json:
-            _json(asdict(found))
+            print_json(asdict(found))
         elif found.ok:
-            _say(f"{run_id}: intact, {found.rows} rows, head {found.head_hash}")
+            say(f"{run_id}: intact, {found.rows} rows, head {found.head_hash}")
         else:
-            _say(f"{run_id}: row {found.bad_seq} is not what was written: {found.problem}", err=True)
+            say(f"{run_id}: row {found.bad_seq} is not what was written: {found.problem}", err=True)
         raise typer.Exit(0 if found.ok else FAILED)
 
 
@@ -228,7 +224,7 @@ def prices(
     """List what servers cost, cheapest first, with source and date."""
     from ..tools.pricing.look_up import LookUpPrices, look_up_prices
 
-    with _errors(as_json):
+    with errors(as_json):
         asked = LookUpPrices(
             clouds=tuple(cloud or ()),
             accelerators=tuple(accelerator or ()),
@@ -239,14 +235,14 @@ def prices(
         )
         found = look_up_prices(asked)
         if as_json:
-            _json(found.model_dump(mode="json"))
+            print_json(found.model_dump(mode="json"))
             return
         rows = [
             (offer.id, f"{offer.usd_per_hour:.4f}", offer.as_of or "undated", offer.source, "; ".join(offer.doubts))
             for offer in found.offers
         ]
-        _table(("offer", "$/hour", "as of", "source", "doubts: never chosen"), rows, empty="no offer fits")
-        _say(f"{len(found.offers)} of {found.considered} offers shown; {found.doubtful} are doubtful and never chosen")
+        print_table(("offer", "$/hour", "as of", "source", "doubts: never chosen"), rows, empty="no offer fits")
+        say(f"{len(found.offers)} of {found.considered} offers shown; {found.doubtful} are doubtful and never chosen")
 
 
 @app.command()
@@ -254,16 +250,16 @@ def skills(as_json: AsJson = False) -> None:
     """List the skills and their tasks."""
     from ..skills import load, names
 
-    with _errors(as_json):
+    with errors(as_json):
         listed = [
             {"skill": name, "task": task.name, "description": task.description}
             for name in names()
             for task in load(name).tasks.values()
         ]
         if as_json:
-            _json(listed)
+            print_json(listed)
             return
-        _table(("skill", "task", "what it does"), [tuple(row.values()) for row in listed], empty="no skills")
+        print_table(("skill", "task", "what it does"), [tuple(row.values()) for row in listed], empty="no skills")
 
 
 @app.command()
@@ -276,13 +272,13 @@ def ask(
     """Ask a served model, and have the skill's verifier check the answer."""
     from .asking import ask as ask_deployment
 
-    with _errors(as_json):
-        answer = ask_deployment(_workspace(workspace), name, question)
+    with errors(as_json):
+        answer = ask_deployment(workspace_at(workspace), name, question)
         if as_json:
-            _json(answer)
+            print_json(answer)
             return
-        _say(str(answer["completion"]))
-        _say("the verifier agrees" if answer["verified"] else "the verifier does NOT agree", err=True)
+        say(str(answer["completion"]))
+        say("the verifier agrees" if answer["verified"] else "the verifier does NOT agree", err=True)
 
 
 @app.command()
@@ -290,12 +286,12 @@ def doctor(workspace: At = None, as_json: AsJson = False) -> None:
     """Say what is there, what is missing and how to add it."""
     from .doctor import checks
 
-    with _errors(as_json):
-        found = checks(_workspace(workspace))
+    with errors(as_json):
+        found = checks(workspace_at(workspace))
         if as_json:
-            _json([check.model_dump() for check in found])
+            print_json([check.model_dump() for check in found])
         else:
-            _table(
+            print_table(
                 ("", "what", "state", "to add it"),
                 [("ok" if one.ok else "--", one.name, one.state, one.to_add) for one in found],
                 empty="",
@@ -310,13 +306,13 @@ def list_deployments(context: typer.Context, workspace: At = None, as_json: AsJs
         return
     from ..tools.serving.deployments import listing
 
-    with _errors(as_json):
-        found = listing(_workspace(workspace).path)
+    with errors(as_json):
+        found = listing(workspace_at(workspace).path)
         if as_json:
-            _json([one.model_dump(mode="json") for one in found])
+            print_json([one.model_dump(mode="json") for one in found])
             return
         rows = [(one.name, one.status, one.base_url, one.engine, one.run_id, str(one.api_key_file)) for one in found]
-        _table(("name", "status", "endpoint", "engine", "run", "API key in"), rows, empty="nothing is served")
+        print_table(("name", "status", "endpoint", "engine", "run", "API key in"), rows, empty="nothing is served")
 
 
 @deployments.command()
@@ -324,18 +320,12 @@ def stop(name: Annotated[str, typer.Argument()], workspace: At = None, as_json: 
     """Stop serving a model."""
     from ..tools.serving.deployments import stop as stop_deployment
 
-    with _errors(as_json):
-        stopped = stop_deployment(_workspace(workspace).path, name)
+    with errors(as_json):
+        stopped = stop_deployment(workspace_at(workspace).path, name)
         if as_json:
-            _json(stopped.model_dump(mode="json"))
+            print_json(stopped.model_dump(mode="json"))
         else:
-            _say(f"{name}: {stopped.status}")
-
-
-def _workspace(path: Path | None) -> "Workspace":
-    from ..state.workspace import Workspace
-
-    return Workspace(path) if path else Workspace()
+            say(f"{name}: {stopped.status}")
 
 
 def _start(
@@ -353,111 +343,17 @@ def _start(
     from .intake import read_brief_file
 
     started: list[str] = []
-    with _errors(as_json, started):
+    with errors(as_json, started):
         limits = {"max_usd": max_usd, "max_hours": max_minutes / 60 if max_minutes else None}
         brief = read_brief_file(Path(request), **limits) if request.endswith((".yaml", ".yml")) else None
-        with _shown(as_json) as shown:
+        with display(as_json) as shown:
             outcome = session.start(
                 brief.request if brief else request,
-                workspace=_workspace(workspace),
+                workspace=workspace_at(workspace),
                 settings=Settings(**limits, **settings, approved=approved),
                 brief=brief,
                 shown=shown,
-                approver=_approver(approved, as_json),
+                approver=approver(approved, as_json),
                 on_start=started.append,
             )
-        _leave(outcome, as_json)
-
-
-def _approver(yes: bool, as_json: bool) -> "Approver":
-    """Who is asked about money: --yes, the person at the terminal, or nobody."""
-    from . import session
-
-    def at_the_terminal(question: dict[str, Any]) -> bool:
-        return yes or typer.confirm(f"Approve up to ${question['usd']:.4f} for {question['plan']}?")
-
-    if not yes and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
-        return session.nobody
-    return at_the_terminal
-
-
-def _console(*, stderr: bool = False) -> "Console":
-    from rich.console import Console
-
-    console = Console(stderr=stderr)
-    if not console.is_terminal:
-        console.width = PLAIN_WIDTH
-    return console
-
-
-@contextmanager
-def _shown(as_json: bool) -> Generator[Any]:
-    """The display: on standard output, or on standard error when that is kept for JSON."""
-    from .display import RichDisplay
-
-    shown = RichDisplay(_console(stderr=as_json))
-    try:
-        yield shown
-    finally:
-        shown.close()
-
-
-def _leave(outcome: "Outcome", as_json: bool) -> NoReturn:
-    from . import session
-
-    if as_json:
-        _json(outcome.model_dump(mode="json"))
-    raise typer.Exit(session.EXIT_CODES[outcome.status])
-
-
-@contextmanager
-def _errors(as_json: bool, started: "list[str] | str" = "") -> Generator[None]:
-    """Turns the library's exceptions into exit text and exit codes; `started` names the run, once it has begun."""
-    try:
-        yield
-    except RequestError as error:
-        _fail(
-            "the request cannot be used:\n" + "\n".join(f"  - {problem}" for problem in error.problems), USAGE, as_json
-        )
-    except ApprovalNeeded as error:
-        _fail(str(error), APPROVAL, as_json)
-    except (KeyboardInterrupt, Cancelled):
-        _fail(
-            f"stopped; the journal is whole and nothing is left running.{_how_to_resume(started)}", INTERRUPTED, as_json
-        )
-    except NotAvailable as error:
-        _fail(str(error), USAGE, as_json)
-    except StratosError as error:
-        _fail(f"{error}{_how_to_resume(started)}", FAILED, as_json)
-
-
-def _how_to_resume(started: "list[str] | str") -> str:
-    name = started if isinstance(started, str) else "".join(started)
-    return f"\nContinue with: stratos resume {name}" if name else ""
-
-
-def _fail(text: str, code: int, as_json: bool) -> NoReturn:
-    if as_json:
-        _json({"error": text, "exit_code": code})
-    _say(text.rstrip(), err=True)
-    raise typer.Exit(code)
-
-
-def _json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, default=str))
-
-
-def _say(text: str, *, err: bool = False) -> None:
-    typer.echo(text, err=err)
-
-
-def _table(columns: tuple[str, ...], rows: list[Any], *, empty: str) -> None:
-    from rich.table import Table
-
-    if not rows:
-        _say(empty)
-        return
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(str, row))
-    _console().print(table)
+        leave(outcome, as_json)

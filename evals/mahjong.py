@@ -16,11 +16,12 @@ from ..skills.protocol import Example
 from ..state.evidence import Interval, wilson
 from ..state.plan import Strategy, StudentShape
 from ..tools.accuracy import CURVES_FILE
-from ..tools.executor import LocalExecutor, wait
+from ..tools.executor import LocalExecutor
 from ..tools.generation import GenerateJob, available_workers
 from ..tools.serving.engine import Settings, open_engine
 from ..tools.training.batches import read_examples
 from ..tools.training.students import TrainJob, shape_named
+from ..tools.waiting import wait
 from .reporting import Claim, Report, arguments, commit
 
 SKILL = "mahjong"

@@ -16,12 +16,13 @@ from ..skills import load as load_skill
 from ..state.journal import Journal
 from ..state.workspace import Workspace
 from ..tools.base import Settings
-from ..tools.executor import LocalExecutor, wait
+from ..tools.executor import LocalExecutor
 from ..tools.serving.deployments import temporary_server
 from ..tools.serving.measuring import measure_latency, measure_throughput
 from ..tools.training.batches import Encoder, batches, read_examples
 from ..tools.training.students import TrainJob, shape_named
 from ..tools.training.train import build_student
+from ..tools.waiting import wait
 from .mahjong import BENCH_EXAMPLES, SKILL, make_data, verified_per_second
 from .reporting import Claim, Report, arguments
 

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -30,6 +31,9 @@ def test_every_folder_with_code_is_a_listed_package() -> None:
 
 
 def test_the_wheel_holds_what_must_ship(tmp_path: Path) -> None:
+    for path in tracked():
+        (tmp_path / "source" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / "source" / path)
     command = [
         sys.executable,
         "-m",
@@ -40,9 +44,12 @@ def test_the_wheel_holds_what_must_ship(tmp_path: Path) -> None:
         "-q",
         "-w",
         str(tmp_path),
-        str(ROOT),
+        ".",
     ]
-    built = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PIP_NO_INDEX": "1"})
+    environment = os.environ | {"PIP_NO_INDEX": "1"}
+    built = subprocess.run(
+        command, cwd=tmp_path / "source", capture_output=True, text=True, check=False, env=environment
+    )
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")
     held = set(zipfile.ZipFile(wheel).namelist())

@@ -33,6 +33,10 @@ TOKEN_GRID = (
 STRATEGY: Strategy = "rationale"
 """How students are taught; the answers-only way is trained beside it as the control."""
 
+CPU_RECIPE_FACTOR = 1.7
+"""Measured over predicted training time on a CPU: Muon at a batch of 32, and student and control side by side on two cores
+(234 s for 138 predicted, 0.35M, 2.4M tokens; evals/LOG.md, 2026-11-22)."""
+
 HOURS_PER_MONTH = 730
 RUNNERS_UP = 3
 
@@ -145,6 +149,9 @@ def _candidate(
         machine=state.machine,
         threads=context.settings.threads,
     )
+    if offer.accelerator is None:
+        figures = {name: CPU_RECIPE_FACTOR * getattr(hours, name) for name in ("value", "low", "high")}
+        hours = hours.model_copy(update=figures)
     latency = predict_latency_p95_ms(
         parameters=parameters,
         layers=shape.layers,

@@ -13,8 +13,8 @@ from ..state.plan import Candidate, Plan
 from ..state.run import RunState
 from .base import FREE, Context, Cost, Tool
 from .costs import training_usd
-from .executor import wait_all
 from .training.students import TrainJob, shape_named
+from .waiting import wait_all
 
 FRAMING_TOKENS = 3
 """<bos>, <answer> and <eos> around every example."""

@@ -11,9 +11,9 @@ from .base import Context, Cost, Tool
 from .costs import EVALUATION_MINUTES, evaluation_usd
 from .distill import ANSWERS_ONLY, trained_model
 from .evaluation import EvaluateJob, NamedModel
-from .executor import wait
 from .generate_data import DEVELOPMENT, sealed_split
 from .training.students import TrainJob, shape_named
+from .waiting import wait
 
 UNTRAINED = "untrained student"
 UNTRAINED_ITEMS = 200

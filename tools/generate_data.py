@@ -9,8 +9,8 @@ from ..state.brief import Record
 from ..state.run import Data, RunState, Split
 from .base import Context, Cost, Tool
 from .costs import GENERATION_MINUTES, generation_usd
-from .executor import wait
 from .generation import GenerateJob, available_workers
+from .waiting import wait
 
 DATA_FOLDER = "data"
 DEVELOPMENT = "dev"

@@ -12,7 +12,8 @@ import psutil
 import pytest
 from stratos.state.errors import Cancelled, ToolFailed
 from stratos.tests.tools.tiny_job import TinyJob
-from stratos.tools.executor import Event, JobHandle, LocalExecutor, wait, wait_all
+from stratos.tools.executor import Event, JobHandle, LocalExecutor
+from stratos.tools.waiting import wait, wait_all
 
 MODULE = "stratos.tests.tools.tiny_job"
 

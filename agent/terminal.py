@@ -1,0 +1,133 @@
+"""What every command shares: who approves, where output goes, and how an error becomes exit text and an exit code."""
+
+# pyright: reportUnknownMemberType=false
+
+import json
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from ..state.errors import ApprovalNeeded, Cancelled, NotAvailable, RequestError, StratosError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..state.evidence import Outcome
+    from ..state.workspace import Workspace
+    from .session import Approver
+
+PLAIN_WIDTH = 140
+"""Columns where the output is no terminal, such as a log."""
+
+FAILED, USAGE, APPROVAL, INTERRUPTED = 1, 2, 5, 130
+
+
+def workspace_at(path: Path | None) -> "Workspace":
+    """The workspace in that folder, or the default one."""
+    from ..state.workspace import Workspace
+
+    return Workspace(path) if path else Workspace()
+
+
+def approver(yes: bool, as_json: bool) -> "Approver":
+    """Who is asked about money: --yes, the person at the terminal, or nobody."""
+    from . import session
+
+    def at_the_terminal(question: dict[str, Any]) -> bool:
+        return yes or typer.confirm(f"Approve up to ${question['usd']:.4f} for {question['plan']}?")
+
+    if not yes and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
+        return session.nobody
+    return at_the_terminal
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Standard output or standard error, wide where it is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    return console
+
+
+@contextmanager
+def display(as_json: bool) -> Generator[Any]:
+    """The display: on standard output, or on standard error when that is kept for JSON."""
+    from .display import RichDisplay
+
+    shown = RichDisplay(console(stderr=as_json))
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+def leave(outcome: "Outcome", as_json: bool) -> NoReturn:
+    """Ends the program with the outcome's exit code, and its document where asked for."""
+    from . import session
+
+    if as_json:
+        print_json(outcome.model_dump(mode="json"))
+    raise typer.Exit(session.EXIT_CODES[outcome.status])
+
+
+@contextmanager
+def errors(as_json: bool, started: "list[str] | str" = "") -> Generator[None]:
+    """Turns the library's exceptions into exit text and exit codes; `started` names the run, once it has begun."""
+    try:
+        yield
+    except RequestError as error:
+        fail(
+            "the request cannot be used:\n" + "\n".join(f"  - {problem}" for problem in error.problems), USAGE, as_json
+        )
+    except ApprovalNeeded as error:
+        fail(str(error), APPROVAL, as_json)
+    except (KeyboardInterrupt, Cancelled):
+        fail(
+            f"stopped; the journal is whole and nothing is left running.{_how_to_resume(started)}", INTERRUPTED, as_json
+        )
+    except NotAvailable as error:
+        fail(str(error), USAGE, as_json)
+    except StratosError as error:
+        fail(f"{error}{_how_to_resume(started)}", FAILED, as_json)
+
+
+def _how_to_resume(started: "list[str] | str") -> str:
+    name = started if isinstance(started, str) else "".join(started)
+    return f"\nContinue with: stratos resume {name}" if name else ""
+
+
+def fail(text: str, code: int, as_json: bool) -> NoReturn:
+    """Ends the program with a message on standard error, and as a document where asked for."""
+    if as_json:
+        print_json({"error": text, "exit_code": code})
+    say(text.rstrip(), err=True)
+    raise typer.Exit(code)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output."""
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """One line."""
+    typer.echo(text, err=err)
+
+
+def print_table(columns: tuple[str, ...], rows: list[Any], *, empty: str) -> None:
+    """Rows under their columns, or what to say when there are none."""
+    from rich.table import Table
+
+    if not rows:
+        say(empty)
+        return
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(str, row))
+    console().print(table)
