@@ -14,7 +14,7 @@ from ..state.run import RunState
 from .base import FREE, Context, Cost, Tool
 from .costs import training_usd
 from .training.students import TrainJob, shape_named
-from .waiting import wait_all
+from .waiting import JobRequest, run_all
 
 FRAMING_TOKENS = 3
 """<bos>, <answer> and <eos> around every example."""
@@ -68,11 +68,13 @@ def _run(context: Context, args: Distill) -> Distilled:
     trunk = context.run_folder / previous.control_folder if previous else None
     control = student.model_copy(update={"target": "answer_only", "continue_from": trunk})
     jobs = {"student": student, "control": control}
-    handles = {
-        name: context.executor.submit("stratos.tools.training", job, context.step_folder / name, threads=job.threads)
+    requests = {
+        name: JobRequest(
+            module="stratos.tools.training", job=job, folder=context.step_folder / name, threads=job.threads
+        )
         for name, job in jobs.items()
     }
-    results: dict[str, dict[str, Any]] = wait_all(context.executor, handles, context.emit)
+    results = run_all(context.executor, requests, context.emit)
     return _distilled(context, plan, results)
 
 

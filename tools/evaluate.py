@@ -13,7 +13,7 @@ from .distill import ANSWERS_ONLY, trained_model
 from .evaluation import EvaluateJob, NamedModel
 from .generate_data import DEVELOPMENT, sealed_split
 from .training.students import TrainJob, shape_named
-from .waiting import wait
+from .waiting import JobRequest, run
 
 UNTRAINED = "untrained student"
 UNTRAINED_ITEMS = 200
@@ -50,7 +50,8 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
         tokens=0,
         seed=context.settings.seed,
     )
-    wait(context.executor, context.executor.submit("stratos.tools.training", build, untrained, threads=1), context.emit)
+    building = JobRequest(module="stratos.tools.training", job=build, folder=untrained, threads=1)
+    run(context.executor, building, context.emit)
     assert context.state.data is not None
     job = EvaluateJob(
         skill=context.brief.skill,
@@ -67,8 +68,8 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
         threads=context.settings.threads,
         seed=context.settings.seed,
     )
-    handle = context.executor.submit("stratos.tools.evaluation", job, context.step_folder, threads=job.threads)
-    result: dict[str, Any] = wait(context.executor, handle, context.emit)
+    request = JobRequest(module="stratos.tools.evaluation", job=job, folder=context.step_folder, threads=job.threads)
+    result: dict[str, Any] = run(context.executor, request, context.emit)
     evaluation = Evaluation.model_validate(result)
     usd = evaluation.seconds / 3600 * context.state.known_plan.offer.usd_per_hour
     return Evaluated(evaluation=evaluation, usd=usd)

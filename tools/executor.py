@@ -140,7 +140,7 @@ class LocalExecutor:
     def cancel(self, handle: JobHandle) -> None:
         """SIGTERM, then after the grace SIGKILL, to the job and its descendants; ToolFailed when one stays."""
         with _locked(handle.folder):
-            started = _started(handle.folder)
+            started = _started(handle.folder) or _orphan(handle.folder)
             if started is None or not _family(started):
                 return
             marked = started.model_copy(update={"cancelled": True})

@@ -10,7 +10,7 @@ from ..state.run import Data, RunState, Split
 from .base import Context, Cost, Tool
 from .costs import GENERATION_MINUTES, generation_usd
 from .generation import GenerateJob, available_workers
-from .waiting import wait
+from .waiting import JobRequest, run
 
 DATA_FOLDER = "data"
 DEVELOPMENT = "dev"
@@ -40,8 +40,8 @@ def _run(context: Context, args: GenerateData) -> Data:
         held_out_items=context.settings.held_out_items,
         workers=available_workers(),
     )
-    handle = context.executor.submit("stratos.tools.generation", job, context.step_folder)
-    result: dict[str, Any] = wait(context.executor, handle, context.emit)
+    request = JobRequest(module="stratos.tools.generation", job=job, folder=context.step_folder)
+    result: dict[str, Any] = run(context.executor, request, context.emit)
     names: list[str] = result.pop("shards")
     splits: list[dict[str, Any]] = result.pop("splits")
     return Data(

@@ -3,10 +3,48 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..state.errors import Cancelled, ToolFailed
 from .executor import Event, Executor, JobHandle
+from .jobs import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """A job to be submitted; see Executor.submit."""
+
+    module: str
+    job: Job
+    folder: Path
+    threads: int | None = None
+
+
+def run(executor: Executor, request: JobRequest, on_event: Callable[[Event], None] | None = None) -> dict[str, Any]:
+    """Submits one job and waits for it; see `run_all`."""
+    return run_all(executor, {"": request}, on_event)[""]
+
+
+def run_all(
+    executor: Executor, requests: Mapping[str, JobRequest], on_event: Callable[[Event], None] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Submits jobs that run side by side and waits for all; whatever breaks that off, none is left running."""
+    try:
+        handles = {
+            name: executor.submit(request.module, request.job, request.folder, threads=request.threads)
+            for name, request in requests.items()
+        }
+        return wait_all(executor, handles, on_event)
+    except (KeyboardInterrupt, Cancelled, ToolFailed):
+        # Also the jobs that were being submitted when Ctrl-C came and have no handle yet.
+        with ExitStack() as stops:
+            for request in requests.values():
+                if request.folder.exists():
+                    handle = JobHandle(folder=request.folder.resolve(), module=request.module, how="attached")
+                    stops.callback(executor.cancel, handle)
+        raise
 
 
 def wait(
