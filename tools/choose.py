@@ -16,6 +16,7 @@ from .pricing.accelerators import resolve
 from .training.students import DECAY_SHARE
 
 TOKEN_GRID = (
+    150_000,
     300_000,
     450_000,
     600_000,

@@ -7,7 +7,7 @@ from stratos.agent import session
 from stratos.state.workspace import Workspace
 from stratos.tools.base import Settings
 
-REQUEST = "tell whether 14 mahjong tiles are a winning hand, at least 10 % exact, p95 under 5 s, for free"
+REQUEST = "tell whether 14 mahjong tiles are a winning hand, p95 under 5 s, for free"
 
 
 def main() -> None:

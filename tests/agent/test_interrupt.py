@@ -21,7 +21,14 @@ def running_in(folder: Path) -> list[list[str]]:
 def test_ctrl_c_stops_the_jobs_and_says_how_to_resume(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "space")
     command = [sys.executable, "-m", "stratos", "run", REQUEST, "--no-deploy", "--workspace", str(workspace.path)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore Ctrl-C, and so would whatever they start, these tests included.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as run:
         while not any(workspace.path.glob("runs/*/*-distill/student/process.json")):
             assert run.poll() is None
             time.sleep(0.05)
