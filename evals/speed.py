@@ -23,13 +23,27 @@ from ..tools.training.batches import Encoder, batches, read_examples
 from ..tools.training.students import TrainJob, shape_named
 from ..tools.training.train import build_student
 from ..tools.waiting import wait
-from .mahjong import BENCH_EXAMPLES, SKILL, make_data, verified_per_second
+from .mahjong import SKILL, make_data
 from .reporting import Claim, Report, arguments
 
 REQUEST = "tell whether 14 mahjong tiles are a winning hand, at least 70 % exact, p95 under 200 ms"
 HELP_GOAL_S = 0.5
 REPLAY_GOAL_S = 5.0
 STEP_GOAL_MS = 40.0
+
+
+EXAMPLES_PER_SECOND_GOAL = 2000
+
+
+def verified_per_second(task: str, seed: int, count: int) -> float:
+    """Examples made, checked and put into canonical form per CPU-second of one process, caches cold."""
+    skill = load_skill(SKILL)
+    started = time.process_time()
+    for block in range(count // 1000):
+        for example in skill.make(task, seed=seed, block=block, count=1000):
+            assert skill.check(task, example)
+            skill.canonical(task, example.prompt)
+    return count / (time.process_time() - started)
 
 
 def median_seconds(do: Callable[[], object], runs: int) -> float:
@@ -147,13 +161,13 @@ def main() -> None:
     report = Report(eval="speed", seed=options.seed, quick=options.quick)
     if options.quick:
         report.left_out = "repetitions: 5 instead of 11 runs of the programs, 2,000 instead of 10,000 examples"
-    count = 2000 if options.quick else BENCH_EXAMPLES
+    count = 2000 if options.quick else 10_000
     for task in ("win", "waits", "discard"):
         rate = verified_per_second(task, options.seed, count if task != "discard" else 1000)
-        goal = "none" if task == "discard" else ">= 2000"
-        met = None if task == "discard" else rate >= 2000
+        goal = "none" if task == "discard" else f">= {EXAMPLES_PER_SECOND_GOAL}"
+        met = None if task == "discard" else rate >= EXAMPLES_PER_SECOND_GOAL
         name = f"{task}: examples made, verified and canonical per CPU-second"
-        report.add(Claim(name=name, value=rate, unit="1/s", n=count, goal=goal, met=met))
+        report.add(Claim(name=name, value=rate, unit="1/s", n=count if task != "discard" else 1000, goal=goal, met=met))
     with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
         measure_agent(report, Path(scratch), 5 if options.quick else 11)
         measure_training(report, Path(scratch))
