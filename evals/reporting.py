@@ -66,7 +66,7 @@ class Report:
         for claim in self.claims:
             print(f"  {_line(claim)}")
         if self.left_out:
-            print(f"  left out by --quick: {self.left_out}")
+            print(f"  left out: {self.left_out.removeprefix('; ')}")
 
 
 def _line(claim: Claim) -> str:

@@ -110,6 +110,7 @@ def measure_training(report: Report, folder: Path) -> None:
     try:
         other = trainer_tokens_per_cpu_second(job, folder / "trainer")
     except ImportError:
+        report.left_out += "; transformers.Trainer, which needs the package accelerate"
         return
     name = "training, ours over transformers.Trainer + AdamW"
     report.add(Claim(name=name, value=rate / other, unit="ratio", n=1, goal=">= 0.95", met=rate / other >= 0.95))
