@@ -35,6 +35,11 @@ app.add_typer(deployments, name="deployments")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
 At = Annotated[Path | None, typer.Option("--workspace", help="Folder of runs, journal and deployments [.stratos].")]
+Request = Annotated[str, typer.Argument(help="What you want, in a sentence, or a YAML brief's path.")]
+MaxUsd = Annotated[float | None, typer.Option(min=0, help="All the money of the run, US dollars.")]
+MaxMinutes = Annotated[float | None, typer.Option(min=0.1, help="All the time of the run, minutes.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of data, weights and order.")]
+LocalPrice = Annotated[float, typer.Option(min=0, help="What an hour of this machine costs you, US dollars.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `stratos runs` lists them.")]
 
 
@@ -45,19 +50,17 @@ def main() -> None:
 
 @app.command()
 def run(
-    request: Annotated[str, typer.Argument(help="What you want, in a sentence, or a YAML brief's path.")],
+    request: Request,
     yes: Annotated[
         bool, typer.Option("--yes", help="Approve the plan's money in advance, up to --max-usd or the brief's limit.")
     ] = False,
-    max_usd: Annotated[float | None, typer.Option(min=0, help="All the money of the run, US dollars.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(min=0.1, help="All the time of the run, minutes.")] = None,
+    max_usd: MaxUsd = None,
+    max_minutes: MaxMinutes = None,
     planner: Annotated[str, typer.Option(help="Who plans: rules.")] = "rules",
     workspace: At = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of data, weights and order.")] = 0,
+    seed: Seed = 0,
     no_deploy: Annotated[bool, typer.Option("--no-deploy", help="Stop after the verdict; serve nothing.")] = False,
-    local_usd_per_hour: Annotated[
-        float, typer.Option(min=0, help="What an hour of this machine costs you, US dollars.")
-    ] = 0.0,
+    local_usd_per_hour: LocalPrice = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Carry out a request: plan, make data, train, measure, plan again where needed, serve."""
@@ -74,14 +77,12 @@ def run(
 
 @app.command()
 def plan(
-    request: Annotated[str, typer.Argument(help="What you want, in a sentence, or a YAML brief's path.")],
-    max_usd: Annotated[float | None, typer.Option(min=0, help="All the money of the run, US dollars.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(min=0.1, help="All the time of the run, minutes.")] = None,
+    request: Request,
+    max_usd: MaxUsd = None,
+    max_minutes: MaxMinutes = None,
     workspace: At = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    local_usd_per_hour: Annotated[
-        float, typer.Option(min=0, help="What an hour of this machine costs you, US dollars.")
-    ] = 0.0,
+    seed: Seed = 0,
+    local_usd_per_hour: LocalPrice = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Show the brief, the priced servers, the front and the plan; spend nothing."""

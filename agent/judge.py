@@ -1,11 +1,13 @@
 """The judge: compares what was measured with what was wanted, with the arithmetic, and says what happens next."""
 
+from collections.abc import Mapping
+
 from ..state.brief import Brief, Targets
-from ..state.evidence import Evaluation, Latency, Miss, Next, Score, Verdict
+from ..state.evidence import Constraint, Evaluation, Latency, Miss, Next, Score, Verdict
 from ..state.run import RunState
 from ..tools.generate_data import DEVELOPMENT
 
-LEVERS = {
+LEVERS: Mapping[Constraint, str] = {
     "accuracy": "more training tokens, a larger student, or data for the weakest items",
     "latency": "a faster server, lower precision, or a smaller student",
     "throughput": "a faster server, more replicas, or a smaller student",
@@ -42,13 +44,12 @@ def _accuracy_miss(targets: Targets, score: Score) -> Miss | None:
         return None
     measured = f"{score.exact.value:.1%} of {score.exact.n} items, 95 % interval {score.exact.low:.1%} to {score.exact.high:.1%}"
     what = "the interval's lower end" if by_bound else "the measured value"
-    return Miss(
-        constraint="accuracy",
-        wanted=targets.accuracy,
-        got=got,
-        arithmetic=f"{measured}; {what} is {100 * (targets.accuracy - got):.1f} points below {targets.accuracy:.1%}",
-        levers=LEVERS["accuracy"],
-    )
+    arithmetic = f"{measured}; {what} is {100 * (targets.accuracy - got):.1f} points below {targets.accuracy:.1%}"
+    return _miss("accuracy", targets.accuracy, got, arithmetic)
+
+
+def _miss(constraint: Constraint, wanted: float, got: float, arithmetic: str) -> Miss:
+    return Miss(constraint=constraint, wanted=wanted, got=got, arithmetic=arithmetic, levers=LEVERS[constraint])
 
 
 def _latency_misses(targets: Targets, latency: Latency | None) -> list[Miss]:
@@ -57,26 +58,12 @@ def _latency_misses(targets: Targets, latency: Latency | None) -> list[Miss]:
         return misses
     if targets.latency_p95_ms is not None and latency.p95_ms > targets.latency_p95_ms:
         over = f"p95 {latency.p95_ms:.1f} ms over {latency.n} requests, {latency.p95_ms / targets.latency_p95_ms:.2f} times"
-        misses.append(
-            Miss(
-                constraint="latency",
-                wanted=targets.latency_p95_ms,
-                got=latency.p95_ms,
-                arithmetic=f"{over} the target of {targets.latency_p95_ms:g} ms",
-                levers=LEVERS["latency"],
-            )
-        )
+        arithmetic = f"{over} the target of {targets.latency_p95_ms:g} ms"
+        misses.append(_miss("latency", targets.latency_p95_ms, latency.p95_ms, arithmetic))
     if targets.throughput_rps is not None and latency.throughput_rps < targets.throughput_rps:
         under = f"{latency.throughput_rps:.1f} requests a second with {latency.clients} clients"
-        misses.append(
-            Miss(
-                constraint="throughput",
-                wanted=targets.throughput_rps,
-                got=latency.throughput_rps,
-                arithmetic=f"{under}, wanted {targets.throughput_rps:g}",
-                levers=LEVERS["throughput"],
-            )
-        )
+        arithmetic = f"{under}, wanted {targets.throughput_rps:g}"
+        misses.append(_miss("throughput", targets.throughput_rps, latency.throughput_rps, arithmetic))
     return misses
 
 
@@ -86,29 +73,13 @@ def _missed(targets: Targets, evaluation: Evaluation) -> list[Miss]:
 
 
 def _passed_limits(state: RunState, brief: Brief) -> list[Miss]:
+    usd, hours = brief.limits.usd, brief.limits.hours
     misses: list[Miss] = []
-    if brief.limits.usd is not None and state.spent_usd > brief.limits.usd:
-        arithmetic = f"${state.spent_usd:.4f} spent, limit ${brief.limits.usd:.2f}"
-        misses.append(
-            Miss(
-                constraint="dollars",
-                wanted=brief.limits.usd,
-                got=state.spent_usd,
-                arithmetic=arithmetic,
-                levers=LEVERS["dollars"],
-            )
-        )
-    if brief.limits.hours is not None and state.hours_used > brief.limits.hours:
-        arithmetic = f"{60 * state.hours_used:.1f} minutes of work, limit {60 * brief.limits.hours:g}"
-        misses.append(
-            Miss(
-                constraint="hours",
-                wanted=brief.limits.hours,
-                got=state.hours_used,
-                arithmetic=arithmetic,
-                levers=LEVERS["hours"],
-            )
-        )
+    if usd is not None and state.spent_usd > usd:
+        misses.append(_miss("dollars", usd, state.spent_usd, f"${state.spent_usd:.4f} spent, limit ${usd:.2f}"))
+    if hours is not None and state.hours_used > hours:
+        arithmetic = f"{60 * state.hours_used:.1f} minutes of work, limit {60 * hours:g}"
+        misses.append(_miss("hours", hours, state.hours_used, arithmetic))
     return misses
 
 

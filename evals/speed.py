@@ -92,7 +92,7 @@ def trainer_tokens_per_cpu_second(job: TrainJob, folder: Path) -> float:
 
 
 def measure_training(report: Report, folder: Path) -> None:
-    """Tokens a CPU-second of the training job, and of the alternative where accelerate is installed."""
+    """Tokens a CPU-second of the training job, and of the alternative."""
     make_data("win", report.seed, 4000, folder)
     job = TrainJob(
         skill=SKILL,
@@ -107,11 +107,7 @@ def measure_training(report: Report, folder: Path) -> None:
     result = wait(executor, executor.submit("stratos.tools.training", job, folder / "train", threads=1))
     rate = result["tokens"] / result["cpu_seconds"]
     report.add(Claim(name="training, 0.35M, tokens per CPU-second", value=rate, unit="1/s", n=1, goal="none", met=None))
-    try:
-        other = trainer_tokens_per_cpu_second(job, folder / "trainer")
-    except ImportError:
-        report.left_out += "; transformers.Trainer, which needs the package accelerate"
-        return
+    other = trainer_tokens_per_cpu_second(job, folder / "trainer")
     name = "training, ours over transformers.Trainer + AdamW"
     report.add(Claim(name=name, value=rate / other, unit="ratio", n=1, goal=">= 0.95", met=rate / other >= 0.95))
 

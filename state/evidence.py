@@ -92,10 +92,13 @@ class Attempt(Record):
     evaluations: tuple[Evaluation, ...] = ()
 
 
+Constraint = Literal["accuracy", "latency", "throughput", "dollars", "hours"]
+
+
 class Miss(Record):
     """One target not reached, with its arithmetic and what would act on it."""
 
-    constraint: Literal["accuracy", "latency", "throughput", "dollars", "hours"]
+    constraint: Constraint
     wanted: float
     got: float
     arithmetic: str

@@ -28,7 +28,8 @@ class Complexity(Record):
     best_shortcut: str
     best_shortcut_share: float
     distinct_answers: int
-    rationale_tokens: float
+    rationale_tokens: float = Field(description="of a taught completion, rationale and answer, on average")
+    rationale_tokens_p95: int = Field(description="95th percentile of the same: what a slow request has to write")
     answer_tokens: float
     prompt_tokens: float
     curve: tuple[CurvePoint, ...] = Field(default=(), description="what is known of how this task is learned")

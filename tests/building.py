@@ -111,6 +111,7 @@ def complexity() -> Complexity:
         best_shortcut_share=0.5,
         distinct_answers=2,
         rationale_tokens=20,
+        rationale_tokens_p95=30,
         answer_tokens=2,
         prompt_tokens=15,
     )

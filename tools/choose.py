@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from ..skills import load as load_skill
+from ..skills.protocol import Task
 from ..state.brief import Brief, Record
 from ..state.evidence import wilson
 from ..state.plan import Candidate, Offer, Plan, Prediction, Strategy, StudentShape
@@ -101,12 +102,13 @@ def _candidates(context: Context) -> Iterator[Candidate]:
     assert state.offers is not None
     assert state.match is not None
     assert state.complexity is not None
+    task = load_skill(brief.skill).tasks[brief.task]
     accuracy = AccuracyModel(state.complexity.curve, state.attempts, STRATEGY)
     for offer in _cheapest_of_each_kind([offer for offer in state.offers if _may_use(offer, brief)]):
         for shape, parameters in zip(state.match.students, state.match.parameters, strict=True):
             for tokens in TOKEN_GRID:
                 if tokens > _tried(state, shape):
-                    yield _candidate(context, offer, shape, tokens, accuracy.predict(parameters, tokens))
+                    yield _candidate(context, task, offer, shape, tokens, accuracy.predict(parameters, tokens))
 
 
 def _cheapest_of_each_kind(offers: Sequence[Offer]) -> list[Offer]:
@@ -133,13 +135,13 @@ def _tried(state: RunState, shape: StudentShape) -> int:
 
 
 def _candidate(
-    context: Context, offer: Offer, shape: StudentShape, tokens: int, accuracy: Prediction | None
+    context: Context, task: Task, offer: Offer, shape: StudentShape, tokens: int, accuracy: Prediction | None
 ) -> Candidate:
-    state, brief = context.state, context.brief
+    state = context.state
     assert state.machine is not None
     assert state.match is not None
+    assert state.complexity is not None
     parameters = state.match.parameters[state.match.students.index(shape)]
-    task = load_skill(brief.skill).tasks[brief.task]
     # A longer training continues the earlier one from before its decay, so that only the rest is paid.
     done = round(_tried(state, shape) * (1 - DECAY_SHARE))
     hours = predict_train(
@@ -156,7 +158,7 @@ def _candidate(
     latency = predict_latency_p95_ms(
         parameters=parameters,
         layers=shape.layers,
-        output_tokens=task.max_completion_tokens,
+        output_tokens=state.complexity.rationale_tokens_p95,
         input_tokens=task.max_prompt_tokens,
         offer=offer,
         machine=state.machine,

@@ -38,6 +38,7 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
     reach = _chance_of_reaching(right[best], len(probe), target)
     verdict, probability, why = _verdict(guesses[best].name, reach, teacher_right / len(probe))
     shares = wilson(right[best], len(probe))
+    lengths = sorted(len(skill.completion(example, rationale=True).split()) for example in fit)
     return Complexity(
         verdict=verdict,
         probability=round(probability, 4),
@@ -53,7 +54,8 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
         best_shortcut=guesses[best].name,
         best_shortcut_share=right[best] / len(probe),
         distinct_answers=len({example.answer for example in fit}),
-        rationale_tokens=fmean(len(skill.completion(example, rationale=True).split()) for example in fit),
+        rationale_tokens=fmean(lengths),
+        rationale_tokens_p95=lengths[len(lengths) * 95 // 100],
         answer_tokens=fmean(len(skill.completion(example, rationale=False).split()) for example in fit),
         prompt_tokens=fmean(len(example.prompt.split()) for example in fit),
         curve=measured_points(skill.name, task),

@@ -6,16 +6,16 @@ from random import Random
 from ..protocol import Example
 from .completions import NO, NONE, YES, write_groups
 from .discard import aim, best_discards
-from .groups import Group, cover
-from .hands import discard_hand, is_standard, near_miss_pair, waiting_hand
-from .tiles import SUITS, TILES, Counts, suits, with_change, write_prompt
+from .hands import discard_hand, near_miss_pair, waiting_hand
+from .search import written_search
+from .tiles import TILES, Counts, with_change, write_prompt
 from .waits import wait_readings
 
 
 def make_win(rng: Random) -> Example:
     """A complete hand or its near miss, each half of the time."""
     complete, missed = near_miss_pair(rng)
-    return _win(complete, YES) if rng.random() < 0.5 else _win(missed, NO)
+    return solve_win(complete if rng.random() < 0.5 else missed)
 
 
 def make_waits(rng: Random) -> Example:
@@ -29,21 +29,9 @@ def make_discard(rng: Random) -> Example:
 
 
 def solve_win(counts: Counts) -> Example:
-    """Yes with a decomposition, or no with the groups and tiles left over that show why."""
-    return _win(counts, YES if is_standard(counts) else NO)
-
-
-def _win(counts: Counts, answer: str) -> Example:
-    return Example(prompt=write_prompt("win", counts), rationale=write_groups([_split(counts)]), answer=answer)
-
-
-def _split(counts: Counts) -> list[Group]:
-    """Every suit's cover: a complete hand shows four melds and one pair, another shows what is over or missing."""
-    return [
-        Group(start + tile, kind)
-        for suit, (start, _) in zip(suits(counts), SUITS, strict=True)
-        for tile, kind in cover(suit)
-    ]
+    """Yes with a decomposition, or no, and the search that found it or did not."""
+    rationale, complete = written_search(counts)
+    return Example(prompt=write_prompt("win", counts), rationale=rationale, answer=YES if complete else NO)
 
 
 def solve_waits(counts: Counts) -> Example:

@@ -1,6 +1,6 @@
-"""Splits one suit into groups, memoised: the cover that *win* is taught, and the readings that *waits* is."""
+"""Splits one suit into groups, memoised: the melds that *win* is taught, and the readings that *waits* is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -27,9 +27,6 @@ SHAPES: dict[Kind, tuple[int, ...]] = {
 }
 """The tiles of each kind, counted from its lowest."""
 
-_COVERS: tuple[tuple[Kind, int, int], ...] = (("run", 3, 3), ("set", 3, 3), ("pair", 2, 0), ("left", 0, 0))
-"""Kinds a cover may take, in order of preference: how many tiles each keeps from being left over, and in melds."""
-
 _NUMBERS = 9
 _CACHE = 1 << 17
 
@@ -39,30 +36,32 @@ def tiles_of(groups: Iterable[Group]) -> list[int]:
     return [tile + step for tile, kind in groups for step in SHAPES[kind]]
 
 
-def cover(suit: Counts) -> tuple[Group, ...]:
-    """The split, from the lowest tile up, into melds, at most one pair and single tiles left over that leaves least over.
-
-    Equal splits: the one with more melds, then runs before sets before the pair before a tile left, at the lowest tile.
-    """
-    return _best_cover(suit, True)[2]
-
-
 @lru_cache(maxsize=_CACHE)
-def _best_cover(suit: Counts, pair: bool) -> tuple[int, int, tuple[Group, ...]]:
-    """Tiles not left over, how many of them are in melds, and the split; `pair` says whether a pair may still be taken."""
+def melds(suit: Counts) -> tuple[Group, ...]:
+    """Melds from the lowest tile up, a set wherever three are alike; the first tile that fits in none ends it, alone.
+
+    Taking a set wherever three are alike loses nothing: three equal runs are three sets as well. So no tile of a suit
+    asks for a look ahead, once it is known where the pair is.
+    """
     if not any(suit):
-        return 0, 0, ()
+        return ()
     low = next(tile for tile, copies in enumerate(suit) if copies)
-    best: tuple[int, int, tuple[Group, ...]] = (-1, -1, ())
-    for kind, covered, in_melds in _COVERS:
-        rest = _take(suit, low, kind) if pair or kind != "pair" else None
-        if rest is None:
-            continue
-        found = _best_cover(rest, pair and kind != "pair")
-        total = found[0] + covered, found[1] + in_melds
-        if total > best[:2]:
-            best = (*total, (Group(low, kind), *found[2]))
-    return best
+    for kind in ("set", "run"):
+        if (rest := _take(suit, low, kind)) is not None:
+            return (Group(low, kind), *melds(rest))
+    return (Group(low, "left"),)
+
+
+def is_stuck(reading: Sequence[Group]) -> bool:
+    """Whether a reading ends at a tile that fits in no meld."""
+    return bool(reading) and reading[-1].kind == "left"
+
+
+def readings_with_pair(suit: Counts) -> Iterator[tuple[Group, ...]]:
+    """For each pair that a suit may give, lowest first: that pair, then the melds of the rest."""
+    for tile, copies in enumerate(suit):
+        if copies >= 2:
+            yield (Group(tile, "pair"), *melds(with_change(suit, tile, -2)))
 
 
 @lru_cache(maxsize=_CACHE)
@@ -70,26 +69,8 @@ def is_complete(suit: Counts) -> bool:
     """Whether a suit is melds, or melds and one pair."""
     size = sum(suit) % 3
     if size == 2:
-        pairs = (tile for tile, copies in enumerate(suit) if copies >= 2)
-        return any(_only_melds(with_change(suit, tile, -2)) for tile in pairs)
-    return size == 0 and _only_melds(suit)
-
-
-@lru_cache(maxsize=_CACHE)
-def _only_melds(suit: Counts) -> bool:
-    """Whether sets and runs from the lowest tile up leave nothing over.
-
-    Taking a set wherever three are alike loses nothing: three equal runs are three sets as well.
-    """
-    rest = list(suit)
-    for tile in range(len(suit)):
-        runs = rest[tile] % 3
-        if runs and (len(suit) != _NUMBERS or tile + 2 >= _NUMBERS or min(rest[tile + 1 : tile + 3]) < runs):
-            return False
-        if runs:
-            rest[tile + 1] -= runs
-            rest[tile + 2] -= runs
-    return True
+        return not all(map(is_stuck, readings_with_pair(suit)))
+    return size == 0 and not is_stuck(melds(suit))
 
 
 @lru_cache(maxsize=_CACHE)

@@ -3,7 +3,7 @@
 It covers the standard form only: a hand complete as seven pairs or thirteen orphans alone is not complete here.
 """
 
-from .tiles import COPIES, HONOURS_FROM, TILES, Counts, suit_of, suits
+from .tiles import COPIES, HONOURS_FROM, TILES, Counts, suit_of, suits, with_change
 
 _ORPHANS = (0, 8, 9, 17, 18, 26, *range(HONOURS_FROM, len(TILES)))
 
@@ -13,6 +13,12 @@ def is_complete(counts: Counts) -> bool:
     from mahjong.agari import Agari
 
     return Agari.is_agari(counts) and (not is_special_shape(counts) or shanten(counts) == -1)
+
+
+def is_only_melds(suit: Counts) -> bool:
+    """Whether the tiles of one suit are melds: beside a pair of another suit they must be complete, by `Agari`."""
+    other = 0 if any(suit[HONOURS_FROM:]) else HONOURS_FROM
+    return sum(suit) % 3 == 0 and is_complete(with_change(suit, other, 2))
 
 
 def is_special_shape(counts: Counts) -> bool:

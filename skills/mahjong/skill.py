@@ -7,7 +7,7 @@ from types import MappingProxyType
 from ...state.errors import RequestError
 from ..protocol import Check, Example, Task
 from . import examples, questions, shortcuts, verdicts
-from .completions import AGAIN, AND, ANSWER, NO, NONE, YES, read_completion, write_completion
+from .completions import AGAIN, AND, ANSWER, LEFT, NO, NONE, YES, read_completion, write_completion
 from .symmetry import canonical_counts
 from .tiles import COPIES, HAND_SIZE, TILES, Counts, read_prompt, write_prompt
 
@@ -27,7 +27,7 @@ _TASKS = (
         description="Says whether a 14-tile hand is complete: four melds and a pair, written out as proof.",
         keywords=("win", "wins", "winning hand", "complete", "completed hand", "agari", "decomposition"),
         max_prompt_tokens=15,
-        max_completion_tokens=30,
+        max_completion_tokens=325,
         shortcuts=shortcuts.WIN,
     ),
     Task(
@@ -56,7 +56,7 @@ class MahjongSkill:
     description: str = "Mahjong hands as text: is a hand complete, what does it wait for, what should it discard."
     keywords: tuple[str, ...] = ("mahjong", "mah-jong", "mah jongg", "riichi", "tiles")
     tasks: Mapping[str, Task] = MappingProxyType({task.name: task for task in _TASKS})
-    vocabulary: Sequence[str] = (*HAND_SIZE, *TILES, AND, AGAIN, ANSWER, YES, NO, NONE)
+    vocabulary: Sequence[str] = (*HAND_SIZE, *TILES, AND, AGAIN, LEFT, ANSWER, YES, NO, NONE)
 
     def make(self, task: str, *, seed: int, block: int, count: int) -> list[Example]:
         """Makes `count` examples in reverse; the same on every platform: only `random` and `choices` draw."""
@@ -74,7 +74,11 @@ class MahjongSkill:
         written = read_completion(write_completion(example.rationale, example.answer))
         if example.prompt != write_prompt(self._known(task), counts) or sum(counts) != HAND_SIZE[task]:
             return False
-        return max(counts) <= COPIES and written is not None and verdicts.bears_out(task, counts, written)
+        return (
+            max(counts) <= COPIES
+            and written is not None
+            and verdicts.bears_out(task, counts, example.rationale, written)
+        )
 
     def verify(self, task: str, prompt: str, completion: str) -> Check:
         """Judges a completion as SKILL.md says. Raises RequestError on a malformed prompt."""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from . import judge
-from .completions import NO, NONE, YES, Lines, Written
+from .completions import AGAIN, AND, LEFT, NO, NONE, YES, Lines, Written, settled
 from .groups import Group, tiles_of
-from .tiles import COPIES, INDEX, TILES, Counts, count, suit_of, with_change
+from .tiles import COPIES, INDEX, TILES, Counts, count, spread, suit_of, with_change
 
 _MELDS = 4
 
@@ -30,34 +30,64 @@ def answer_right(task: str, counts: Counts, answer: Sequence[str]) -> bool:
 
 
 def is_decomposition(counts: Counts, lines: Lines | None) -> bool:
-    """Whether there is one line of groups, four melds and a pair, that uses exactly the hand's tiles."""
-    if lines is None:
-        return False
-    kinds = [kind for _, kind in lines[0]]
+    """Whether the groups that stand in the end are four melds and a pair and use exactly the hand's tiles."""
+    groups = settled(lines or ())
+    kinds = [kind for _, kind in groups]
     return (
-        len(lines) == kinds.count("pair") == 1
+        kinds.count("pair") == 1
         and kinds.count("run") + kinds.count("set") == _MELDS == len(kinds) - 1
-        and count(tiles_of(lines[0])) == counts
+        and count(tiles_of(groups)) == counts
     )
 
 
-def bears_out(task: str, counts: Counts, written: Written) -> bool:
+def bears_out(task: str, counts: Counts, rationale: str, written: Written) -> bool:
     """Whether answer and rationale of a made example both hold."""
     if not (has_answer_form(task, written.answer) and answer_right(task, counts, written.answer)):
         return False
     if written.lines is None:
         return False
     if task == "win":
-        return _win_holds(counts, written.lines, written.answer)
+        return _win_holds(counts, rationale, written.lines, written.answer)
     if task == "waits":
         return _waits_hold(counts, written.lines, written.answer)
     return _discard_holds(counts, written.lines, written.answer)
 
 
-def _win_holds(counts: Counts, lines: Lines, answer: Sequence[str]) -> bool:
-    """The groups must be the whole hand: four melds and a pair for yes, anything else for no."""
-    whole = len(lines) == 1 and count(tiles_of(lines[0])) == counts
-    return whole and is_decomposition(counts, lines) == (tuple(answer) == (YES,))
+def _win_holds(counts: Counts, rationale: str, lines: Lines, answer: Sequence[str]) -> bool:
+    """What is left over must be right at every step, every reading given up a dead end, and the last a proof of yes."""
+    given_up = lines if tuple(answer) == (NO,) else lines[:-1]
+    return (
+        rationale == _with_left_overs(counts, lines)
+        and all(_is_dead_end(counts, line) for line in given_up)
+        and is_decomposition(counts, lines) == (tuple(answer) == (YES,))
+    )
+
+
+def _with_left_overs(counts: Counts, lines: Lines) -> str:
+    """The lines as they must be written: behind every group but a single tile, what is left over of its suit."""
+    written: list[str] = []
+    for line in lines:
+        steps: list[str] = []
+        left: list[int] = []
+        for number, group in enumerate(line):
+            tiles = tiles_of([group])
+            if number == 0 or suit_of(group.tile) != suit_of(line[number - 1].tile):
+                left = [tile for tile in spread(counts) if suit_of(tile) == suit_of(group.tile)]
+            left = spread(map(int.__sub__, count(left), count(tiles)))
+            shown = f" {LEFT} " + " ".join(TILES[tile] for tile in left) if left and len(tiles) > 1 else ""
+            steps.append(" ".join(TILES[tile] for tile in tiles) + shown)
+        written.append(f" {AND} ".join(steps))
+    return f" {AGAIN} ".join(written)
+
+
+def _is_dead_end(counts: Counts, line: Sequence[Group]) -> bool:
+    """Whether the last suit of a line, without the pair set apart in it, is no set of melds, and the line ends so."""
+    suit = suit_of(line[-1].tile)
+    rest = [copies if suit_of(tile) == suit else 0 for tile, copies in enumerate(counts)]
+    for tile, kind in line:
+        if kind == "pair" and suit_of(tile) == suit:
+            rest[tile] -= 2
+    return line[-1].kind == "left" and not judge.is_only_melds(tuple(rest))
 
 
 def _waits_hold(counts: Counts, lines: Lines, answer: Sequence[str]) -> bool:

@@ -53,6 +53,13 @@ def test_nine_gates_have_the_longest_completion_and_it_fits() -> None:
     assert len(SKILL.completion(read, rationale=True).split()) == 153 <= SKILL.tasks["waits"].max_completion_tokens
 
 
+def test_the_longest_search_fits() -> None:
+    """The most of all single-suit hands, found by walking them once: six pairs tried, 325 tokens."""
+    searched = SKILL.solve("win", SKILL.parse_question("win", "33344455667799m"))
+    length = len(SKILL.completion(searched, rationale=True).split())
+    assert length == 325 == SKILL.tasks["win"].max_completion_tokens
+
+
 def test_no_word_is_listed_twice() -> None:
     assert len(set(SKILL.vocabulary)) == len(SKILL.vocabulary)
 
@@ -103,6 +110,20 @@ def test_no_feature_of_a_win_prompt_gives_the_answer_away(name: str) -> None:
 def test_a_wrong_label_is_caught() -> None:
     example = next(example for example in made("win", 20) if example.answer == "no")
     assert not SKILL.check("win", Example(prompt=example.prompt, rationale=example.rationale, answer="yes"))
+
+
+@pytest.mark.parametrize(
+    "false",
+    [
+        "1m 2m 3m , 4p 5p 6p , 7s 8s 9s , 1z 1z 1z | 2z 2z , 2z / 2z 2z , 1z 1z 1z",  # nothing said of what is left over
+        "1m 2m 3m , 4p 5p 6p , 7s 8s 9s , 1z 1z 1z | 2z 2z , 2z / 2z 2z | 1z 1z , 1z 1z 1z",  # a tile too few left over
+        "1m 2m 3m / 1m 2m 3m , 4p 5p 6p , 7s 8s 9s , 2z 2z | 1z 1z 1z , 1z 1z 1z",  # given up, but no dead end
+        "1m 2m 3m , 4p 5p 6p , 7s 8s 9s , 2z 2z | 1z 1z 1z , 1z",  # ends too early
+    ],
+)
+def test_a_search_that_claims_what_is_not_so_is_caught(false: str) -> None:
+    prompt = SKILL.parse_question("win", "123m456p789s11122z")
+    assert not SKILL.check("win", Example(prompt=prompt, rationale=false, answer="yes"))
 
 
 def test_a_wait_left_out_and_a_false_reading_are_caught() -> None:

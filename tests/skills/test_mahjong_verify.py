@@ -21,6 +21,7 @@ def verdict(task: str, prompt: str, completion: str) -> tuple[bool, bool, bool]:
         "1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p , 7z 7z",
         "1m 2m 3m , 1m 2m 3m , 1m 2m 3m , 4p 5p 6p , 7z 7z",
         "7z 7z , 4p 5p 6p , 3m 3m 3m , 2m 2m 2m , 1m 1m 1m",
+        "1m 1m | 9m , 1m / 1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p , 7z 7z",
     ],
 )
 def test_any_valid_decomposition_is_exact(groups: str) -> None:
@@ -32,6 +33,7 @@ def test_any_valid_decomposition_is_exact(groups: str) -> None:
     [
         "",
         "1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p",
+        "4p , 7z / 7z 7z , 4p / 4p 5p 6p , 1m 1m 1m , 2m 2m 2m , 3m 3m 3m",
         "1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p , 6z 6z",
         "1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p , 7z , 7z",
         "1m 1m 1m , 2m 2m 2m , 3m 3m 3m , 4p 5p 6p , 7z 7z , 7z 7z",

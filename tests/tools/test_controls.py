@@ -51,7 +51,7 @@ def test_a_demanding_target_calls_for_injection(tmp_path: Path) -> None:
     found = CLASSIFY_COMPLEXITY.run(context(state(brief=brief(0.9)), tmp_path), ClassifyComplexity())
     assert (found.verdict, found.teacher_accuracy, found.distinct_answers) == ("injection", 1.0, 2)
     assert found.best_shortcut_share < 0.8
-    assert found.rationale_tokens > 5 * found.answer_tokens
+    assert found.rationale_tokens_p95 > found.rationale_tokens > 5 * found.answer_tokens
 
 
 def test_a_target_that_guessing_reaches_needs_no_distilling(tmp_path: Path) -> None:
