@@ -73,7 +73,7 @@ def _with_left_overs(counts: Counts, lines: Lines) -> str:
             tiles = tiles_of([group])
             if number == 0 or suit_of(group.tile) != suit_of(line[number - 1].tile):
                 left = [tile for tile in spread(counts) if suit_of(tile) == suit_of(group.tile)]
-            left = spread(map(int.__sub__, count(left), count(tiles)))
+            left = spread([have - used for have, used in zip(count(left), count(tiles), strict=True)])
             shown = f" {LEFT} " + " ".join(TILES[tile] for tile in left) if left and len(tiles) > 1 else ""
             steps.append(" ".join(TILES[tile] for tile in tiles) + shown)
         written.append(f" {AND} ".join(steps))
