@@ -19,7 +19,7 @@ from ..tools.base import Settings
 from ..tools.executor import LocalExecutor
 from ..tools.serving.deployments import temporary_server
 from ..tools.serving.measuring import measure_latency, measure_throughput
-from ..tools.training.batches import Encoder, batches, read_examples
+from ..tools.training.batches import Encoder, batches, examples_per_batch, read_examples
 from ..tools.training.students import TrainJob, shape_named
 from ..tools.training.train import build_student
 from ..tools.waiting import wait
@@ -72,7 +72,7 @@ def trainer_tokens_per_cpu_second(job: TrainJob, folder: Path) -> float:
     rows = Encoder(skill=load_skill(job.skill), rationale=True).encode(
         [example for shard in job.shards for example in read_examples(shard)]
     )
-    stream, steps = batches(rows, job.batch_examples, job.seed, 0), 60
+    stream, steps = batches(rows, examples_per_batch(rows, job.batch_tokens), job.seed, 0), 60
     chosen = [next(stream) for _ in range(steps)]
     data: Any = [{"input_ids": batch.ids, "labels": batch.labels} for batch in chosen]
     given = TrainingArguments(

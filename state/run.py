@@ -63,7 +63,7 @@ class Choice(Record):
     front: tuple[Candidate, ...]
     plan: Plan | None
     pilot: bool = Field(
-        default=False, description="no evidence predicts the accuracy; the plan is the cheapest way to find out"
+        default=False, description="the plan is not predicted to reach the target; it is the cheapest way to find out"
     )
     nearest: Candidate | None
     reason: str

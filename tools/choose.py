@@ -32,6 +32,9 @@ TOKEN_GRID = (
 )
 """Training lengths that are candidates: half an octave apart, from what a look costs to what an hour of two cores allows."""
 
+PILOT_TOKENS = 600_000
+"""A shorter look tells nothing of what a longer training would reach: *win* stands at 12 to 15 % after 0.3M, at 55 % after 0.6M."""
+
 STRATEGY: Strategy = "rationale"
 """How students are taught; the answers-only way is trained beside it as the control."""
 
@@ -55,17 +58,15 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     assert state.match is not None
     candidates = list(_candidates(context))
     front = solve_pareto(candidates, _what_is_left(state, context.settings.held_out_items))
-    chosen = front.chosen or (front.pilot if not state.attempts else None)
+    unprovable = _unprovable(brief, context.settings.held_out_items)
+    chosen = None if unprovable else front.chosen or front.pilot
     offers = {offer.id: offer for offer in state.offers}
     plan = None
     if chosen is not None:
-        reason = (
-            front.reason if front.chosen else "no evidence predicts the accuracy: the cheapest pilot that would tell"
-        )
         plan = Plan(
             candidate=chosen,
             offer=offers[chosen.offer_id],
-            reason=reason,
+            reason=front.reason if front.chosen else _why_try(chosen),
             runners_up=tuple(runner.candidate for runner in front.runners_up[:RUNNERS_UP]),
         )
     return Choice(
@@ -74,8 +75,19 @@ def _run(context: Context, args: SolvePareto) -> Choice:
         plan=plan,
         pilot=plan is not None and front.chosen is None,
         nearest=front.nearest,
-        reason=plan.reason if plan else _why_none(front, brief),
+        reason=plan.reason if plan else unprovable or _why_none(front, brief),
         excluded=tuple(f"{runner.candidate.id}: {runner.to_win}" for runner in front.runners_up[:RUNNERS_UP]),
+    )
+
+
+def _why_try(pilot: Candidate) -> str:
+    """Why a candidate is planned that is not predicted to reach the target."""
+    if pilot.accuracy is None:
+        return "no evidence predicts the accuracy: the cheapest pilot that would tell"
+    low, high = pilot.accuracy.low, pilot.accuracy.high
+    return (
+        f"no candidate is predicted to reach the target, but the 80 % band of this one does ({low:.1%} to {high:.1%}): "
+        "the cheapest such is tried"
     )
 
 
@@ -89,6 +101,17 @@ def _what_is_left(state: RunState, items: int) -> Brief:
         "hours": None if limits.hours is None else max(1e-6, limits.hours - state.hours_used),
     }
     return state.known_brief.model_copy(update={"limits": limits.model_copy(update=left), "targets": targets})
+
+
+def _unprovable(brief: Brief, items: int) -> str | None:
+    """Why no result on that many items could show the accuracy asked for, or None where one could."""
+    target, best = brief.targets.accuracy, wilson(items, items).low
+    if target is None or brief.targets.accuracy_rule == "point_estimate" or best >= target:
+        return None
+    return (
+        f"{items:,} items, all of them right, have a 95 % interval from {best:.2%}: no test of this size can show "
+        f"{target:.2%}; ask for at most that, or for the point estimate"
+    )
 
 
 def accuracy_to_aim_at(target: float, items: int) -> float:
@@ -107,8 +130,10 @@ def _candidates(context: Context) -> Iterator[Candidate]:
     for offer in _cheapest_of_each_kind([offer for offer in state.offers if _may_use(offer, brief)]):
         for shape, parameters in zip(state.match.students, state.match.parameters, strict=True):
             for tokens in TOKEN_GRID:
-                if tokens > _tried(state, shape):
-                    yield _candidate(context, task, offer, shape, tokens, accuracy.predict(parameters, tokens))
+                predicted = accuracy.predict(parameters, tokens)
+                too_short = predicted is None and brief.targets.accuracy is not None and tokens < PILOT_TOKENS
+                if tokens > _tried(state, shape) and not too_short:
+                    yield _candidate(context, task, offer, shape, tokens, predicted)
 
 
 def _cheapest_of_each_kind(offers: Sequence[Offer]) -> list[Offer]:

@@ -74,7 +74,8 @@ class Front(Record):
     )
     nearest_arithmetic: tuple[str, ...] = Field(description="what the nearest breaks, with figures")
     pilot: Candidate | None = Field(
-        description="when nothing is feasible: the cheapest executable one of unknown accuracy within all other limits"
+        description="when nothing is feasible: the cheapest executable one within all other limits whose accuracy is unknown, "
+        "or whose band reaches the target"
     )
     runners_up: tuple[RunnerUp, ...]
 
@@ -99,7 +100,7 @@ def solve_pareto(candidates: Sequence[Candidate], brief: Brief) -> Front:
 
     chosen = feasible[0] if feasible else None
     nearest = None if chosen else min(executable or ordered, key=distance, default=None)
-    pilots = [one for one in executable if one.accuracy is None and set(broken[one.id]) <= {"accuracy"}]
+    pilots = [one for one in executable if set(broken[one.id]) <= {"accuracy"} and _may_reach(one, brief)]
     others = sorted((one for one in front if chosen is None or one.id != chosen.id), key=distance)
     return Front(
         front=tuple(front),
@@ -113,6 +114,11 @@ def solve_pareto(candidates: Sequence[Candidate], brief: Brief) -> Front:
         pilot=pilots[0] if pilots and chosen is None else None,
         runners_up=tuple(RunnerUp(candidate=one, to_win=_to_win(one, chosen, brief)) for one in others[:RUNNERS_UP]),
     )
+
+
+def _may_reach(candidate: Candidate, brief: Brief) -> bool:
+    """Whether what is known of its accuracy leaves room for the target."""
+    return candidate.accuracy is None or candidate.accuracy.high >= (brief.targets.accuracy or 0.0)
 
 
 def violations(candidate: Candidate, brief: Brief) -> tuple[Violation, ...]:

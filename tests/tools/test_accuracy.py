@@ -4,12 +4,18 @@ import math
 
 import pytest
 from stratos.state.evidence import CurvePoint
+from stratos.state.plan import Prediction
 from stratos.tools.accuracy import AccuracyModel, measured_points, own_points
 
 from ..building import attempt, candidate, evaluation
 
+
+def right(odds_of_an_error: float) -> float:
+    return 1 / (1 + odds_of_an_error)
+
+
 POWER_LAW = [
-    CurvePoint(strategy="rationale", parameters=size, tokens=tokens, accuracy=1 - 3e8 / tokens / size, n=10**6)
+    CurvePoint(strategy="rationale", parameters=size, tokens=tokens, accuracy=right(3e8 / tokens / size), n=10**6)
     for size in (300_000, 800_000)
     for tokens in (10_000, 20_000, 40_000)
 ]
@@ -22,7 +28,7 @@ def model(curve: list[CurvePoint], *attempts: object) -> AccuracyModel:
 def test_a_power_law_is_found_again() -> None:
     found = model(POWER_LAW).predict(500_000, 30_000)
     assert found is not None
-    assert found.value == pytest.approx(1 - 3e8 / 30_000 / 500_000, abs=1e-4)
+    assert found.value == pytest.approx(right(3e8 / 30_000 / 500_000), abs=1e-4)
     assert found.high - found.low < 1e-3  # no residual, no band
 
 
@@ -40,15 +46,36 @@ def test_an_attempt_moves_the_curve_towards_itself() -> None:
     before, after = (model(POWER_LAW, *tries).predict(300_000, 20_000) for tries in ((), (tried,)))
     assert before is not None
     assert after is not None
-    assert 0.3 < after.value < before.value == pytest.approx(0.95, abs=1e-3)
+    assert 0.3 < after.value < before.value == pytest.approx(right(0.05), abs=1e-3)
 
 
-def test_one_attempt_alone_predicts_that_twice_the_tokens_halve_the_error() -> None:
-    tried = attempt(evaluation(600), of=candidate(tokens=20_000))
-    found = model([], tried).predict(337_536, 40_000)
+def test_one_attempt_alone_moves_by_the_prior_slope() -> None:
+    """Odds of an error of 1 (500 of 1,000), and four times the tokens: 4^-1.5 is an eighth."""
+    found = model([], attempt(evaluation(500), of=candidate(tokens=20_000))).predict(337_536, 80_000)
     assert found is not None
-    assert found.value == pytest.approx(0.8, abs=1e-3)
-    assert found.low < 0.7
+    assert found.value == pytest.approx(right(1 / 8), abs=1e-4)
+    assert found.low < 0.7 < 0.97 < found.high
+
+
+def test_two_attempts_overrule_the_prior_slope() -> None:
+    """No gain in eight times the tokens: what is predicted further on is near what was seen, and not near certainty."""
+    level = [attempt(evaluation(600), of=candidate(tokens=tokens)) for tokens in (20_000, 160_000)]
+    found = model([], *level).predict(337_536, 320_000)
+    assert found is not None
+    assert 0.55 < found.value < 0.7
+
+
+def width(found: Prediction) -> float:
+    """Of a band, in log odds."""
+    return math.log(found.high / (1 - found.high)) - math.log(found.low / (1 - found.low))
+
+
+def test_what_is_near_is_known_better_than_what_is_far() -> None:
+    tried = attempt(evaluation(500), of=candidate(tokens=20_000))
+    near, far = (model([], tried).predict(337_536, tokens) for tokens in (25_000, 400_000))
+    assert near is not None
+    assert far is not None
+    assert width(near) < width(far) / 2
 
 
 def test_sealed_results_never_guide_a_plan() -> None:

@@ -9,7 +9,7 @@ from stratos.state.evidence import wilson
 from stratos.state.plan import Machine
 from stratos.state.run import Choice, Match, RunState
 from stratos.tools.accuracy import measured_points
-from stratos.tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at
+from stratos.tools.choose import PILOT_TOKENS, SOLVE_PARETO, TOKEN_GRID, SolvePareto, accuracy_to_aim_at
 from stratos.tools.training.students import SHAPES
 
 from ..building import attempt, brief, candidate, complexity, context, evaluation, offer, state
@@ -69,13 +69,29 @@ def test_without_evidence_the_cheapest_pilot_is_planned_and_called_one(tmp_path:
     assert chosen.pilot
     assert chosen.plan is not None
     assert chosen.plan.candidate.accuracy is None
+    assert chosen.plan.candidate.train_tokens == PILOT_TOKENS
+
+
+def test_without_an_accuracy_target_the_shortest_training_is_planned(tmp_path: Path) -> None:
+    chosen = planned(tmp_path, complexity=complexity(), brief=brief(None))
+    assert not chosen.pilot
+    assert chosen.plan is not None
+    assert chosen.plan.candidate.train_tokens == TOKEN_GRID[0]
 
 
 def test_a_target_nothing_reaches_has_no_plan_but_a_nearest(tmp_path: Path) -> None:
-    chosen = planned(tmp_path, brief=brief(0.9999))
+    tried = attempt(evaluation(500), of=candidate(tokens=9_600_000, student=SHAPES[0].name))
+    other = attempt(evaluation(500), of=candidate(tokens=7_200_000, student=SHAPES[1].name))
+    chosen = planned(tmp_path, brief=brief(0.99), attempts=(tried, other))
     assert chosen.plan is None
     assert chosen.nearest is not None
     assert "points below" in chosen.reason
+
+
+def test_a_target_that_no_test_of_this_size_can_show_is_not_tried(tmp_path: Path) -> None:
+    chosen = planned(tmp_path, brief=brief(0.9999), complexity=complexity())
+    assert chosen.plan is None
+    assert "2,000 items, all of them right" in chosen.reason
 
 
 def test_after_a_miss_only_longer_trainings_of_that_student_are_left(tmp_path: Path) -> None:

@@ -172,6 +172,20 @@ def test_an_unknown_accuracy_meets_no_target_and_is_offered_as_a_pilot():
     assert "the accuracy of 2 is unknown" in front.reason
 
 
+def test_what_may_reach_the_target_is_offered_as_a_pilot_cheapest_first():
+    sure = Prediction(value=0.6, low=0.55, high=0.65, source="test")
+    hopeful = Prediction(value=0.6, low=0.4, high=0.75, source="test")
+    below = a_candidate("below", usd=0.1).model_copy(update={"accuracy": sure})
+    cheap, dear = (
+        a_candidate(name, usd=usd).model_copy(update={"accuracy": hopeful}) for name, usd in (("cheap", 1), ("dear", 2))
+    )
+    front = solve_pareto([below, dear, cheap], a_brief(accuracy=0.7, usd=10))
+    assert front.chosen is None
+    assert front.pilot is not None
+    assert front.pilot.id == "cheap"
+    assert solve_pareto([below], a_brief(accuracy=0.7, usd=10)).pilot is None
+
+
 def test_a_pilot_must_keep_the_other_limits():
     front = solve_pareto([a_candidate("dear", usd=50, accuracy=None)], a_brief(accuracy=0.7, usd=10))
     assert front.pilot is None

@@ -17,6 +17,9 @@ POOL_BATCHES = 16
 """Batches that are sorted by length together, so that little is padded and the order stays mixed."""
 
 
+SAMPLE_ROWS = 1000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Token ids and labels, both (examples, longest) int64 tensors, and how many ids are not padding."""
@@ -51,6 +54,12 @@ class Encoder:
             learned = [*self.skill.completion(example, rationale=self.rationale).split(), "<eos>"]
             rows.append(([ids[token] for token in (*given, *learned)], len(given)))
         return rows
+
+
+def examples_per_batch(rows: Sequence[tuple[list[int], int]], batch_tokens: int) -> int:
+    """Examples that make a batch of about so many tokens; told by the first rows, which stay when data is added."""
+    first = rows[:SAMPLE_ROWS]
+    return max(1, round(batch_tokens * len(first) / sum(len(ids) for ids, _ in first)))
 
 
 def batches(rows: Sequence[tuple[list[int], int]], size: int, seed: int, start: int) -> Iterator[Batch]:

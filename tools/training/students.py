@@ -33,8 +33,8 @@ def shape_named(name: str) -> StudentShape:
 class TrainJob(Job):
     """Trains one student on shards of verified examples. `tokens` counts every non-padding token read, over all legs."""
 
-    # Defaults measured on *win*, 0.35M: rates 0.01 and 0.002 (evals/LOG.md, 2026-11-22), and batches of 16, about 1,100 tokens:
-    # 88.8 % exact after 1.2M tokens where 32 reached 77.5 % (2026-11-24).
+    # Defaults measured on *win*, 0.35M: rates 0.01 and 0.002 (evals/LOG.md, 2026-11-22), and batches of about 1,100 tokens, 16
+    # examples: 88.8 % exact after 1.2M tokens where 32 examples reached 77.5 % (2026-11-24).
     skill: str
     task: str
     student: StudentShape
@@ -43,7 +43,9 @@ class TrainJob(Job):
     tokens: int = Field(ge=0, description="0 builds the student and saves it untrained")
     seed: int
     threads: int = Field(default=1, gt=0)
-    batch_examples: int = Field(default=16, gt=0)
+    batch_tokens: int = Field(
+        default=1100, gt=0, description="about this many tokens a step, so that short and long texts get as many steps"
+    )
     learning_rate_matrices: float = Field(default=0.01, gt=0, description="Muon, for the weight matrices of the layers")
     learning_rate_rest: float = Field(default=2e-3, gt=0, description="AdamW, for embeddings and norms")
     warm_up_tokens: int = Field(default=100_000, ge=0)

@@ -13,7 +13,7 @@ from typing import Any
 from ...skills import load as load_skill
 from ..jobs import progress, report
 from . import checkpoints
-from .batches import IGNORE, Batch, Encoder, batches, read_examples
+from .batches import IGNORE, Batch, Encoder, batches, examples_per_batch, read_examples
 from .optimiser import MuonWithAdamW
 from .students import SPECIAL_TOKENS, TrainJob
 from .tokenizer import build_tokenizer
@@ -113,9 +113,10 @@ class _Training:
         )
         if not rows:
             raise ValueError(f"the shards hold no examples: {[str(shard) for shard in self.job.shards]}")
+        size = examples_per_batch(rows, self.job.batch_tokens)
         clock, cpu_clock, reported, saved = time.monotonic(), time.process_time(), 0.0, time.monotonic()
         stopped_by = "tokens"
-        for batch in batches(rows, self.job.batch_examples, self.job.seed, self.number):
+        for batch in batches(rows, size, self.job.seed, self.number):
             if self.tokens >= self.job.tokens:
                 break
             self._keep_trunk()
@@ -134,7 +135,7 @@ class _Training:
                 self._keep_trunk(even_early=True)
                 stopped_by = "clock"
                 break
-        self.epochs = self.number * self.job.batch_examples / len(rows)
+        self.epochs = self.number * size / len(rows)
         progress(self.tokens, self.job.tokens, "tokens", loss=round(self.loss, 4))
         return stopped_by
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from stratos.skills import load
-from stratos.tools.training.batches import IGNORE, Encoder, batches, read_examples
+from stratos.tools.training.batches import IGNORE, Encoder, batches, examples_per_batch, read_examples
 from stratos.tools.training.tokenizer import build_tokenizer, token_ids
 
 SKILL = load("mahjong")
@@ -29,6 +29,13 @@ def test_the_encoder_and_the_tokenizer_agree() -> None:
 
 def test_every_token_is_one_word_of_the_vocabulary() -> None:
     assert len(token_ids(SKILL.vocabulary)) == len(SKILL.vocabulary) + 5
+
+
+def test_batches_hold_about_the_tokens_asked_for_however_long_the_texts() -> None:
+    short, long = [([1] * 20, 5)] * 3000, [([1] * 80, 5)] * 3000
+    assert [examples_per_batch(rows, 1100) for rows in (short, long)] == [55, 14]
+    assert examples_per_batch(long, 10) == 1
+    assert examples_per_batch(long[:1000] + short, 1100) == 14  # what is added later changes no batch
 
 
 def test_only_the_completion_is_learned() -> None:
