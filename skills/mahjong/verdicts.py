@@ -87,7 +87,7 @@ def _discard_holds(counts: Counts, lines: Lines, answer: Sequence[str]) -> bool:
     from . import reach
 
     after, target = with_change(counts, INDEX[answer[0]], -1), count(tiles_of(lines[0]))
-    lacking = sum(max(0, want - have) for want, have in zip(target, after, strict=True))
+    lacking = sum(target) - sum(map(min, target, after))
     return (
         is_decomposition(target, lines)
         and max(target) <= COPIES
