@@ -83,7 +83,10 @@ def _closing(line: Sequence[Group]) -> list[int]:
 
 
 def _discard_holds(counts: Counts, lines: Lines, answer: Sequence[str]) -> bool:
-    """The aim must be complete, nearest to the hand left after the discard, and without the tile discarded."""
+    """The aim must be complete, nearest to the hand left after the discard, and without the tile discarded.
+
+    `Shanten` is asked of the 14 tiles alone: no discard lowers it, and so an aim that lacks as few tiles is nearest.
+    """
     from . import reach
 
     after, target = with_change(counts, INDEX[answer[0]], -1), count(tiles_of(lines[0]))
@@ -91,5 +94,5 @@ def _discard_holds(counts: Counts, lines: Lines, answer: Sequence[str]) -> bool:
     return (
         is_decomposition(target, lines)
         and max(target) <= COPIES
-        and lacking == reach.lacking(after) == judge.shanten(after) + 1 == max(0, judge.shanten(counts)) + 1
+        and lacking == reach.lacking(after) == max(0, judge.shanten(counts)) + 1
     )
