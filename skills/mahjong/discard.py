@@ -4,20 +4,22 @@ A hand's distance is the number of tiles it must draw to become four melds and a
 its shanten is one less.
 """
 
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from itertools import chain
+from operator import mul
 
-from .groups import Group, tiles_of
-from .tiles import COPIES, SUITS, TILES, Counts, suits, with_change
+from .groups import Group
+from .tiles import COPIES, SUITS, Counts, suits, with_change
 
 _MELDS = 4
 _FAR = 99
 _CACHE = 1 << 18
 
-Costs = tuple[int, ...]
-"""Tiles lacking for m melds and p pairs, at index 5 p + m."""
-_Shape = tuple[int, int, tuple[Group, ...]]
-"""Tiles lacking, which they are in any of the cheapest ways (a bit each), and the groups of the first of those ways."""
+Costs = bytes
+"""Tiles lacking for p pairs and m melds, which is form 5 p + m, in order of forms."""
 _WHOLE_HAND = 5 + _MELDS
+_NOTHING = bytes([0, *[_FAR] * 9])
 
 
 def best_discards(counts: Counts) -> list[int]:
@@ -25,113 +27,141 @@ def best_discards(counts: Counts) -> list[int]:
 
     A tile is accepted when drawing it lowers the shanten; it counts once for each copy that the 14 tiles leave over.
     """
-    hands = {tile: with_change(counts, tile, -1) for tile, copies in enumerate(counts) if copies}
-    reach = {tile: distance(hand) for tile, hand in hands.items()}
-    nearest = min(reach.values())
-    accepted = {
-        tile: sum(COPIES - counts[drawn] for drawn in accepted_tiles(hand))
-        for tile, hand in hands.items()
-        if reach[tile] == nearest
-    }
+    parts = tuple(suits(counts))
+    spare = chain.from_iterable(map(_spare, parts, _others(parts)))
+    nearest = [tile for tile, is_spare in enumerate(spare) if is_spare]
+    if len(nearest) == 1:
+        return nearest
+    discards = nearest or [tile for tile, copies in enumerate(counts) if copies]
+    accepted = {tile: _accepted(with_change(counts, tile, -1)) for tile in discards}
     most = max(accepted.values())
     return [tile for tile, copies in accepted.items() if copies == most]
 
 
-def distance(counts: Counts) -> int:
-    """Tiles to draw until the hand can be four melds and a pair: its shanten plus one."""
-    a, b, c, d = (_costs(part) for part in suits(counts))
-    return _join(_join(a, b), _join(c, d))[_WHOLE_HAND]
-
-
-def accepted_tiles(counts: Counts) -> list[int]:
-    """The tiles lacking in any of the complete hands nearest to these tiles."""
-    tables, reach = [_costs(part) for part in suits(counts)], distance(counts)
-    tiles: list[int] = []
-    for suit, (part, (start, end)) in enumerate(zip(suits(counts), SUITS, strict=True)):
-        a, b, c = (table for i, table in enumerate(tables) if i != suit)
-        others, lacks = _join(_join(a, b), c), 0
-        for index, (cost, missing, _) in enumerate(_shapes(part, len(part) == 9, 0, 0)):
-            if cost + others[_WHOLE_HAND - index] == reach:
-                lacks |= missing
-        tiles += [tile for tile in range(start, end) if lacks >> (end - tile) & 1]
-    return tiles
-
-
 def aim(counts: Counts) -> tuple[Group, ...]:
     """The groups of the first of the complete hands nearest to these tiles, in tile order."""
+    a, b, c, d = map(_costs, suits(counts))
+    cd = _join(c, d)
+    later = (_join(b, cd), cd, d, _NOTHING)
     groups: list[Group] = []
-    left, wanted = distance(counts), _WHOLE_HAND
-    parts = list(suits(counts))
-    for suit, (_, end) in enumerate(SUITS):
-        others = _nothing()
-        for part in parts[suit + 1 :]:
-            others = _join(others, _costs(part))
-        index, cost, found = next(
-            (index, cost, found)
-            for index, (cost, _, found) in enumerate(_shapes(parts[suit], suit < 3, 0, 0))
-            if index // 5 <= wanted // 5 and index % 5 <= wanted % 5 and cost + others[wanted - index] == left
-        )
-        groups += [Group(end - from_end, kind) for from_end, kind in found]
-        left, wanted = left - cost, wanted - index
+    wanted = _WHOLE_HAND
+    for suit, (_, end), costs, others in zip(suits(counts), SUITS, (a, b, c, d), later, strict=True):
+        form = _nearest_forms(costs, others, wanted)[0]
+        groups += [Group(end - from_end, kind) for from_end, kind in _first_groups(suit, form)]
+        wanted -= form
     return tuple(groups)
 
 
-def surplus(counts: Counts, groups: tuple[Group, ...]) -> list[int]:
-    """The tiles of a hand that some groups do not use."""
-    used = [0] * len(TILES)
-    for tile in tiles_of(groups):
-        used[tile] += 1
-    return [tile for tile, copies in enumerate(counts) if copies > used[tile]]
+def _others(parts: Sequence[Counts]) -> tuple[Costs, ...]:
+    """For each suit, what the other three lack together."""
+    a, b, c, d = map(_costs, parts)
+    ab, cd = _join(a, b), _join(c, d)
+    return _join(b, cd), _join(a, cd), _join(ab, d), _join(ab, c)
 
 
-def _nothing() -> Costs:
-    return (0, *[_FAR] * 9)
+@lru_cache(maxsize=_CACHE)
+def _spare(suit: Counts, others: Costs) -> tuple[bool, ...]:
+    """Which tiles of a suit a nearest complete hand can do without: none where the hand is complete."""
+    table, steps, starts = _table(len(suit)), _STEPS[len(suit)], _nearest_costs(suit, others)
+    held = [(tile, step) for tile, step in enumerate(steps) if suit[tile]]
+    spare = {tile for start in starts for tile, step in held if table[start - step] == table[start]}
+    return tuple([tile in spare for tile in range(len(suit))])
+
+
+def _accepted(counts: Counts) -> int:
+    """The copies outside a 13-tile hand that it accepts.
+
+    The discard is outside too, and accepted only where it broke a complete hand. Every discard does so there: counting
+    it prefers none.
+    """
+    parts = tuple(suits(counts))
+    return sum(map(_accepted_in, parts, _others(parts)))
+
+
+@lru_cache(maxsize=_CACHE)
+def _accepted_in(suit: Counts, others: Costs) -> int:
+    """The copies left of the tiles of a suit that any of the nearest complete hands lacks."""
+    table, steps, starts = _table(len(suit)), _STEPS[len(suit)], _nearest_costs(suit, others)
+    free = [(tile, step) for tile, step in enumerate(steps) if suit[tile] < COPIES]
+    lacking = {tile for start in starts for tile, step in free if table[start + step] < table[start]}
+    return sum([COPIES - suit[tile] for tile in lacking])
+
+
+def _nearest_costs(suit: Counts, others: Costs) -> list[int]:
+    """Where the table holds the costs of a suit for the forms that it has in the nearest complete hands."""
+    number, suits_in_table = _number(suit), 5 ** len(suit)
+    return [number + suits_in_table * form for form in _nearest_forms(_costs(suit), others, _WHOLE_HAND)]
+
+
+@lru_cache(maxsize=_CACHE)
+def _nearest_forms(a: Costs, b: Costs, wanted: int) -> tuple[int, ...]:
+    """The forms of one part of a hand where it and another lack least together for the form wanted."""
+    pairs, melds = divmod(wanted, 5)
+    forms = [5 * p + m for p in range(pairs + 1) for m in range(melds + 1)]
+    return tuple(form for form in forms if a[form] + b[wanted - form] == _join(a, b)[wanted])
 
 
 @lru_cache(maxsize=_CACHE)
 def _join(a: Costs, b: Costs) -> Costs:
-    """What two parts of a hand lack together."""
+    """What two parts of a hand lack together, with few different costs in all: nearly every join is a known one."""
     total = [_FAR] * 10
     for i, cost_a in enumerate(a):
         for j, cost_b in enumerate(b):
             if i // 5 + j // 5 <= 1 and i % 5 + j % 5 <= _MELDS and cost_a + cost_b < total[i + j]:
                 total[i + j] = cost_a + cost_b
-    return tuple(total)
+    return bytes(total)
 
 
 @lru_cache(maxsize=_CACHE)
 def _costs(suit: Counts) -> Costs:
-    return tuple(cost for cost, _, _ in _shapes(suit, len(suit) == 9, 0, 0))
+    return _table(len(suit))[_number(suit) :: 5 ** len(suit)]
+
+
+@cache
+def _table(width: int) -> bytes:
+    from .distances import cost_table
+
+    return cost_table(width)
+
+
+_STEPS = {width: [5**after for after in reversed(range(width))] for width in (9, 7)}
+"""How far apart in the table two suits are that differ by one tile."""
+
+
+def _number(suit: Counts) -> int:
+    """The counts as digits in base 5."""
+    return sum(map(mul, suit, _STEPS[len(suit)]))
+
+
+def _first_groups(suit: Counts, form: int) -> tuple[Group, ...]:
+    found = _placed(suit, len(suit) == 9, 0, 0, form, _costs(suit)[form])
+    assert found is not None, "the table holds what some groups lack"
+    return found
 
 
 @lru_cache(maxsize=_CACHE)
-def _shapes(rest: Counts, has_runs: bool, begun: int, begun_before: int) -> tuple[_Shape, ...]:
-    """The cheapest shape for each (m, p): `begun` runs need this tile and the next, `begun_before` runs this tile.
+def _placed(rest: Counts, has_runs: bool, begun: int, ending: int, form: int, lack: int) -> tuple[Group, ...] | None:
+    """The first groups of a form that the rest of a suit can be with `lack` tiles more; None when there are none.
 
-    Groups are placed by their distance from the end of the suit, so that suits with the same end share the work.
+    `begun` runs need this tile and the next, `ending` runs this tile. Groups are placed by their distance from the end
+    of the suit, so that suits with the same end share the work.
     """
-    if not rest:
-        return ((0, 0, ()) if begun == begun_before == 0 else (_FAR, 0, ()), *[(_FAR, 0, ())] * 9)
-    best: list[_Shape] = [(_FAR, 0, ())] * 10
-    place = len(rest)
-    for pairs, sets, runs in _CHOICES:
-        need = begun + begun_before + 3 * sets + runs + 2 * pairs
-        if need > COPIES or (runs and not (has_runs and place > 2)):
+    wanted_pairs, wanted_melds = divmod(form, 5)
+    wanted = 2 * begun + ending + 2 * wanted_pairs + 3 * wanted_melds
+    if not wanted:
+        return ()
+    if not rest or wanted > sum(rest) + lack:
+        return None
+    copies = min(COPIES, rest[0] + lack) - begun - ending
+    for pairs, sets, runs, need in _CHOICES:
+        if need > copies or pairs > wanted_pairs or sets + runs > wanted_melds or (runs and not has_runs):
             continue
-        here = (Group(place, "set"),) * sets + (Group(place, "run"),) * runs + (Group(place, "pair"),) * pairs
-        lack = max(0, need - rest[0])
-        missing = 1 << place if lack else 0
-        for index, (cost, more, groups) in enumerate(_shapes(rest[1:], has_runs, runs, begun)):
-            total = index + sets + runs + 5 * pairs
-            if cost < _FAR and index % 5 + sets + runs <= _MELDS and total < 10 and lack + cost <= best[total][0]:
-                known = best[total]
-                same = lack + cost == known[0]
-                best[total] = (
-                    (known[0], known[1] | missing | more, known[2])
-                    if same
-                    else (lack + cost, missing | more, here + groups)
-                )
-    return tuple(best)
+        missing = max(0, begun + ending + need - rest[0])
+        more = _placed(rest[1:], has_runs, runs, begun, form - 5 * pairs - sets - runs, lack - missing)
+        if more is not None:
+            here = [Group(len(rest), "set")] * sets + [Group(len(rest), "run")] * runs
+            return (*here, *[Group(len(rest), "pair")] * pairs, *more)
+    return None
 
 
-_CHOICES = [(p, s, r) for p in (0, 1) for s in (0, 1) for r in range(5) if 3 * s + r + 2 * p <= COPIES]
+_CHOICES = [(p, s, r, 2 * p + 3 * s + r) for p in range(2) for s in range(2) for r in range(COPIES + 1)]

@@ -113,13 +113,16 @@ def _closing(line: Sequence[Group]) -> list[int]:
 
 
 def _discard_holds(counts: Counts, lines: Lines, answer: Sequence[str]) -> bool:
-    """The aim must be complete, nearest to the hand left after the discard, and without the tile discarded."""
+    """The aim must be complete, nearest to the hand left after the discard, and without the tile discarded.
+
+    `Shanten` is asked of the 14 tiles alone: no discard lowers it, and so an aim that lacks as few tiles is nearest.
+    """
     from . import reach
 
     after, target = with_change(counts, INDEX[answer[0]], -1), count(tiles_of(lines[0]))
-    lacking = sum(max(0, want - have) for want, have in zip(target, after, strict=True))
+    lacking = sum(target) - sum(map(min, target, after))
     return (
         is_decomposition(target, lines)
         and max(target) <= COPIES
-        and lacking == reach.lacking(after) == judge.shanten(after) + 1 == max(0, judge.shanten(counts)) + 1
+        and lacking == reach.lacking(after) == max(0, judge.shanten(counts)) + 1
     )

@@ -1,0 +1,166 @@
+"""Solver and verifier of *discard* against slow definitions, on hands that are never made, and apart from each other."""
+
+import subprocess
+import sys
+from functools import cache
+from itertools import product
+from random import Random
+
+import pytest
+from stratos.skills.mahjong import judge, reach
+from stratos.skills.mahjong.discard import aim, best_discards
+from stratos.skills.mahjong.distances import cost_table
+from stratos.skills.mahjong.groups import Group
+from stratos.skills.mahjong.skill import SKILL
+from stratos.skills.mahjong.tiles import COPIES, SUITS, TILES, Counts, count, read_prompt, suits, with_change
+
+Way = tuple[Counts, tuple[Group, ...]]
+FORMS = range(10)
+DECKS = {
+    "all": range(34),
+    "one suit": range(9),
+    "two suits": range(9, 27),
+    "a suit and honours": range(18, 34),
+    "honours": range(27, 34),
+    "few tiles": (0, 1, 2, 8, 9, 20, 33),
+}
+LYING_PACKAGE = """
+from mahjong.agari import Agari
+Agari.is_agari = staticmethod(lambda hand: False)
+from stratos.skills.mahjong import reach
+print(reach.lacking((3, 3, 3, 3, 2) + (0,) * 29))
+"""
+
+
+def drawn(deck: str, tiles: int, hands: int) -> list[Counts]:
+    rng, pool = Random(f"{deck} {tiles}"), [tile for tile in DECKS[deck] for _ in range(COPIES)]
+    return [count(rng.sample(pool, tiles)) for _ in range(hands)]
+
+
+@cache
+def ways(width: int) -> dict[int, list[Way]]:
+    """All ways to p pairs and m melds (form 5 p + m) without a fifth copy of a tile, in the order that is taught.
+
+    Of two ways, the first has fewer pairs, then sets, then runs at the lowest tile where they differ.
+    """
+    found: dict[int, list[Way]] = {form: [] for form in FORMS}
+
+    def place(tile: int, used: Counts, groups: tuple[Group, ...], pairs: int, melds: int) -> None:
+        if tile == width:
+            found[5 * pairs + melds].append((used, groups))
+            return
+        longest = 4 if width == 9 and tile + 2 < width else 0
+        for p, s, r in product(range(2 - pairs), range(2), range(longest + 1)):
+            now = list(used)
+            now[tile] += 2 * p + 3 * s
+            for step in range(3 if r else 0):
+                now[tile + step] += r
+            if max(now) <= COPIES and melds + s + r <= 4:
+                here = [Group(tile, "set")] * s + [Group(tile, "run")] * r + [Group(tile, "pair")] * p
+                place(tile + 1, tuple(now), (*groups, *here), pairs + p, melds + s + r)
+
+    place(0, (0,) * width, (), 0, 0)
+    return found
+
+
+def lacks(suit: Counts, target: Counts) -> int:
+    return sum(want - have for want, have in zip(target, suit, strict=True) if want > have)
+
+
+def first_cheapest(suit: Counts, form: int) -> tuple[int, tuple[Group, ...]]:
+    return min(((lacks(suit, used), groups) for used, groups in ways(len(suit))[form]), key=lambda way: way[0])
+
+
+@pytest.mark.parametrize("width", [9, 7])
+def test_costs_are_those_of_the_cheapest_way(width: int) -> None:
+    rng, table = Random(width), cost_table(width)
+    suits_drawn = [tuple(rng.choices(range(5), (5, 3, 3, 2, 1), k=width)) for _ in range(6)]
+    for suit in [*suits_drawn, (0,) * width, (1,) * width, (4,) * width, (4, *[0] * (width - 1))]:
+        number = int("".join(map(str, suit)), 5)
+        assert list(table[number :: 5**width]) == [first_cheapest(suit, form)[0] for form in FORMS]
+
+
+@pytest.mark.parametrize("hand", [*(drawn(deck, 13, 1)[0] for deck in DECKS), (2, 4, 3, 3, 1, *[0] * 29)])
+def test_the_aim_is_the_first_of_the_nearest_complete_hands(hand: Counts) -> None:
+    """Before the aim of the last hand come equally near ones, were a fifth 2m allowed."""
+    known = [[first_cheapest(suit, form) for form in FORMS] for suit in suits(hand)]
+    shares = [
+        forms
+        for forms in product(FORMS, repeat=4)
+        if sum(form // 5 for form in forms) == 1 and sum(form % 5 for form in forms) == 4
+    ]
+    chosen = min(shares, key=lambda forms: sum(known[suit][form][0] for suit, form in enumerate(forms)))
+    assert aim(hand) == tuple(
+        Group(SUITS[suit][0] + tile, kind) for suit, form in enumerate(chosen) for tile, kind in known[suit][form][1]
+    )
+
+
+def test_three_equal_runs_are_taught_as_runs() -> None:
+    solved = SKILL.solve("discard", SKILL.parse_question("discard", "111222333m456p9s1z"))
+    assert solved.rationale.startswith("1m 2m 3m , 1m 2m 3m , 1m 2m 3m , 4p 5p 6p")
+
+
+@pytest.mark.parametrize("deck", DECKS)
+def test_solver_and_verifier_agree_on_any_hand(deck: str) -> None:
+    hands = drawn(deck, 14, 150)
+    assert [best_discards(hand) for hand in hands] == [reach.best_discards(hand) for hand in hands]
+
+
+@pytest.mark.parametrize("deck", DECKS)
+def test_both_agree_with_the_definition_by_the_package_shanten(deck: str) -> None:
+    complete = [read_prompt(example.prompt) for example in SKILL.make("win", seed=2, block=0, count=3)]
+    for hand in [*drawn(deck, 14, 3), *complete]:
+        assert best_discards(hand) == reach.best_discards(hand) == by_shanten(hand)
+
+
+def by_shanten(hand: Counts) -> list[int]:
+    after = {tile: with_change(hand, tile, -1) for tile in range(len(TILES)) if hand[tile]}
+    shanten = {tile: judge.shanten(rest) for tile, rest in after.items()}
+    lowest = min(shanten.values())
+    accepted = {
+        tile: sum(
+            COPIES - hand[draw]
+            for draw in range(len(TILES))
+            if rest[draw] < COPIES and judge.shanten(with_change(rest, draw, 1)) < lowest
+        )
+        for tile, rest in after.items()
+        if shanten[tile] == lowest
+    }
+    return [tile for tile, copies in accepted.items() if copies == max(accepted.values())]
+
+
+@pytest.mark.parametrize("deck", DECKS)
+@pytest.mark.parametrize("tiles", [13, 14])
+def test_distances_agree_with_the_package_on_any_hand(deck: str, tiles: int) -> None:
+    hands = drawn(deck, tiles, 60)
+    assert [reach.lacking(hand) - 1 for hand in hands] == [judge.shanten(hand) for hand in hands]
+
+
+def test_distances_are_to_what_the_package_calls_complete() -> None:
+    other = subprocess.run([sys.executable, "-c", LYING_PACKAGE], capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == "14"
+
+
+def test_the_verifier_loads_nothing_of_the_solver() -> None:
+    program = (
+        "import sys; from stratos.skills.mahjong import judge, reach;"
+        "print(*sorted(name for name in sys.modules if name.startswith('stratos.skills.mahjong.')))"
+    )
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert other.stdout.split() == [f"stratos.skills.mahjong.{name}" for name in ("judge", "reach", "tiles")]
+
+
+def test_the_skill_loads_no_numpy_before_it_is_needed() -> None:
+    program = "import sys; from stratos.skills.mahjong.skill import SKILL; print('numpy' in sys.modules)"
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("error", [-1, 1])
+def test_an_example_does_not_pass_when_the_package_sees_another_shanten(
+    error: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example, shanten = SKILL.make("discard", seed=4, block=0, count=1)[0], judge.shanten
+    assert SKILL.check("discard", example)
+    monkeypatch.setattr(judge, "shanten", lambda counts: shanten(counts) + error)  # pyright: ignore
+    assert not SKILL.check("discard", example)
