@@ -38,9 +38,9 @@ PILOT_TOKENS = 600_000
 STRATEGY: Strategy = "rationale"
 """How students are taught; the answers-only way is trained beside it as the control."""
 
-CPU_RECIPE_FACTOR = 1.7
-"""Measured over predicted training time on a CPU: Muon at a batch of 32, and student and control side by side on two cores
-(234 s for 138 predicted, 0.35M, 2.4M tokens; evals/LOG.md, 2026-11-22)."""
+CPU_RECIPE_FACTOR = 1.9
+"""Measured over predicted training time on a CPU: Muon at small batches, and student and control side by side on two cores.
+Geometric mean of two runs, 1.7 and 2.1 (0.35M, 2.4M tokens: 234 s and 203 s on two machines; evals/LOG.md)."""
 
 HOURS_PER_MONTH = 730
 RUNNERS_UP = 3

@@ -155,3 +155,8 @@ DISTILL = Tool(
 def trained_model(run_folder: Path, job_folder: str) -> Path:
     """Where a training job left its model."""
     return run_folder / job_folder / "model"
+
+
+def untrained_model(run_folder: Path, job_folder: str) -> Path:
+    """Where a training job left the same student as it was before its first step."""
+    return run_folder / job_folder / "untrained"

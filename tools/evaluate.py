@@ -9,15 +9,14 @@ from ..state.evidence import Evaluation
 from ..state.run import RunState, Split
 from .base import Context, Cost, Tool
 from .costs import EVALUATION_MINUTES, evaluation_usd
-from .distill import ANSWERS_ONLY, trained_model
+from .distill import ANSWERS_ONLY, trained_model, untrained_model
 from .evaluation import EvaluateJob, NamedModel
 from .generate_data import DEVELOPMENT, sealed_split
-from .training.students import TrainJob, shape_named
 from .waiting import JobRequest, run
 
 UNTRAINED = "untrained student"
-UNTRAINED_ITEMS = 200
-"""An untrained student writes to the token limit on every item; a fifth of the items shows what it can do."""
+UNTRAINED_ITEMS = 60
+"""An untrained student writes to the token limit on every item; these few show what it can do."""
 
 LATENCY_REQUESTS = 200
 FIT_SHARDS = 2
@@ -40,18 +39,6 @@ class Evaluated(Record):
 def _run(context: Context, args: Evaluate) -> Evaluated:
     attempt = context.state.attempts[-1]
     split = _split(context.state, args)
-    untrained = context.step_folder / "untrained"
-    build = TrainJob(
-        skill=context.brief.skill,
-        task=context.brief.task,
-        student=shape_named(attempt.candidate.student),
-        target="rationale",
-        shards=(),
-        tokens=0,
-        seed=context.settings.seed,
-    )
-    building = JobRequest(module="stratos.tools.training", job=build, folder=untrained, threads=1)
-    run(context.executor, building, context.emit)
     assert context.state.data is not None
     job = EvaluateJob(
         skill=context.brief.skill,
@@ -61,7 +48,11 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
         models=(
             NamedModel(name="student", folder=trained_model(context.run_folder, attempt.job_folder)),
             NamedModel(name=ANSWERS_ONLY, folder=trained_model(context.run_folder, attempt.control_folder)),
-            NamedModel(name=UNTRAINED, folder=untrained / "model", items=min(UNTRAINED_ITEMS, split.n)),
+            NamedModel(
+                name=UNTRAINED,
+                folder=untrained_model(context.run_folder, attempt.job_folder),
+                items=min(UNTRAINED_ITEMS, split.n),
+            ),
         ),
         fit_shards=tuple(context.run_folder / shard for shard in context.state.data.shards[:FIT_SHARDS]),
         latency_requests=min(LATENCY_REQUESTS, split.n),

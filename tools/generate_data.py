@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from ..state.brief import Record
+from ..state.errors import ToolFailed
 from ..state.run import Data, RunState, Split
 from .base import Context, Cost, Tool
 from .costs import GENERATION_MINUTES, generation_usd
@@ -44,13 +45,15 @@ def _run(context: Context, args: GenerateData) -> Data:
     result: dict[str, Any] = run(context.executor, request, context.emit)
     names: list[str] = result.pop("shards")
     splits: list[dict[str, Any]] = result.pop("splits")
-    return Data(
-        shards=tuple(str(Path(DATA_FOLDER, name)) for name in names),
-        splits=tuple(
-            Split.model_validate({**split, "path": str(Path(DATA_FOLDER, split["path"]))}) for split in splits
-        ),
-        **result,
-    )
+    held_out = tuple(Split.model_validate({**split, "path": str(Path(DATA_FOLDER, split["path"]))}) for split in splits)
+    _check_seals(context.state.data, held_out)
+    return Data(shards=tuple(str(Path(DATA_FOLDER, name)) for name in names), splits=held_out, **result)
+
+
+def _check_seals(before: Data | None, now: tuple[Split, ...]) -> None:
+    """Raises ToolFailed when a held-out split is no longer the file that was sealed."""
+    if before is not None and (changed := sorted({split.name for split in set(now) ^ set(before.splits)})):
+        raise ToolFailed(f"held-out splits changed after they were sealed: {', '.join(changed)}")
 
 
 def _estimate(context: Context, args: GenerateData) -> Cost:

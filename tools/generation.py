@@ -22,6 +22,9 @@ from ..skills.protocol import Example
 from .jobs import Job, main, progress, write_atomic
 
 SHARD_EXAMPLES = 2048
+HELD_OUT_FILE = "held-out.canonical.json"
+"""Canonical forms of all held-out items."""
+
 HELD_OUT_BLOCK = 2_000_000
 """First block number of held-out examples, far above any training block."""
 
@@ -105,13 +108,25 @@ def _text(examples: Sequence[Example]) -> str:
 
 
 def _held_out(job: GenerateJob) -> list[dict[str, object]]:
-    """Writes each missing split: verified examples, all different under the symmetries, within and between splits."""
+    """The splits, made when they are missing: verified examples, all different under the symmetries."""
+    complete = job.data_folder / HELD_OUT_FILE  # written last
+    if not complete.exists():
+        _make_held_out(job, complete)
+    return [_described(job, name) for name in job.splits]
+
+
+def _described(job: GenerateJob, name: str) -> dict[str, object]:
+    path = job.data_folder / f"{name}.jsonl"
+    with path.open("rb") as lines:
+        count = sum(1 for _ in lines)
+    return {"name": name, "path": path.name, "n": count, "sha256": file_sha256(path)}
+
+
+def _make_held_out(job: GenerateJob, complete: Path) -> None:
     skill = load_skill(job.skill)
     seen: set[str] = set()
-    described: list[dict[str, object]] = []
     block = HELD_OUT_BLOCK
     for name in job.splits:
-        path = job.data_folder / f"{name}.jsonl"
         chosen: list[Example] = []
         # A bounded number of blocks: a task with too few different items must end in an error, not in a loop.
         for _ in range(20):
@@ -125,16 +140,13 @@ def _held_out(job: GenerateJob) -> list[dict[str, object]]:
                 break
         else:
             raise ValueError(f"task {job.task!r} has only {len(chosen)} different items for split {name!r}")
-        if not path.exists():
-            write_atomic(path, _text(chosen))
-        described.append({"name": name, "path": path.name, "n": len(chosen), "sha256": file_sha256(path)})
-    write_atomic(job.data_folder / "held-out.canonical.json", json.dumps(sorted(seen)))
-    return described
+        write_atomic(job.data_folder / f"{name}.jsonl", _text(chosen))
+    write_atomic(complete, json.dumps(sorted(seen)))
 
 
 def _make_blocks(job: GenerateJob, blocks: Sequence[int]) -> None:
     skill = load_skill(job.skill)
-    held_out = set(json.loads((job.data_folder / "held-out.canonical.json").read_text(encoding="utf-8")))
+    held_out = set(json.loads((job.data_folder / HELD_OUT_FILE).read_text(encoding="utf-8")))
     for block in blocks:
         examples = _verified(job, block, SHARD_EXAMPLES)
         kept = [example for example in examples if skill.canonical(job.task, example.prompt) not in held_out]

@@ -40,7 +40,7 @@ class TrainJob(Job):
     student: StudentShape
     target: Literal["rationale", "answer_only"]
     shards: tuple[Path, ...]
-    tokens: int = Field(ge=0, description="0 builds the student and saves it untrained")
+    tokens: int = Field(gt=0)
     seed: int
     threads: int = Field(default=1, gt=0)
     batch_tokens: int = Field(

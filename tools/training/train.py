@@ -18,7 +18,9 @@ from .optimiser import MuonWithAdamW
 from .students import SPECIAL_TOKENS, TrainJob
 from .tokenizer import build_tokenizer
 
-MODEL_FOLDER = "model"
+MODEL_FOLDER, UNTRAINED_FOLDER = "model", "untrained"
+"""Where a job leaves its student, and the same student as it was before the first step: a control."""
+
 REPORT_EVERY_S = 0.5
 CLIP = 1.0
 
@@ -30,8 +32,9 @@ def train(job: TrainJob, folder: Path) -> dict[str, object]:
     torch.set_num_threads(job.threads)
     torch.manual_seed(job.seed)
     run = _Training(job, folder)
-    stopped_by = run.learn() if job.tokens else "untrained"
-    run.export()
+    run.export(UNTRAINED_FOLDER)
+    stopped_by = run.learn()
+    run.export(MODEL_FOLDER)
     return {
         "model": str(folder / MODEL_FOLDER),
         "parameters": sum(weight.numel() for weight in run.model.parameters()),
@@ -139,10 +142,9 @@ class _Training:
         progress(self.tokens, self.job.tokens, "tokens", loss=round(self.loss, 4))
         return stopped_by
 
-    def export(self) -> None:
+    def export(self, name: str) -> None:
         """Saves model and tokenizer in Hugging Face format, readable by a server under another user."""
-        self.model.eval()
-        target = self.folder / MODEL_FOLDER
+        target = self.folder / name
         self.model.save_pretrained(target)
         self.tokenizer.save_pretrained(target)
         for path in target.glob("*.safetensors"):

@@ -123,9 +123,20 @@ def test_a_loss_that_is_no_number_ends_the_job(shard: Path, tmp_path: Path) -> N
         trained(shard, tmp_path / "a", learning_rate_rest=1e30, learning_rate_matrices=1e30, warm_up_tokens=0)
 
 
-def test_without_tokens_the_untrained_student_is_saved(shard: Path, tmp_path: Path) -> None:
-    result = trained(shard, tmp_path / "a", tokens=0, shards=())
-    assert result["stopped_by"] == "untrained"
+def test_the_student_as_it_was_before_the_first_step_is_kept_as_a_control(shard: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    trained(shard, tmp_path / "a")
+    trained(shard, tmp_path / "b", continue_from=tmp_path / "a", tokens=20_000)
+    before, after = (load_file(tmp_path / "a" / name / "model.safetensors") for name in ("untrained", "model"))
+    lengthened = load_file(tmp_path / "b" / "untrained" / "model.safetensors")
+    name = "model.embed_tokens.weight"
+    assert not torch.equal(before[name], after[name])
+    assert torch.equal(before[name], lengthened[name])
+
+
+def test_a_server_under_another_user_can_read_the_model(shard: Path, tmp_path: Path) -> None:
+    trained(shard, tmp_path / "a")
     assert (tmp_path / "a" / "model" / "model.safetensors").stat().st_mode & 0o777 == 0o644
 
 
@@ -143,6 +154,6 @@ def test_the_saved_folder_loads_as_any_hugging_face_model(shard: Path, tmp_path:
 
 
 def test_parameters_are_predicted_exactly(shard: Path, tmp_path: Path) -> None:
-    result = trained(shard, tmp_path / "a", tokens=0, shards=())
+    result = trained(shard, tmp_path / "a", tokens=1_500)
     vocabulary = len(load("mahjong").vocabulary) + 5
     assert result["parameters"] == TINY.parameters(vocabulary)
