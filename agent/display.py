@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ..state.evidence import Evaluation, Interval, Score
-from ..state.plan import Candidate, Prediction
 from ..state.run import RunState
 from ..tools.base import Event
+from .front_table import band, front_table
 
 SPARKS = "▁▂▃▄▅▆▇█"
-FRONT_ROWS = 8
+OFFER_ROWS = 8
 CURVE_WIDTH = 48
 
 
@@ -32,14 +32,6 @@ def sparkline(values: Sequence[float], width: int = CURVE_WIDTH) -> str:
 def share(interval: Interval) -> str:
     """A share with its 95 % interval."""
     return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
-
-
-def band(prediction: Prediction | None, scale: float = 1.0, unit: str = "") -> str:
-    """A prediction with its 80 % band."""
-    if prediction is None:
-        return "unknown"
-    low, value, high = (scale * figure for figure in (prediction.low, prediction.value, prediction.high))
-    return f"{value:.3g}{unit} ({low:.3g}–{high:.3g})"
 
 
 class RichDisplay:
@@ -141,7 +133,7 @@ class RichDisplay:
         table = Table(box=None, pad_edge=False)
         for column in ("server", "accelerator", "$/hour", "priced", "can run here"):
             table.add_column(column, justify="right" if column == "$/hour" else "left")
-        for offer in (run.offers or ())[:FRONT_ROWS]:
+        for offer in (run.offers or ())[:OFFER_ROWS]:
             accelerator = f"{offer.accelerator_count} x {offer.accelerator}" if offer.accelerator else "CPU"
             runs = "yes" if offer.executable else "no executor"
             table.add_row(
@@ -172,20 +164,8 @@ class RichDisplay:
     def _show_solve_pareto(self, run: RunState) -> None:
         choice = run.choice
         assert choice is not None
-        chosen = choice.plan.candidate.id if choice.plan else None
         self._title("Front and plan" if not run.attempts else "New plan")
-        table = Table(
-            box=None,
-            pad_edge=False,
-            title=f"{len(choice.front)} of {choice.candidates:,} candidates are beaten by no other",
-            title_justify="left",
-            title_style="dim",
-        )
-        for column in ("", "server", "student", "tokens", "exact (80 % band)", "p95 ms", "minutes", "$"):
-            table.add_column(column)
-        for candidate in _rows_to_show(choice.front, chosen, choice.plan.candidate if choice.plan else None):
-            table.add_row(*_candidate_cells(candidate, chosen))
-        self._console.print(table)
+        self._console.print(front_table(choice))
         style = "bold green" if choice.plan else "bold red"
         self._console.print(Text(f"plan: {choice.reason}" if choice.plan else f"no plan: {choice.reason}", style=style))
         if choice.plan:
@@ -292,29 +272,6 @@ class _Rate(TextColumn):
     def render(self, task: object) -> Text:
         speed = getattr(task, "finished_speed", None) or getattr(task, "speed", None)
         return Text(f"{speed:,.0f}/s" if speed else "", style="magenta")
-
-
-def _rows_to_show(front: Sequence[Candidate], chosen: str | None, plan: Candidate | None) -> list[Candidate]:
-    """The chosen row and its neighbours: what can run here first, then the rest, cheapest first."""
-    ordered = sorted(front, key=lambda one: (one.id != chosen, not one.executable, one.usd.value, one.hours.value))
-    if plan is not None and all(one.id != chosen for one in ordered):
-        ordered.insert(0, plan)
-    return ordered[:FRONT_ROWS]
-
-
-def _candidate_cells(candidate: Candidate, chosen: str | None) -> tuple[str, ...]:
-    accuracy = candidate.accuracy
-    exact = f"{accuracy.value:.1%} ({accuracy.low:.1%}–{accuracy.high:.1%})" if accuracy else "unknown"
-    return (
-        "→" if candidate.id == chosen else "",
-        candidate.offer_id if candidate.executable else f"[dim]{candidate.offer_id}",
-        candidate.student,
-        f"{candidate.train_tokens / 1e6:g}M",
-        exact,
-        band(candidate.latency_p95_ms),
-        band(candidate.hours, 60),
-        band(candidate.usd),
-    )
 
 
 def _score_table(evaluation: Evaluation) -> Table:

@@ -98,7 +98,8 @@ class AccuracyModel:
         own = len(self._own)
         shifts = [_log_odds(point) - fit.log_odds(point.parameters, point.tokens) for point in self._own]
         centre = fit.log_odds(parameters, tokens) + sum(shifts) / (own + SHIPPED_WEIGHT)
-        spread = fit.spread * math.sqrt(1 + 1 / fit.points) / math.sqrt(1 + own)
+        # Attempts tell the level; how far a single result strays from its curve stays as it is.
+        spread = fit.spread * math.sqrt(1 + 1 / fit.points)
         source = f"{fit.points} measured points" + (f" and {own} of this run" if own else "")
         return _prediction(centre, spread, source)
 

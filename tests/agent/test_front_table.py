@@ -1,0 +1,38 @@
+"""What of a front is shown: the plan among its neighbours, and what would be as accurate on another server."""
+
+from stratos.agent.front_table import ROWS, band, rows_to_show
+from stratos.state.plan import Candidate
+
+from ..building import candidate, prediction
+
+
+def priced(usd: float, accuracy: float = 0.9, *, executable: bool = True) -> Candidate:
+    return candidate(
+        id=f"{usd}|{accuracy}|{executable}",
+        usd=prediction(usd),
+        accuracy=prediction(accuracy),
+        executable=executable,
+    )
+
+
+def test_the_plan_stands_between_its_neighbours_by_price_then_come_rivals_elsewhere() -> None:
+    here = [priced(usd) for usd in range(1, 9)]
+    worse, rival = priced(0.5, 0.8, executable=False), priced(20, 0.95, executable=False)
+    shown = rows_to_show([rival, *reversed(here), worse], here[4])
+    assert shown == [*here[1:8], rival]
+
+
+def test_a_plan_that_the_front_does_not_hold_is_shown_all_the_same() -> None:
+    plan = priced(2.5)
+    assert rows_to_show([priced(2), priced(3)], plan) == [priced(2), plan, priced(3)]
+
+
+def test_without_a_plan_what_can_run_here_comes_first_and_the_table_stays_short() -> None:
+    shown = rows_to_show([priced(usd, executable=usd > 5) for usd in range(1, 20)], None)
+    assert len(shown) == ROWS
+    assert all(one.executable for one in shown)
+
+
+def test_a_band_says_what_is_unknown() -> None:
+    assert band(None) == "unknown"
+    assert band(prediction(0.1), 60) == "6 (3–12)"
