@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 from stratos.agent import session
+from stratos.skills import load
 from stratos.state.journal import Journal
 from stratos.state.workspace import Workspace
 from stratos.tools.generation import file_sha256
@@ -151,4 +152,6 @@ def test_replaying_needs_no_torch(workspace: Workspace, left_alone: str) -> None
 def test_one_server_is_left_and_it_answers(workspace: Workspace, killed: tuple[str, dict[str, int]]) -> None:
     (deployment,) = deployments.listing(workspace.path)
     assert (deployment.status, deployment.run_id) == ("ready", killed[0])
-    assert "=" in deployments.ask(workspace.path, deployment.name, "win 1m 1m 1m 2m 2m 2m 3m 3m 3m 4p 5p 6p 7z 7z")
+    answer = deployments.ask(workspace.path, deployment.name, "win 1m 1m 1m 2m 2m 2m 3m 3m 3m 4p 5p 6p 7z 7z")
+    assert answer
+    assert set(answer.split()) <= set(load("mahjong").vocabulary)  # right or wrong: it was trained for seconds
