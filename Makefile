@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 REQUEST ?= A small model that tells whether 14 mahjong tiles are a winning hand, with the decomposition: at least 95 % exact, p95 under 200 ms, at most $$1
 
-.PHONY: setup setup-dev demo check test test-slow evals constraints clean
+.PHONY: setup setup-dev demo check test test-slow evals results constraints clean FORCE
 
 setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev
@@ -43,10 +43,22 @@ test: check
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow
 
-evals: setup-dev
-	$(BIN)/python -m stratos.evals.mahjong --quick
-	$(BIN)/python -m stratos.evals.speed --quick
-	$(BIN)/python -m stratos.evals.reliability --quick
+EVALS := mahjong speed reliability
+DOCUMENTS := $(EVALS:%=build/evals/%.json)
+
+# The quick evals, a document each, and their table. `make results` puts the table into README.
+evals: $(DOCUMENTS)
+	$(BIN)/python -m stratos.evals.results $^
+
+results: $(DOCUMENTS)
+	$(BIN)/python -m stratos.evals.results --write $^
+
+build/evals/%.json: setup-dev FORCE
+	mkdir -p $(@D)
+	$(BIN)/python -m stratos.evals.$* --quick --json > $@
+
+FORCE:
+.DELETE_ON_ERROR:
 
 constraints: setup-dev
 	{ echo "# Versions that were installed and tested together (Python 3.11, Linux, CPU). Written by \`make constraints\`."; \

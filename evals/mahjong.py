@@ -157,11 +157,11 @@ def main() -> None:
     )
     report = Report(eval="mahjong", seed=options.seed, quick=options.quick)
     if options.quick:
-        report.left_out = "waits and discard, the 0.8M student, training beyond 0.6M tokens"
+        report.left_out = "waits and discard, the 0.8M student, training beyond 1.2M tokens"
     tasks = options.tasks or (["win"] if options.quick else ["win", "waits", "discard"])
     shapes = options.students or (["scratch-0.35M"] if options.quick else ["scratch-0.35M", "scratch-0.8M"])
     lengths = tuple(
-        options.tokens or ((300_000, 600_000) if options.quick else (600_000, 1_200_000, 2_400_000, 4_800_000))
+        options.tokens or ((600_000, 1_200_000) if options.quick else (600_000, 1_200_000, 2_400_000, 4_800_000))
     )
     with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
         for task in tasks:

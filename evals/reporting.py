@@ -69,10 +69,15 @@ class Report:
             print(f"  left out: {self.left_out.removeprefix('; ')}")
 
 
+def figure(value: float) -> str:
+    """Three digits that tell something; thousands whole."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def _line(claim: Claim) -> str:
-    interval = f" [{claim.interval[0]:.4g}, {claim.interval[1]:.4g}]" if claim.interval else ""
+    interval = f" [{figure(claim.interval[0])}, {figure(claim.interval[1])}]" if claim.interval else ""
     verdict = {True: "met", False: "MISSED", None: "no goal"}[claim.met]
-    return f"{claim.name:<58} {claim.value:.4g} {claim.unit}{interval} (n={claim.n}; goal {claim.goal}: {verdict})"
+    return f"{claim.name:<58} {figure(claim.value)} {claim.unit}{interval} (n={claim.n}; goal {claim.goal}: {verdict})"
 
 
 def machine() -> str:

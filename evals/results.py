@@ -1,39 +1,51 @@
-"""Writes README's results table from the evals' JSON documents: `python -m stratos.evals.results FILE...`."""
+"""The evals' documents as one table: `python -m stratos.evals.results [--write] FILE...` prints it, or puts it into README."""
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from .reporting import ROOT
+from .reporting import ROOT, figure
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
 def table(documents: list[dict[str, Any]]) -> str:
-    """One Markdown row a claim."""
+    """One Markdown row a claim, and where the figures come from."""
     lines = ["| eval | what | measured | goal |", "| --- | --- | --- | --- |"]
     for document in documents:
         for claim in document["claims"]:
             interval = claim["interval"]
-            shown = f" [{interval[0]:.3g}, {interval[1]:.3g}]" if interval else ""
+            shown = f" [{figure(interval[0])}, {figure(interval[1])}]" if interval else ""
             verdict = {True: "met", False: "**missed**", None: "no goal"}[claim["met"]]
             goal = verdict if claim["met"] is None else f"{claim['goal']}: {verdict}"
-            measured = f"{claim['value']:.3g} {claim['unit']}{shown}, n={claim['n']}"
+            measured = f"{figure(claim['value'])} {claim['unit']}{shown}, n={claim['n']:,}"
             lines.append(f"| {document['eval']} | {claim['name']} | {measured} | {goal} |")
     runs = "; ".join(
-        f"{one['eval']}: commit {one['commit']}, {one['machine']}, {one['seconds']:.0f} s" for one in documents
+        f"{one['eval']}: seed {one['seed']}, commit {one['commit']}, {one['machine']}, {one['seconds']:.0f} s"
+        for one in documents
     )
     return "\n".join([*lines, "", f"Printed by the evals ({runs})."])
 
 
-def main() -> None:
-    """Replaces what stands between the README's two markers."""
-    documents = [json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]]
-    readme = ROOT / "README.md"
+def write(text: str, readme: Path) -> None:
+    """Puts a table between the README's two markers."""
     before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{table(documents)}\n{END}{after}", encoding="utf-8")
+    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    """Reads the documents named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--write", action="store_true", help="put the table into README.md instead of printing it")
+    options = parser.parse_args()
+    text = table([json.loads(path.read_text(encoding="utf-8")) for path in options.files])
+    if options.write:
+        write(text, ROOT / "README.md")
+    else:
+        print(text)
 
 
 if __name__ == "__main__":

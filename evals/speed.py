@@ -157,14 +157,14 @@ def main() -> None:
     options = arguments(__doc__ or "")
     report = Report(eval="speed", seed=options.seed, quick=options.quick)
     if options.quick:
-        report.left_out = "repetitions: 5 instead of 11 runs of the programs, 2,000 instead of 10,000 examples"
-    count = 2000 if options.quick else 10_000
+        report.left_out = "repetitions: 5 instead of 11 runs of the programs, 5,000 instead of 10,000 examples"
+    count = 5000 if options.quick else 10_000
     for task in ("win", "waits", "discard"):
-        rate = verified_per_second(task, options.seed, count if task != "discard" else 1000)
-        goal = "none" if task == "discard" else f">= {EXAMPLES_PER_SECOND_GOAL}"
-        met = None if task == "discard" else rate >= EXAMPLES_PER_SECOND_GOAL
+        rate = verified_per_second(task, options.seed, count)
         name = f"{task}: examples made, verified and canonical per CPU-second"
-        report.add(Claim(name=name, value=rate, unit="1/s", n=count if task != "discard" else 1000, goal=goal, met=met))
+        goal = f">= {EXAMPLES_PER_SECOND_GOAL}"
+        met = rate >= EXAMPLES_PER_SECOND_GOAL
+        report.add(Claim(name=name, value=rate, unit="1/s", n=count, goal=goal, met=met))
     with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
         measure_agent(report, Path(scratch), 5 if options.quick else 11)
         measure_training(report, Path(scratch))
