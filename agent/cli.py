@@ -40,6 +40,17 @@ MaxUsd = Annotated[float | None, typer.Option(min=0, help="All the money of the 
 MaxMinutes = Annotated[float | None, typer.Option(min=0.1, help="All the time of the run, minutes.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of data, weights and order.")]
 LocalPrice = Annotated[float, typer.Option(min=0, help="What an hour of this machine costs you, US dollars.")]
+PlannerName = Annotated[
+    str,
+    typer.Option(
+        envvar="STRATOS_PLANNER",
+        help="Who plans: rules, or openai:MODEL at OPENAI_BASE_URL (OpenAI's own unless set) with OPENAI_API_KEY.",
+    ),
+]
+PlannerPrice = Annotated[
+    tuple[float, float],
+    typer.Option(metavar="IN OUT", help="What a million tokens of the planner cost, US dollars; counts as spent."),
+]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `stratos runs` lists them.")]
 
 
@@ -56,7 +67,8 @@ def run(
     ] = False,
     max_usd: MaxUsd = None,
     max_minutes: MaxMinutes = None,
-    planner: Annotated[str, typer.Option(help="Who plans: rules.")] = "rules",
+    planner: PlannerName = "rules",
+    planner_price: PlannerPrice = (0.0, 0.0),
     workspace: At = None,
     seed: Seed = 0,
     no_deploy: Annotated[bool, typer.Option("--no-deploy", help="Stop after the verdict; serve nothing.")] = False,
@@ -71,7 +83,13 @@ def run(
         max_usd=max_usd,
         max_minutes=max_minutes,
         approved=yes,
-        settings={"planner": planner, "seed": seed, "deploy": not no_deploy, "local_usd_per_hour": local_usd_per_hour},
+        settings={
+            "planner": planner,
+            "planner_usd_per_million": planner_price,
+            "seed": seed,
+            "deploy": not no_deploy,
+            "local_usd_per_hour": local_usd_per_hour,
+        },
     )
 
 
@@ -80,6 +98,8 @@ def plan(
     request: Request,
     max_usd: MaxUsd = None,
     max_minutes: MaxMinutes = None,
+    planner: PlannerName = "rules",
+    planner_price: PlannerPrice = (0.0, 0.0),
     workspace: At = None,
     seed: Seed = 0,
     local_usd_per_hour: LocalPrice = 0.0,
@@ -93,7 +113,13 @@ def plan(
         max_usd=max_usd,
         max_minutes=max_minutes,
         approved=False,
-        settings={"seed": seed, "plan_only": True, "local_usd_per_hour": local_usd_per_hour},
+        settings={
+            "planner": planner,
+            "planner_usd_per_million": planner_price,
+            "seed": seed,
+            "plan_only": True,
+            "local_usd_per_hour": local_usd_per_hour,
+        },
     )
 
 

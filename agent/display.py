@@ -12,6 +12,7 @@ from ..state.evidence import Evaluation, Interval, Score
 from ..state.run import RunState
 from ..tools.base import Event
 from .front_table import band, front_table
+from .planners import Decision
 
 SPARKS = "▁▂▃▄▅▆▇█"
 OFFER_ROWS = 8
@@ -231,6 +232,13 @@ class RichDisplay:
         self._console.print(f"{deployment.name} at {deployment.base_url} ({deployment.engine})")
         right = "the verifier agrees" if deployment.verified else "[red]the verifier does not agree[/red]"
         self._console.print(f"  asked    {deployment.question}\n  answered {deployment.answer}   ({right})")
+
+    def _show_plan(self, run: RunState, *, decision: Decision) -> None:
+        for correction in decision.corrections:
+            self._console.print(Text(f"{decision.by}: an answer was not usable: {correction}", style="yellow"))
+
+    def _show_take_over(self, run: RunState, *, problem: str) -> None:
+        self._console.print(Text(f"the planner gave up: {problem}; the rules plan from here on", style="yellow"))
 
     def _show_refused(self, run: RunState, *, call: str) -> None:
         self._console.print(Text(f"guard: {call} refused: {run.last_problem}", style="yellow"))

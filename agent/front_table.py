@@ -22,7 +22,7 @@ def front_table(choice: Choice) -> Table:
         title_style="dim",
     )
     for column in ("", "server", "student", "tokens", "exact (80 % band)", "p95 ms", "minutes", "$"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
     for candidate in rows_to_show(choice.front, chosen):
         table.add_row(*_cells(candidate, chosen))
     return table

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypedDict
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -22,15 +20,17 @@ from ..state.brief import Brief
 from ..state.errors import Correctable, RequestError
 from ..state.evidence import Entry, OutcomeStatus, Verdict
 from ..state.journal import Recorder
-from ..state.run import RunState
+from ..state.run import ProposedCall, RunState
 from ..state.workspace import Workspace
 from ..tools.base import Context, Event, Settings, Tool
 from ..tools.costs import plan_usd
 from ..tools.executor import Executor
+from .chat_planner import FINISH, decide
 from .digest import digest
 from .guard import Ruling, call_text, rule
 from .intake import read_request
 from .judge import judge
+from .planners import RULES, Decision, Planner, rules_planner
 from .report import outcome
 
 MAX_CORRECTIONS = 5
@@ -58,7 +58,7 @@ class RunContext:
     recorder: Recorder
     settings: Settings
     tools: Mapping[str, Tool[Any, Any]]
-    planner: BaseChatModel
+    planner: Planner
     workspace: Workspace
     executor: Executor
     shown: Shown
@@ -69,7 +69,7 @@ class GraphState(TypedDict):
     """What flows between nodes."""
 
     run: RunState
-    call: dict[str, Any]
+    call: ProposedCall | None
 
 
 def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "report"]]:
@@ -93,36 +93,63 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
     return Command(goto="plan", update={"run": run})
 
 
-def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["act", "report"]]:
-    """Asks the planner for the next call."""
+def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "act", "report"]]:
+    """Asks the planner for the next call; what it asked for beside an earlier one comes first."""
     context, run = runtime.context, state["run"]
+    if run.pending:
+        call, *rest = run.pending
+        return Command(goto="act", update={"run": run.model_copy(update={"pending": tuple(rest)}), "call": call})
+    planner = context.planner if run.planner == context.planner.name else rules_planner()
     if run.corrections >= MAX_CORRECTIONS:
-        return _end(run, "failed", f"the planner was corrected {run.corrections} times in a row: {run.last_problem}")
+        problem = f"{run.corrections} of its calls in a row were refused, the last because {run.last_problem}"
+        return _take_over(context, run, problem) if not planner.pure else _end(run, "failed", problem)
     seen = digest(run)
+    found, replayed = _take(
+        context,
+        "plan",
+        seen.model_dump(mode="json"),
+        lambda: decide(planner, seen, context.tools).model_dump(mode="json"),
+        kind="decision" if planner.pure else "effect",
+    )
+    decision = Decision.model_validate(found)
+    run = _paid(run, decision)
+    if decision.call is None:
+        return _take_over(context, run, decision.gave_up)
+    context.shown.step("plan", run, replayed=replayed, decision=decision)
+    if decision.call.name == FINISH:
+        return _end(run, "missed" if run.attempts else "infeasible", str(decision.call.args["reason"]))
+    return Command(goto="act", update={"run": run.model_copy(update={"pending": decision.also}), "call": decision.call})
 
-    def ask() -> dict[str, Any]:
-        reply = context.planner.invoke([HumanMessage(seen.model_dump_json())])
-        assert isinstance(reply, AIMessage)
-        call = reply.tool_calls[0]
-        return {"name": call["name"], "args": call["args"], "why": str(reply.content)}
 
-    call, _ = _take(context, "plan", seen.model_dump(mode="json"), ask, kind="decision")
-    if call["name"] == "finish":
-        return _end(run, call["args"]["status"], call["args"]["reason"])
-    return Command(goto="act", update={"call": call})
+def _paid(run: RunState, decision: Decision) -> RunState:
+    """The run with the planner's own tokens on its bill."""
+    if decision.usd <= 0:
+        return run
+    tokens = f"{decision.input_tokens:,} tokens in, {decision.output_tokens:,} out"
+    entry = Entry(step="planner", reserved_usd=decision.usd, settled_usd=decision.usd, basis=tokens)
+    return run.model_copy(update={"bill": (*run.bill, entry)})
+
+
+def _take_over(context: RunContext, run: RunState, problem: str) -> Command[Any]:
+    """The rules plan from here on, from the same state."""
+    changes = {"planner": RULES, "pending": (), "corrections": 0, "last_problem": "", "last_call": ""}
+    run = run.model_copy(update=changes)
+    context.shown.step("take_over", run, replayed=not context.recorder.replayed_all, problem=problem)
+    return Command(goto="plan", update={"run": run})
 
 
 def act(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "approve", "judge", "report"]]:
     """Has the guard rule on the call, runs the tool, settles what it cost."""
     context, run, call = runtime.context, state["run"], state["call"]
-    run, problem = _call(context, run, call["name"], call["args"])
+    assert call is not None
+    run, problem = _call(context, run, call.name, call.args)
     if problem:
         return Command(goto="plan", update={"run": run})
     if context.settings.plan_only and run.has_plan:
         return _end(run, "planned", run.known_plan.reason)
-    if call["name"] == "solve_pareto" and _to_approve(context, run) > 0:
+    if call.name == "solve_pareto" and _to_approve(context, run) > 0:
         return Command(goto="approve", update={"run": run})
-    return Command(goto="judge" if call["name"] == "evaluate" else "plan", update={"run": run})
+    return Command(goto="judge" if call.name == "evaluate" else "plan", update={"run": run})
 
 
 def approve(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "report"]]:
@@ -264,7 +291,7 @@ def _call(context: RunContext, run: RunState, name: str, arguments: Mapping[str,
 
 def _refused(context: RunContext, run: RunState, name: str, problem: str, replayed: bool) -> RunState:
     """The state of a run whose planner is told what was wrong with its call."""
-    run = run.model_copy(update={"last_problem": problem, "corrections": run.corrections + 1})
+    run = run.model_copy(update={"last_problem": problem, "corrections": run.corrections + 1, "pending": ()})
     context.shown.step("refused", run, replayed=replayed, call=name)
     return run
 

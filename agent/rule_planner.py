@@ -44,9 +44,8 @@ class RulePlanner(BaseChatModel):
 
 def next_call(state: Digest) -> tuple[str, dict[str, Any], str]:
     """Tool, arguments and the reason in one sentence."""
-    ended = "missed" if state.attempts else "infeasible"
     if state.problem:
-        return "finish", {"status": ended, "reason": state.problem}, "what comes next was refused and there is no other"
+        return "finish", {"reason": state.problem}, "what comes next was refused and there is no other"
     match state.phase:
         case "look_up_prices":
             limits = state.brief.limits
@@ -68,4 +67,4 @@ def next_call(state: Digest) -> tuple[str, dict[str, Any], str]:
         case "sealed":
             return "evaluate", {"split": "sealed"}, "the targets are met in development; the sealed split decides"
         case "end":
-            return "finish", {"status": ended, "reason": state.plan_reason}, "no candidate left can meet the targets"
+            return "finish", {"reason": state.plan_reason}, "no candidate left can meet the targets"

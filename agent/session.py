@@ -10,15 +10,15 @@ from typing import Any
 
 from .. import VERSION
 from ..state.brief import Brief
-from ..state.errors import ApprovalNeeded, Divergence, JournalError, NotAvailable
+from ..state.errors import ApprovalNeeded, Divergence, JournalError
 from ..state.evidence import Outcome
-from ..state.journal import Journal, Recorder, ReplayEnd
+from ..state.journal import Journal, Mode, Recorder, ReplayEnd
 from ..state.run import RunState
 from ..state.workspace import Workspace
 from ..tools.base import Event, Settings
 from ..tools.executor import Executor, LocalExecutor
+from .planners import Planner, check_planner, planner_for, recorded_planner
 
-PLANNERS = ("rules",)
 EXIT_CODES = {"planned": 0, "met": 0, "failed": 1, "refused": 2, "missed": 3, "infeasible": 4, "cancelled": 130}
 
 Approver = Callable[[dict[str, Any]], bool]
@@ -43,12 +43,6 @@ def nobody(question: dict[str, Any]) -> bool:
     )
 
 
-def check_planner(name: str) -> None:
-    """Raises NotAvailable for a planner this version does not have."""
-    if name not in PLANNERS:
-        raise NotAvailable(f"planner {name!r} is not available; valid: {', '.join(PLANNERS)}")
-
-
 def start(
     request: str,
     *,
@@ -58,10 +52,17 @@ def start(
     shown: Any = None,
     approver: Approver = nobody,
     executor: Executor | None = None,
+    planner: Planner | None = None,
     on_start: Callable[[str], None] = lambda run_id: None,
 ) -> Outcome:
-    """Runs a request to its outcome. Raises StratosError when it cannot go on; `resume` then continues it."""
-    check_planner(settings.planner)
+    """Runs a request to its outcome. Raises StratosError when it cannot go on; `resume` then continues it.
+
+    `planner` takes the place of the one that the settings name: any chat model of LangChain's.
+    """
+    if planner is None:
+        check_planner(settings.planner)
+    else:
+        settings = settings.model_copy(update={"planner": planner.name})
     journal = Journal(workspace)
     run_id = workspace.new_run_id()
     header = {
@@ -73,7 +74,7 @@ def start(
     }
     journal.begin(run_id, header)
     on_start(run_id)
-    return _drive(journal, run_id, shown or Silent(), approver, executor)
+    return _drive(journal, run_id, shown or Silent(), approver, executor, planner)
 
 
 def resume(
@@ -83,9 +84,10 @@ def resume(
     shown: Any = None,
     approver: Approver = nobody,
     executor: Executor | None = None,
+    planner: Planner | None = None,
 ) -> Outcome:
     """Continues a run where its record ends; a finished run gives its outcome again."""
-    return _drive(Journal(workspace), run_id, shown or Silent(), approver, executor)
+    return _drive(Journal(workspace), run_id, shown or Silent(), approver, executor, planner)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +111,7 @@ def replay(run_id: str, *, workspace: Workspace, shown: Any = None) -> Replay:
     divergence: dict[str, Any] | None = None
     finished = True
     try:
-        _drive(journal, run_id, shown or Silent(), nobody, None, mode="replay")
+        _drive(journal, run_id, shown or Silent(), nobody, None, None, mode="replay")
     except Divergence as error:
         divergence = {
             "seq": error.seq,
@@ -132,7 +134,13 @@ def replay(run_id: str, *, workspace: Workspace, shown: Any = None) -> Replay:
 
 
 def _drive(
-    journal: Journal, run_id: str, shown: Any, approver: Approver, executor: Executor | None, mode: Any = "live"
+    journal: Journal,
+    run_id: str,
+    shown: Any,
+    approver: Approver,
+    executor: Executor | None,
+    planner: Planner | None,
+    mode: Mode = "live",
 ) -> Outcome:
     """Takes the graph from the start; recorded steps answer at once, the first missing one goes live."""
     from langgraph.errors import GraphRecursionError
@@ -140,15 +148,15 @@ def _drive(
 
     from ..tools.registry import TOOLS
     from .graph import RECURSION_LIMIT, RunContext, build_graph
-    from .rule_planner import RulePlanner
 
     with Recorder(journal, run_id, mode) as recorder:
         header: Any = recorder.header
+        settings = Settings.model_validate(header["settings"])
         context = RunContext(
             recorder=recorder,
-            settings=Settings.model_validate(header["settings"]),
+            settings=settings,
             tools=TOOLS,
-            planner=RulePlanner(),
+            planner=planner or (planner_for(settings) if mode == "live" else recorded_planner(settings)),
             workspace=journal.workspace,
             executor=executor or LocalExecutor(),
             shown=shown,
@@ -156,7 +164,8 @@ def _drive(
         )
         graph = build_graph()
         config: Any = {"configurable": {"thread_id": run_id}, "recursion_limit": RECURSION_LIMIT}
-        given: Any = {"run": RunState(run_id=run_id, request=header["request"]), "call": {}}
+        run = RunState(run_id=run_id, request=header["request"], planner=settings.planner)
+        given: Any = {"run": run, "call": None}
         while True:
             try:
                 state: Any = graph.invoke(given, config, context=context)

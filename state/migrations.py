@@ -1,7 +1,7 @@
 """The journal's file: its schema as numbered migrations, and the one way to open it, briefly and under a lock.
 
 DuckDB lets one process open a file for writing, and DuckDB 2.0 lost acknowledged rows when a reader opened it between
-writers without a lock (shared/STACK.md); so every open here, a reader's too, holds one operating system lock.
+writers without a lock; so every open here, a reader's too, holds one operating system lock.
 """
 
 import os

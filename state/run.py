@@ -1,5 +1,7 @@
 """Where a run stands: everything its steps have established so far, rebuilt from the journal on resume and replay."""
 
+from typing import Any
+
 from pydantic import Field
 
 from .brief import Brief, Record
@@ -81,6 +83,13 @@ class DeploymentFacts(Record):
     verified: bool
 
 
+class ProposedCall(Record):
+    """A tool call as a planner proposed it; nothing of it is checked yet."""
+
+    name: str
+    args: dict[str, Any]
+
+
 class RunState(Record):
     """One run's knowledge. Steps never change it; they return the next one."""
 
@@ -101,6 +110,8 @@ class RunState(Record):
     bill: tuple[Entry, ...] = ()
     deployment: DeploymentFacts | None = None
     outcome: Outcome | None = None
+    planner: str = Field(default="rules", description="who plans now; the rules once another planner gave up")
+    pending: tuple[ProposedCall, ...] = Field(default=(), description="further calls of the planner's last answer")
     last_call: str = Field(default="", description="the call made last, to refuse it when it is repeated")
     corrections: int = 0
     last_problem: str = ""

@@ -55,7 +55,9 @@ def test_the_wheel_holds_what_must_ship(tmp_path: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     shipped = [path for path in tracked() if path.parts[0] in SOURCE or path.parent == Path()]
     wanted = {
-        f"stratos/{path}" for path in shipped if path.suffix in (".py", ".csv", ".typed") or path.name == "SKILL.md"
+        f"stratos/{path}"
+        for path in shipped
+        if path.suffix in (".py", ".csv", ".typed") or path.name == "SKILL.md" or path.parent.name == "prompts"
     }
     assert wanted <= held
 

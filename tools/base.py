@@ -24,6 +24,9 @@ class Settings(Record):
 
     seed: int = 0
     planner: str = "rules"
+    planner_usd_per_million: tuple[float, float] = Field(
+        default=(0.0, 0.0), description="what a million input and output tokens of the planner cost, US dollars"
+    )
     local_usd_per_hour: float = Field(
         default=0.0, ge=0, description="what an hour of this machine costs its owner, US dollars"
     )

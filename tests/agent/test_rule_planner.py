@@ -62,7 +62,7 @@ def test_a_longer_plan_asks_for_more_data_before_training() -> None:
 
 def test_without_a_plan_it_ends_the_run_and_says_why() -> None:
     none = choice().model_copy(update={"plan": None, "reason": "nothing fits"})
-    assert called(state(match=MATCH, choice=none)) == ("finish", {"status": "infeasible", "reason": "nothing fits"})
+    assert called(state(match=MATCH, choice=none)) == ("finish", {"reason": "nothing fits"})
 
 
 def test_a_refused_call_is_not_repeated() -> None:

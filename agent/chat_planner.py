@@ -1,0 +1,188 @@
+"""Asks a planner for the next call until it has one the tools can take: retries its endpoint, corrects its answers, gives up.
+
+It guards form only (a known tool, arguments of the right types, one answer in time and within the money); whether the
+call is in order is the guard's part.
+"""
+
+# pyright: reportUnknownMemberType=false
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from pydantic import Field, ValidationError
+
+from ..state.brief import Record
+from ..state.run import ProposedCall
+from ..tools.base import Tool
+from .digest import Digest
+from .planners import MAX_OUTPUT_TOKENS, Decision, Planner
+
+MAX_ANSWERS = 4
+"""Answers of which none could be used, after which the rules take over."""
+
+PATIENCE_S = 180.0
+"""How long an endpoint that fails is tried again: longer than the two minutes that a restart of a server takes."""
+
+LONGEST_WAIT_S = 30.0
+CHARACTERS_PER_TOKEN = 2.0
+"""assumption, on the safe side, for what a prompt may cost: JSON in English has 3 to 4."""
+
+PROMPT = Path(__file__).with_name("prompts") / "planner.md"
+FINISH = "finish"
+
+
+class Finish(Record):
+    """Ends the run: no candidate is left that could meet the brief. Allowed only in the phase "end"."""
+
+    reason: str = Field(description="why, with its figures")
+
+
+def decide(
+    planner: Planner,
+    seen: Digest,
+    tools: Mapping[str, Tool[Any, Any]],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    patience_s: float = PATIENCE_S,
+) -> Decision:
+    """The planner's next call, or why it gave up; never raises for what an endpoint or a model does."""
+    messages: list[BaseMessage] = [
+        SystemMessage(PROMPT.read_text(encoding="utf-8")),
+        HumanMessage(seen.model_dump_json()),
+    ]
+    model: Any = planner.model.bind_tools(list(_schemas(tools)))
+    corrections: list[str] = []
+    used = _Used(planner)
+    while len(corrections) < MAX_ANSWERS:
+        if problem := used.too_dear(messages, seen.usd_left):
+            return used.decision(corrections, gave_up=problem)
+        try:
+            reply = _invoke(model, messages, sleep, patience_s)
+        except _Unreachable as error:
+            return used.decision(corrections, gave_up=str(error))
+        used.count(reply)
+        calls, problem = read_answer(reply, seen, tools)
+        if not problem:
+            first, *rest = calls
+            why = str(reply.content) if isinstance(reply.content, str) else ""
+            return used.decision(corrections, call=first, also=tuple(rest), why=why)
+        corrections.append(problem)
+        # In words, not as the messages they were: servers refuse histories whose tool calls they cannot parse.
+        messages = [*messages[:2], HumanMessage(f"Your answer could not be used: {problem}")]
+    return used.decision(
+        corrections, gave_up=f"{MAX_ANSWERS} answers could not be used, the last because {corrections[-1]}"
+    )
+
+
+def read_answer(
+    reply: AIMessage, seen: Digest, tools: Mapping[str, Tool[Any, Any]]
+) -> tuple[list[ProposedCall], str | None]:
+    """The calls of an answer, or what is wrong with it in words that its model can act on."""
+    if reply.response_metadata.get("finish_reason") == "length":
+        return [], f"it was cut off at {MAX_OUTPUT_TOKENS} tokens; call one tool, with its arguments alone"
+    if unreadable := reply.response_metadata.get("unreadable"):
+        return [], f"it is no chat completion ({str(unreadable)[:200]})"
+    if reply.invalid_tool_calls:
+        wrong = "; ".join(f"{call['name']}: {call['error'] or call['args']!r}" for call in reply.invalid_tool_calls)
+        return [], f"the arguments are not valid JSON ({wrong[:500]})"
+    if not reply.tool_calls:
+        said = str(reply.content).strip()
+        what = f"it is text ({said[:80]!r}) instead of a tool call" if said else "it is empty"
+        return [], f"{what}; call one of: {', '.join((*tools, FINISH))}"
+    calls: list[ProposedCall] = []
+    for proposed in reply.tool_calls:
+        if problem := _wrong_call(proposed["name"], proposed["args"], seen, tools):
+            return [], problem
+        calls.append(ProposedCall(name=proposed["name"], args=proposed["args"]))
+    return calls, None
+
+
+def _wrong_call(
+    name: str, arguments: Mapping[str, Any], seen: Digest, tools: Mapping[str, Tool[Any, Any]]
+) -> str | None:
+    if name != FINISH and name not in tools:
+        return f"there is no tool {name!r}; valid: {', '.join((*tools, FINISH))}"
+    if name == FINISH and seen.phase != "end" and not seen.problem:
+        return f"the run is not at its end: next is the phase {seen.phase!r}"
+    arguments_type = Finish if name == FINISH else tools[name].args
+    try:
+        arguments_type.model_validate(dict(arguments))
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}" for item in error.errors())
+        return f"wrong arguments for {name}: {wrong}; valid: {', '.join(arguments_type.model_fields) or 'none'}"
+    return None
+
+
+def _schemas(tools: Mapping[str, Tool[Any, Any]]) -> Iterator[dict[str, Any]]:
+    """The tools as an OpenAI-compatible endpoint is told of them."""
+    for name, arguments in ((FINISH, Finish), *((tool.name, tool.args) for tool in tools.values())):
+        schema = arguments.model_json_schema()
+        description = schema.pop("description", "")
+        yield {"type": "function", "function": {"name": name, "description": description, "parameters": schema}}
+
+
+class _Used:
+    """What the answers of one decision took together."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+        self._input = self._output = self._largest = 0
+
+    def count(self, reply: AIMessage) -> None:
+        used = reply.usage_metadata or {"input_tokens": 0, "output_tokens": 0}
+        self._input += used["input_tokens"]
+        self._output += used["output_tokens"]
+        self._largest = max(self._largest, used["input_tokens"])
+
+    def too_dear(self, messages: list[BaseMessage], usd_left: float) -> str | None:
+        """Why the next answer may not fit the money left, or None."""
+        characters = sum(len(str(message.content)) for message in messages)
+        so_far = self._planner.usd(self._input, self._output)
+        worst = so_far + self._planner.usd(characters / CHARACTERS_PER_TOKEN, MAX_OUTPUT_TOKENS)
+        if worst <= max(usd_left, 0.0):
+            return None
+        return f"the planner's next answer may bring its cost to ${worst:.4f}, and ${usd_left:.4f} is left"
+
+    def decision(self, corrections: list[str], *, call: ProposedCall | None = None, **rest: Any) -> Decision:
+        return Decision(
+            call=call,
+            by=self._planner.name,
+            corrections=tuple(corrections),
+            input_tokens=self._input,
+            output_tokens=self._output,
+            largest_input_tokens=self._largest,
+            usd=round(self._planner.usd(self._input, self._output), 8),
+            **rest,
+        )
+
+
+class _Unreachable(Exception):
+    """The endpoint gave no answer within the patience, or one that trying again cannot change."""
+
+
+def _invoke(model: Any, messages: list[BaseMessage], sleep: Callable[[float], None], patience_s: float) -> AIMessage:
+    """One answer; what may pass (a dropped connection, a time-out, 429, 5xx) is tried again until patience ends."""
+    from openai import APIConnectionError, APIStatusError, InternalServerError, OpenAIError, RateLimitError
+    from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+    backoff = wait_exponential_jitter(multiplier=0.5, max=LONGEST_WAIT_S)
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.response.headers.get("retry-after", "") if isinstance(error, APIStatusError) else ""
+        return min(float(asked), LONGEST_WAIT_S) if asked.isdigit() else backoff(state)
+
+    passing = (APIConnectionError, RateLimitError, InternalServerError)
+    retrying = Retrying(
+        retry=retry_if_exception_type(passing), stop=stop_after_delay(patience_s), wait=wait, sleep=sleep, reraise=True
+    )
+    try:
+        return retrying(model.invoke, messages)
+    except OpenAIError as error:
+        raise _Unreachable(f"its endpoint failed: {type(error).__name__}: {error}") from error
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        # What langchain-openai raises for an answer that is no chat completion; to its model it is as good as empty.
+        return AIMessage("", response_metadata={"unreadable": f"{type(error).__name__}: {error}"})

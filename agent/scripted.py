@@ -1,0 +1,106 @@
+"""Public seam for tests: a chat-completions server on loopback that answers as a script says, and misbehaves where it says so."""
+
+import json
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from .digest import Digest
+from .rule_planner import next_call
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One answer of the server. `calls` pairs a tool's name with its arguments: a dict, or text as it is to be sent."""
+
+    calls: Sequence[tuple[str, Mapping[str, Any] | str]] = ()
+    text: str = ""
+    finish_reason: str = "tool_calls"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: str | None = None
+    """Sent as it is, in the place of a chat completion."""
+    drop: bool = False
+    """The connection is closed without a word."""
+    tokens: tuple[int, int] = (1000, 50)
+
+    def document(self) -> dict[str, Any]:
+        """The chat completion."""
+        calls = [
+            {
+                "id": f"call_{number}",
+                "type": "function",
+                "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)},
+            }
+            for number, (name, given) in enumerate(self.calls)
+        ]
+        message = {"role": "assistant", "content": self.text or None, **({"tool_calls": calls} if calls else {})}
+        prompt, completion = self.tokens
+        return {
+            "id": "scripted",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "scripted",
+            "choices": [{"index": 0, "message": message, "finish_reason": self.finish_reason}],
+            "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+        }
+
+
+Script = Callable[[Mapping[str, Any]], Answer]
+"""Gets a request's document and says what to answer."""
+
+
+def in_turn(*answers: Answer) -> Script:
+    """Each answer once, in order; raises IndexError, which the client sees as 500, when they are used up."""
+    left = list(answers)
+    return lambda request: left.pop(0)
+
+
+def competent(request: Mapping[str, Any]) -> Answer:
+    """Answers a planner's request as the built-in rules would: a model that plans well."""
+    name, arguments, _ = next_call(Digest.model_validate_json(request["messages"][1]["content"]))
+    return Answer(calls=[(name, arguments)])
+
+
+@contextmanager
+def scripted_server(script: Script) -> Generator[tuple[str, list[dict[str, Any]]]]:
+    """The server's base URL and the requests it got, for the length of a `with` block."""
+    requests: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            requests.append(request)
+            try:
+                answer = script(request)
+            except IndexError:
+                answer = Answer(status=500, body="the script is at its end")
+            if answer.drop:
+                self.close_connection = True
+                return
+            self._send(answer)
+
+        def _send(self, answer: Answer) -> None:
+            body = (json.dumps(answer.document()) if answer.body is None else answer.body).encode()
+            self.send_response(answer.status)
+            for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", requests
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
