@@ -1,0 +1,145 @@
+"""A simulated world behind the executor's seam: jobs end at once with figures drawn from a world that is known.
+
+Prices, predictions, front, guard, judge, journal and graph stay the real ones; only data, training and evaluation are made
+up. So a whole run, with its misses and re-plans, takes a second, and what could have been reached is known exactly.
+It does not cover serving: run it with `deploy=False`.
+"""
+
+import hashlib
+import math
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..state.errors import ToolFailed
+from ..state.evidence import Latency, Score, wilson
+from ..tools.distill import ANSWERS_ONLY
+from ..tools.evaluation import EvaluateJob
+from ..tools.executor import Event, JobHandle, JobStatus
+from ..tools.generation import SHARD_EXAMPLES, GenerateJob
+from ..tools.jobs import Job
+from ..tools.training.students import TrainJob
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What is true: how accuracy grows, how long training takes, how fast answers are."""
+
+    log_odds_at_1m: float = 1.5
+    """Log odds of a right answer of the smallest student after a million tokens."""
+    gain_per_doubling: float = 2.0
+    gain_per_size: float = 0.3
+    """Log odds that a student of twice the parameters has more, at equal tokens."""
+    ceiling: float = 0.995
+    control_accuracy: float = 0.5
+    seconds_per_million_tokens: float = 70.0
+    p95_ms: float = 12.0
+    evaluation_seconds: float = 20.0
+    data_seconds: float = 20.0
+    seed: int = 0
+
+    def accuracy(self, parameters: int, tokens: int) -> float:
+        """The true share of right answers."""
+        size = math.log2(parameters / 337_152)
+        odds = self.log_odds_at_1m + self.gain_per_doubling * math.log2(tokens / 1e6) + self.gain_per_size * size
+        return min(self.ceiling, 1 / (1 + math.exp(-odds)))
+
+    def draw(self, share: float, n: int, *of: object) -> int:
+        """Right answers of n, the same for the same `of`."""
+        chance = random.Random(f"{self.seed}:{of}")
+        return sum(chance.random() < share for _ in range(n))
+
+
+@dataclass(kw_only=True)
+class SimulatedExecutor:
+    """Runs no process. `submitted` lists what was asked for, in order."""
+
+    world: World
+    submitted: list[tuple[str, Job]] = field(default_factory=list[tuple[str, Job]])
+    _results: dict[Path, dict[str, Any]] = field(default_factory=dict[Path, dict[str, Any]])
+    _models: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
+    """Parameters and tokens of every student, by its job's folder."""
+
+    def submit(self, module: str, job: Job, folder: Path, *, threads: int | None = None) -> JobHandle:
+        self.submitted.append((module, job))
+        match job:
+            case GenerateJob():
+                self._results[folder] = self._generate(job)
+            case TrainJob():
+                self._results[folder] = self._train(job, folder)
+            case EvaluateJob():
+                self._results[folder] = self._evaluate(job)
+            case _:
+                raise ToolFailed(f"the simulated world has no {module}")
+        return JobHandle(folder=folder, module=module, how="started")
+
+    def poll(self, handle: JobHandle) -> JobStatus:
+        return JobStatus(state="done")
+
+    def logs(self, handle: JobHandle, offset: int = 0) -> tuple[list[Event], int]:
+        return [], offset
+
+    def cancel(self, handle: JobHandle) -> None:
+        """There is never anything left to stop."""
+
+    def fetch(self, handle: JobHandle) -> dict[str, Any]:
+        return self._results[handle.folder]
+
+    def _generate(self, job: GenerateJob) -> dict[str, Any]:
+        shards = [f"train-{block:05d}.jsonl" for block in range(-(-job.examples // SHARD_EXAMPLES))]
+        splits = [
+            {"name": name, "path": f"{name}.jsonl", "n": job.held_out_items, "sha256": _hash(job.seed, name)}
+            for name in job.splits
+        ]
+        return {
+            "examples": len(shards) * SHARD_EXAMPLES,
+            "shards": shards,
+            "sha256": _hash(job.seed, len(shards)),
+            "splits": splits,
+            "dropped_as_leaks": 0,
+            "rejected_by_verifier": 0,
+            "seconds": self.world.data_seconds,
+        }
+
+    def _train(self, job: TrainJob, folder: Path) -> dict[str, Any]:
+        done = self._models[job.continue_from][1] * (1 - job.decay_share) if job.continue_from else 0.0
+        per_token = self.world.seconds_per_million_tokens / 1e6
+        seconds, stopped_by, tokens = (job.tokens - done) * per_token, "tokens", job.tokens
+        if job.wall_clock_s is not None and seconds > job.wall_clock_s:
+            seconds, stopped_by = job.wall_clock_s, "clock"
+            tokens = max(1, int(done + seconds / per_token))
+        parameters = job.student.parameters(49)
+        self._models[folder] = parameters, tokens
+        return {
+            "tokens": tokens,
+            "loss": 0.1,
+            "stopped_by": stopped_by,
+            "seconds": seconds,
+            "cpu_seconds": seconds,
+            "curve": [(tokens, 0.1)],
+        }
+
+    def _evaluate(self, job: EvaluateJob) -> dict[str, Any]:
+        parameters, tokens = self._models[job.models[0].folder.parent]
+        items = 2000
+        right = self.world.draw(self.world.accuracy(parameters, tokens), items, parameters, tokens, job.split.stem)
+        guessed = self.world.draw(self.world.control_accuracy, items, "control", job.split.stem)
+        p95 = self.world.p95_ms
+        latency = Latency(n=200, p50_ms=p95 / 2, p95_ms=p95, p99_ms=p95, throughput_rps=16e3 / p95, clients=16)
+        return {
+            "split": job.split.stem,
+            "split_sha256": job.split_sha256,
+            "student": _score("student", right, items),
+            "controls": [_score(ANSWERS_ONLY, guessed, items)],
+            "latency": latency.model_dump(),
+            "seconds": self.world.evaluation_seconds,
+        }
+
+
+def _score(name: str, right: int, items: int) -> dict[str, Any]:
+    return Score(name=name, exact=wilson(right, items), answer=wilson(right, items)).model_dump()
+
+
+def _hash(*of: object) -> str:
+    return hashlib.sha256(repr(of).encode()).hexdigest()
