@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from stratos.state.brief import Limits
 from stratos.state.evidence import wilson
-from stratos.state.plan import Machine
+from stratos.state.plan import Candidate, Machine
 from stratos.state.run import Choice, Match, RunState
 from stratos.tools.accuracy import measured_points
-from stratos.tools.choose import PILOT_TOKENS, SOLVE_PARETO, TOKEN_GRID, SolvePareto, accuracy_to_aim_at
+from stratos.tools.candidates import PILOT_TOKENS, TOKEN_GRID, build_candidates
+from stratos.tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at
 from stratos.tools.training.students import SHAPES
 
 from ..building import attempt, brief, candidate, complexity, context, evaluation, offer, state
@@ -35,15 +36,19 @@ GPU = offer(2.0).model_copy(
 )
 
 
-def planned(folder: Path, **changes: Any) -> Choice:
+def prepared(**changes: Any) -> RunState:
+    """A run that is ready to be planned, on this machine and with a GPU that nothing here can use."""
     values: dict[str, Any] = {
         "machine": MACHINE,
         "match": Match(teacher="solver:mahjong", students=SHAPES[:2], parameters=(337_056, 810_112), rejected=()),
         "offers": (offer(), GPU),
         "complexity": complexity().model_copy(update={"curve": measured_points("mahjong", "win")}),
     }
-    run: RunState = state(**{**values, **changes})
-    return SOLVE_PARETO.run(context(run, folder), SolvePareto())
+    return state(**{**values, **changes})
+
+
+def planned(folder: Path, **changes: Any) -> Choice:
+    return SOLVE_PARETO.run(context(prepared(**changes), folder), SolvePareto())
 
 
 @pytest.mark.parametrize(("target", "items"), [(0.9, 1000), (0.9, 2000), (0.5, 60), (0.99, 2000)])
@@ -109,6 +114,25 @@ def test_a_lengthened_training_costs_only_what_is_new(tmp_path: Path) -> None:
         for front in (fresh, longer)
     ]  # fmt: skip
     assert hours[1] < 0.65 * hours[0]
+
+
+def test_what_was_measured_corrects_what_is_predicted_for_the_same_server_alone(tmp_path: Path) -> None:
+    def found(offer_id: str, **changes: Any) -> Candidate:
+        run = prepared(**changes)
+        wanted = (offer_id, SHAPES[1].name, 2_400_000)
+        built = build_candidates(context(run, tmp_path))
+        return next(one for one in built if (one.offer_id, one.student, one.train_tokens) == wanted)
+
+    first = planned(tmp_path).plan
+    assert first is not None
+    measured_ms, hours = 3 * first.candidate.latency_p95_ms.value, 2 * first.candidate.hours.value
+    tried = attempt(evaluation(850, p95_ms=measured_ms), of=candidate(tokens=first.candidate.train_tokens))
+    slow = tried.model_copy(update={"seconds": 3600 * hours})
+    before, after = found("local/here"), found("local/here", attempts=(slow,))
+    assert after.latency_p95_ms.value == pytest.approx(3 * before.latency_p95_ms.value)
+    assert after.hours.value == pytest.approx(2 * before.hours.value)
+    assert "by 1 measured pairs" in after.hours.source
+    assert found("cloud/gpu").hours == found("cloud/gpu", attempts=(slow,)).hours
 
 
 def test_a_limit_on_serving_a_month_rules_out_dear_servers(tmp_path: Path) -> None:
