@@ -6,6 +6,7 @@ call is in order is the guard's part.
 
 # pyright: reportUnknownMemberType=false
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -63,7 +64,7 @@ def decide(
             reply = _invoke(model, messages, sleep, patience_s)
         except _Unreachable as error:
             return used.decision(corrections, gave_up=str(error))
-        used.count(reply)
+        used.count(reply, messages)
         calls, problem = read_answer(reply, seen, tools)
         if not problem:
             first, *rest = calls
@@ -131,17 +132,20 @@ class _Used:
         self._planner = planner
         self._input = self._output = self._largest = 0
 
-    def count(self, reply: AIMessage) -> None:
-        used = reply.usage_metadata or {"input_tokens": 0, "output_tokens": 0}
-        self._input += used["input_tokens"]
-        self._output += used["output_tokens"]
-        self._largest = max(self._largest, used["input_tokens"])
+    def count(self, reply: AIMessage, messages: list[BaseMessage]) -> None:
+        """Adds an answer; one whose server counts nothing is counted at the most it can have taken."""
+        if self._planner.pure:
+            return
+        used = reply.usage_metadata
+        taken = (used["input_tokens"], used["output_tokens"]) if used else (_most_tokens(messages), MAX_OUTPUT_TOKENS)
+        self._input += taken[0]
+        self._output += taken[1]
+        self._largest = max(self._largest, taken[0])
 
     def too_dear(self, messages: list[BaseMessage], usd_left: float) -> str | None:
         """Why the next answer may not fit the money left, or None."""
-        characters = sum(len(str(message.content)) for message in messages)
         so_far = self._planner.usd(self._input, self._output)
-        worst = so_far + self._planner.usd(characters / CHARACTERS_PER_TOKEN, MAX_OUTPUT_TOKENS)
+        worst = so_far + self._planner.usd(_most_tokens(messages), MAX_OUTPUT_TOKENS)
         if worst <= max(usd_left, 0.0):
             return None
         return f"the planner's next answer may bring its cost to ${worst:.4f}, and ${usd_left:.4f} is left"
@@ -157,6 +161,10 @@ class _Used:
             usd=round(self._planner.usd(self._input, self._output), 8),
             **rest,
         )
+
+
+def _most_tokens(messages: list[BaseMessage]) -> int:
+    return math.ceil(sum(len(str(message.content)) for message in messages) / CHARACTERS_PER_TOKEN)
 
 
 class _Unreachable(Exception):

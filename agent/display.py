@@ -252,13 +252,19 @@ class RichDisplay:
         for entry in run.bill:
             settled = "" if entry.settled_usd is None else f"{entry.settled_usd:.4f}"
             bill.add_row(entry.step, f"{entry.reserved_usd:.4f}", settled, entry.basis)
+        use = run.planner_use
+        tokens = (
+            f"{use.input_tokens:,} tokens in, {use.output_tokens:,} out, longest prompt {use.largest_input_tokens:,}"
+        )
+        if use.input_tokens:
+            bill.add_row("planner", "", f"{use.usd:.4f}", f"{use.decisions} decisions, {tokens}")
         limit = run.brief.limits.usd if run.brief else None
         total = f"total ${result.spent_usd:.4f}" + (f" of ${limit:.2f} allowed" if limit is not None else "")
         colour = {"met": "green", "missed": "yellow"}.get(result.status, "red")
         lines: list[object] = [Text(f"{result.status}: {result.reason}", style=f"bold {colour}")]
         if result.nearest:
             lines.append(Text(f"nearest that can be had: {result.nearest}"))
-        if run.bill:
+        if bill.row_count:
             lines.append(bill)
         lines.append(Text(f"{total}; {60 * run.hours_used:.1f} minutes of work"))
         lines.append(

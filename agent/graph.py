@@ -20,7 +20,7 @@ from ..state.brief import Brief
 from ..state.errors import Correctable, RequestError
 from ..state.evidence import Entry, OutcomeStatus, Verdict
 from ..state.journal import Recorder
-from ..state.run import ProposedCall, RunState
+from ..state.run import PlannerUse, ProposedCall, RunState
 from ..state.workspace import Workspace
 from ..tools.base import Context, Event, Settings, Tool
 from ..tools.costs import plan_usd
@@ -112,7 +112,7 @@ def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pl
         kind="decision" if planner.pure else "effect",
     )
     decision = Decision.model_validate(found)
-    run = _paid(run, decision)
+    run = _used(run, decision)
     if decision.call is None:
         return _take_over(context, run, decision.gave_up)
     context.shown.step("plan", run, replayed=replayed, decision=decision)
@@ -121,13 +121,17 @@ def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pl
     return Command(goto="act", update={"run": run.model_copy(update={"pending": decision.also}), "call": decision.call})
 
 
-def _paid(run: RunState, decision: Decision) -> RunState:
-    """The run with the planner's own tokens on its bill."""
-    if decision.usd <= 0:
-        return run
-    tokens = f"{decision.input_tokens:,} tokens in, {decision.output_tokens:,} out"
-    entry = Entry(step="planner", reserved_usd=decision.usd, settled_usd=decision.usd, basis=tokens)
-    return run.model_copy(update={"bill": (*run.bill, entry)})
+def _used(run: RunState, decision: Decision) -> RunState:
+    """The run with what this decision took."""
+    so_far = run.planner_use
+    use = PlannerUse(
+        decisions=so_far.decisions + 1,
+        input_tokens=so_far.input_tokens + decision.input_tokens,
+        output_tokens=so_far.output_tokens + decision.output_tokens,
+        largest_input_tokens=max(so_far.largest_input_tokens, decision.largest_input_tokens),
+        usd=so_far.usd + decision.usd,
+    )
+    return run.model_copy(update={"planner_use": use})
 
 
 def _take_over(context: RunContext, run: RunState, problem: str) -> Command[Any]:

@@ -25,7 +25,8 @@ class Answer:
     """Sent as it is, in the place of a chat completion."""
     drop: bool = False
     """The connection is closed without a word."""
-    tokens: tuple[int, int] = (1000, 50)
+    tokens: tuple[int, int] | None = (1000, 50)
+    """In and out, as the server counts them; None: it does not say."""
 
     def document(self) -> dict[str, Any]:
         """The chat completion."""
@@ -38,15 +39,18 @@ class Answer:
             for number, (name, given) in enumerate(self.calls)
         ]
         message = {"role": "assistant", "content": self.text or None, **({"tool_calls": calls} if calls else {})}
-        prompt, completion = self.tokens
-        return {
+        found = {
             "id": "scripted",
             "object": "chat.completion",
             "created": 0,
             "model": "scripted",
             "choices": [{"index": 0, "message": message, "finish_reason": self.finish_reason}],
-            "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
         }
+        if self.tokens is None:
+            return found
+        prompt, completion = self.tokens
+        used = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        return {**found, "usage": used}
 
 
 Script = Callable[[Mapping[str, Any]], Answer]

@@ -90,6 +90,16 @@ class ProposedCall(Record):
     args: dict[str, Any]
 
 
+class PlannerUse(Record):
+    """What a run's planner took, all its answers together."""
+
+    decisions: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    largest_input_tokens: int = Field(default=0, description="of the longest prompt")
+    usd: float = 0.0
+
+
 class RunState(Record):
     """One run's knowledge. Steps never change it; they return the next one."""
 
@@ -111,6 +121,7 @@ class RunState(Record):
     deployment: DeploymentFacts | None = None
     outcome: Outcome | None = None
     planner: str = Field(default="rules", description="who plans now; the rules once another planner gave up")
+    planner_use: PlannerUse = PlannerUse()
     pending: tuple[ProposedCall, ...] = Field(default=(), description="further calls of the planner's last answer")
     last_call: str = Field(default="", description="the call made last, to refuse it when it is repeated")
     corrections: int = 0
@@ -136,8 +147,10 @@ class RunState(Record):
 
     @property
     def spent_usd(self) -> float:
-        """Settled money plus what is still reserved, US dollars."""
-        return sum(entry.reserved_usd if entry.settled_usd is None else entry.settled_usd for entry in self.bill)
+        """Settled money, what is still reserved, and the planner's own tokens, US dollars."""
+        return self.planner_use.usd + sum(
+            entry.reserved_usd if entry.settled_usd is None else entry.settled_usd for entry in self.bill
+        )
 
     @property
     def hours_used(self) -> float:

@@ -9,7 +9,7 @@ import pytest
 from stratos.agent import session
 from stratos.agent.chat_planner import MAX_ANSWERS, decide
 from stratos.agent.digest import digest
-from stratos.agent.planners import Decision, check_planner, planner_for
+from stratos.agent.planners import MAX_OUTPUT_TOKENS, Decision, check_planner, planner_for
 from stratos.agent.scripted import Answer, Script, competent, in_turn, scripted_server
 from stratos.state.errors import NotAvailable
 from stratos.state.journal import Journal
@@ -62,6 +62,13 @@ def test_a_good_answer_is_a_decision_with_its_tokens_and_their_price() -> None:
     assert (found.call.name, found.corrections, found.by) == ("solve_pareto", (), "openai:scripted")
     assert (found.input_tokens, found.output_tokens) == (1000, 50)
     assert found.usd == pytest.approx(0.0025)
+
+
+def test_what_a_server_does_not_count_is_counted_at_the_most_it_can_be() -> None:
+    found = asked(in_turn(Answer(calls=GOOD.calls, tokens=None)), planner_usd_per_million=(2.0, 10.0))
+    assert found.output_tokens == MAX_OUTPUT_TOKENS
+    assert found.input_tokens > len(READY.model_dump_json()) / 2
+    assert found.usd > 0.0025
 
 
 @pytest.mark.parametrize("fault", FAULTS)
