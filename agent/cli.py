@@ -29,7 +29,7 @@ app = typer.Typer(
     help="One sentence in, a measured and served small language model out.",
 )
 deployments = typer.Typer(
-    invoke_without_command=True, rich_markup_mode=None, help="List the models served here; stop one."
+    invoke_without_command=True, rich_markup_mode=None, help="List the models served here; stop or start one."
 )
 app.add_typer(deployments, name="deployments")
 
@@ -230,7 +230,8 @@ def audit(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> Non
         if as_json:
             print_json(asdict(found))
         elif found.ok:
-            say(f"{run_id}: intact, {found.rows} rows, head {found.head_hash}")
+            open_end = "" if found.finished else "; it has no outcome: unfinished, or its last rows were taken away"
+            say(f"{run_id}: intact, {found.rows} rows, head {found.head_hash}{open_end}")
         else:
             say(f"{run_id}: row {found.bad_seq} is not what was written: {found.problem}", err=True)
         raise typer.Exit(0 if found.ok else FAILED)
@@ -303,9 +304,10 @@ def ask(
         answer = ask_deployment(workspace_at(workspace), name, question)
         if as_json:
             print_json(answer)
-            return
-        say(str(answer["completion"]))
-        say("the verifier agrees" if answer["verified"] else "the verifier does NOT agree", err=True)
+        else:
+            say(str(answer["completion"]))
+            say("the verifier agrees" if answer["verified"] else "the verifier does NOT agree")
+        raise typer.Exit(0 if answer["verified"] else FAILED)
 
 
 @app.command()
@@ -340,6 +342,19 @@ def list_deployments(context: typer.Context, workspace: At = None, as_json: AsJs
             return
         rows = [(one.name, one.status, one.base_url, one.engine, one.run_id, str(one.api_key_file)) for one in found]
         print_table(("name", "status", "endpoint", "engine", "run", "API key in"), rows, empty="nothing is served")
+
+
+@deployments.command()
+def start(name: Annotated[str, typer.Argument()], workspace: At = None, as_json: AsJson = False) -> None:
+    """Serve a model again that was stopped or whose server died."""
+    from ..tools.serving.deployments import start_again
+
+    with errors(as_json):
+        started = start_again(workspace_at(workspace).path, name)
+        if as_json:
+            print_json(started.model_dump(mode="json"))
+        else:
+            say(f"{name}: {started.status} at {started.base_url}")
 
 
 @deployments.command()

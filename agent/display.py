@@ -1,5 +1,6 @@
 """Shows a run as it happens: the brief, the servers, the plan, live progress, the figures, the verdicts, the bill."""
 
+import time
 from collections.abc import Sequence
 
 from rich.console import Console, Group
@@ -8,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from ..state.brief import Limits
 from ..state.evidence import Evaluation, Interval, Score
 from ..state.run import RunState
 from ..tools.base import Event
@@ -16,6 +18,7 @@ from .planners import Decision
 
 SPARKS = "▁▂▃▄▅▆▇█"
 OFFER_ROWS = 8
+HEARTBEAT_S = 15.0
 CURVE_WIDTH = 48
 
 
@@ -35,6 +38,19 @@ def share(interval: Interval) -> str:
     return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
 
 
+def money(usd: float) -> str:
+    """Dollars: cents, and what is less than one as it is."""
+    return f"${usd:.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.4g}"
+
+
+def _limits(limits: Limits) -> list[tuple[str, str]]:
+    """The limits on what may be chosen, in words."""
+    named = (("clouds", limits.clouds), ("regions", limits.regions), ("accelerators", limits.accelerators))
+    rows = [(what, f"only {', '.join(values)}") for what, values in named if values]
+    size = limits.max_parameters
+    return [*rows, *([("size", f"at most {size:,} parameters")] if size else [])]
+
+
 class RichDisplay:
     """Prints to a rich console; plain lines where the output is no terminal."""
 
@@ -43,6 +59,8 @@ class RichDisplay:
         self._whole_record = whole_record
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._began = time.monotonic()
+        self._told: dict[str, float] = {}
 
     def step(self, name: str, run: RunState, *, replayed: bool, **details: object) -> None:
         """Shows one step; recorded ones of a resumed run in one dim line each."""
@@ -69,12 +87,22 @@ class RichDisplay:
         if label not in self._tasks:
             self._tasks[label] = self._progress.add_task(label, total=None, unit=str(event.get("unit", "")), extra="")
         extra = f"loss {event['loss']}" if "loss" in event else ""
+        self._heartbeat(label, event, extra)
         self._progress.update(
             self._tasks[label],
             completed=float(str(event.get("done", 0))),
             total=float(str(event.get("total", 0))),
             extra=extra,
         )
+
+    def _heartbeat(self, label: str, event: Event, extra: str) -> None:
+        """A line now and then where no bar can move, such as in a log."""
+        now = time.monotonic()
+        if self._console.is_terminal or now - self._told.get(label, self._began) < HEARTBEAT_S:
+            return
+        self._told[label] = now
+        done, total = (float(str(event.get(key, 0))) for key in ("done", "total"))
+        self._console.print(f"  {label}: {done:,.0f} of {total:,.0f} {event.get('unit', '')} {extra}".rstrip())
 
     def close(self) -> None:
         """Ends any bar still shown, so that an error prints on a line of its own."""
@@ -93,7 +121,7 @@ class RichDisplay:
                 TextColumn("[cyan]{task.fields[extra]}"),
                 console=self._console,
             )
-            self._tasks = {}
+            self._tasks, self._told, self._began = {}, {}, time.monotonic()
             self._progress.start()
 
     def _stop(self) -> None:
@@ -114,15 +142,17 @@ class RichDisplay:
         table.add_row("skill, task", f"{brief.skill}, {brief.task}")
         rule = targets.accuracy_rule.replace("_", " ")
         table.add_row(
-            "accuracy", f"at least {targets.accuracy:.1%} exact ({rule})" if targets.accuracy else "no target"
+            "accuracy", f"at least {100 * targets.accuracy:.4g} % exact ({rule})" if targets.accuracy else "no target"
         )
         latency = f"p95 at most {targets.latency_p95_ms:g} ms" if targets.latency_p95_ms else "no target"
         table.add_row("latency", latency)
         if targets.throughput_rps:
             table.add_row("throughput", f"at least {targets.throughput_rps:g} requests a second")
-        table.add_row("money", f"at most ${limits.usd or 0:.2f}")
+        table.add_row("money", f"at most {money(limits.usd or 0)}")
         if limits.hours:
             table.add_row("time", f"at most {60 * limits.hours:g} minutes")
+        for what, limited in _limits(limits):
+            table.add_row(what, limited)
         for assumption in brief.assumptions:
             table.add_row("assumed", f"[yellow]{assumption}")
         self._title("Brief")
@@ -166,7 +196,7 @@ class RichDisplay:
         choice = run.choice
         assert choice is not None
         self._title("Front and plan" if not run.attempts else "New plan")
-        self._console.print(front_table(choice))
+        self._console.print(front_table(choice, self._console.width))
         style = "bold green" if choice.plan else "bold red"
         self._console.print(Text(f"plan: {choice.reason}" if choice.plan else f"no plan: {choice.reason}", style=style))
         if choice.plan:
@@ -259,7 +289,7 @@ class RichDisplay:
         if use.input_tokens:
             bill.add_row("planner", "", f"{use.usd:.4f}", f"{use.decisions} decisions, {tokens}")
         limit = run.brief.limits.usd if run.brief else None
-        total = f"total ${result.spent_usd:.4f}" + (f" of ${limit:.2f} allowed" if limit is not None else "")
+        total = f"total ${result.spent_usd:.4f}" + (f" of {money(limit)} allowed" if limit is not None else "")
         colour = {"met": "green", "missed": "yellow"}.get(result.status, "red")
         lines: list[object] = [Text(f"{result.status}: {result.reason}", style=f"bold {colour}")]
         if result.nearest:

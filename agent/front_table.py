@@ -9,10 +9,12 @@ from ..state.plan import Candidate, Prediction
 from ..state.run import Choice
 
 ROWS, NEIGHBOURS = 9, 3
+WIDE, SERVER_WIDTH, NARROW_SERVER_WIDTH = 118, 24, 14
+"""Columns from which bands are shown, and how many the server's name gets with and without them."""
 
 
-def front_table(choice: Choice) -> Table:
-    """A few rows of a front, the chosen one marked."""
+def front_table(choice: Choice, width: int) -> Table:
+    """A few rows of a front, the chosen one marked; without bands where the screen is narrow."""
     chosen = choice.plan.candidate if choice.plan else None
     table = Table(
         box=None,
@@ -21,10 +23,12 @@ def front_table(choice: Choice) -> Table:
         title_justify="left",
         title_style="dim",
     )
-    for column in ("", "server", "student", "tokens", "exact (80 % band)", "p95 ms", "minutes", "$"):
-        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    wide = width >= WIDE
+    exact = "exact (80 % band)" if wide else "exact"
+    for column in ("", "server", "student", "tokens", exact, "p95 ms", "minutes", "$"):
+        table.add_column(column, no_wrap=True)
     for candidate in rows_to_show(choice.front, chosen):
-        table.add_row(*_cells(candidate, chosen))
+        table.add_row(*_cells(candidate, chosen, wide))
     return table
 
 
@@ -57,16 +61,27 @@ def _exact(candidate: Candidate) -> float:
     return candidate.accuracy.value if candidate.accuracy else 0.0
 
 
-def _cells(candidate: Candidate, chosen: Candidate | None) -> tuple[str, ...]:
-    accuracy = candidate.accuracy
-    exact = f"{accuracy.value:.1%} ({accuracy.low:.1%}–{accuracy.high:.1%})" if accuracy else "unknown"
+def _cells(candidate: Candidate, chosen: Candidate | None, wide: bool) -> tuple[str, ...]:
+    known = candidate.accuracy
+    exact = "unknown" if known is None else f"{known.value:.1%}"
+    if known is not None and wide:
+        exact += f" ({known.low:.1%}–{known.high:.1%})"
+    server = server_name(candidate.offer_id, SERVER_WIDTH if wide else NARROW_SERVER_WIDTH)
     return (
         "→" if candidate == chosen else "",
-        candidate.offer_id if candidate.executable else f"[dim]{candidate.offer_id}",
+        server if candidate.executable else f"[dim]{server}",
         candidate.student,
         f"{candidate.train_tokens / 1e6:g}M",
         exact,
-        band(candidate.latency_p95_ms),
-        band(candidate.hours, 60),
-        band(candidate.usd),
+        band(candidate.latency_p95_ms) if wide else f"{candidate.latency_p95_ms.value:.3g}",
+        band(candidate.hours, 60) if wide else f"{60 * candidate.hours.value:.3g}",
+        f"{candidate.usd.value:.3g}",
     )
+
+
+def server_name(offer_id: str, width: int = SERVER_WIDTH) -> str:
+    """An offer's id for people: cloud and instance type, no longer than the column."""
+    cloud, _, rest = offer_id.partition("/")
+    _, _, instance = rest.partition("/")
+    name = instance.split("/")[0].replace("-", " ") if cloud == "local" else f"{cloud} {instance.split('/')[0]}"
+    return name if len(name) <= width else f"{name[: width - 1]}…"

@@ -49,7 +49,7 @@ def next_call(state: Digest) -> tuple[str, dict[str, Any], str]:
     match state.phase:
         case "look_up_prices":
             limits = state.brief.limits
-            wanted = {"regions": limits.regions, "accelerators": limits.accelerators}
+            wanted = {"regions": limits.regions, "accelerators": limits.accelerators, "clouds": limits.clouds}
             return state.phase, {key: list(value) for key, value in wanted.items() if value}, "prices come first"
         case "match_models":
             return state.phase, {}, "which students fit the limits"

@@ -2,6 +2,7 @@
 
 # pyright: reportUnknownMemberType=false
 
+import contextlib
 import statistics
 import subprocess
 import sys
@@ -87,7 +88,8 @@ def trainer_tokens_per_cpu_second(job: TrainJob, folder: Path) -> float:
     )
     trainer = Trainer(model=model, args=given, train_dataset=data, data_collator=lambda items: items[0])
     started = time.process_time()
-    trainer.train()
+    with contextlib.redirect_stdout(sys.stderr):  # it prints its metrics, and standard output is the document's
+        trainer.train()
     return sum(batch.tokens for batch in chosen) / (time.process_time() - started)
 
 

@@ -1,6 +1,6 @@
 """The brief: a request, typed. Targets, limits and every assumption made while reading it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,33 +13,40 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Figure = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A number as such: no text, no yes or no, and finite."""
+
+
 class Targets(Record):
     """What must be reached."""
 
-    accuracy: float | None = Field(
+    accuracy: Figure | None = Field(
         default=None, gt=0, le=1, description="share of test items answered exactly right, 0 to 1"
     )
     accuracy_rule: AccuracyRule = Field(
         default="lower_bound",
         description="what must reach the target: the lower end of the 95 % interval, or the measured value",
     )
-    latency_p95_ms: float | None = Field(
+    latency_p95_ms: Figure | None = Field(
         default=None, gt=0, description="95th percentile of one request's time, milliseconds"
     )
-    throughput_rps: float | None = Field(default=None, gt=0, description="requests per second at 16 clients")
+    throughput_rps: Figure | None = Field(default=None, gt=0, description="requests per second at 16 clients")
 
 
 class Limits(Record):
     """What must not be passed."""
 
-    usd: float | None = Field(default=None, ge=0, description="all the money of the run, US dollars")
-    usd_per_month: float | None = Field(default=None, ge=0, description="serving, US dollars for 730 hours")
-    hours: float | None = Field(default=None, gt=0, description="wall-clock time of the run, hours")
+    usd: Figure | None = Field(default=None, ge=0, description="all the money of the run, US dollars")
+    usd_per_month: Figure | None = Field(default=None, ge=0, description="serving, US dollars for 730 hours")
+    hours: Figure | None = Field(default=None, gt=0, description="wall-clock time of the run, hours")
     accelerators: tuple[str, ...] = Field(
         default=(), description="only servers with one of these accelerators; empty: any or none"
     )
     regions: tuple[str, ...] = Field(
         default=(), description="only servers whose region starts with one of these; empty: any"
+    )
+    clouds: tuple[str, ...] = Field(
+        default=(), description="only servers of these clouds; empty: any, and this machine"
     )
     licences: tuple[str, ...] = Field(
         default=(), description="only models under these licences; students built from scratch carry none"

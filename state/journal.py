@@ -42,12 +42,16 @@ _COLUMNS = ", ".join(field.name for field in fields(Row))
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What an audit of one run found; `bad_seq` and `problem` name the first row that is wrong."""
+    """What an audit of one run found; `bad_seq` and `problem` name the first row that is wrong.
+
+    `finished` says whether the last row is an outcome: rows taken away at the end leave a chain that holds and ends early.
+    """
 
     run_id: str
     ok: bool
     rows: int
     head_hash: str
+    finished: bool
     bad_seq: int | None = None
     problem: str | None = None
 
@@ -133,7 +137,13 @@ class Journal:
         bad_seq, problem = chain_problem(rows) or (None, None)
         head = rows[-1].hash
         return Verification(
-            run_id=run_id, ok=problem is None, rows=len(rows), head_hash=head, bad_seq=bad_seq, problem=problem
+            run_id=run_id,
+            ok=problem is None,
+            rows=len(rows),
+            head_hash=head,
+            finished=rows[-1].kind == "outcome",
+            bad_seq=bad_seq,
+            problem=problem,
         )
 
     def runs(self) -> list[RunSummary]:

@@ -68,6 +68,8 @@ def _cheapest_of_each_kind(offers: Sequence[Offer]) -> list[Offer]:
 
 def _may_use(offer: Offer, brief: Brief) -> bool:
     limits = brief.limits
+    if limits.clouds and offer.cloud not in limits.clouds:
+        return False
     if limits.accelerators and offer.accelerator not in resolve(limits.accelerators):
         return False
     if limits.regions and not offer.executable and not offer.region.lower().startswith(limits.regions):

@@ -1,9 +1,12 @@
 """What of a front is shown: the plan among its neighbours, and what would be as accurate on another server."""
 
-from stratos.agent.front_table import ROWS, band, rows_to_show
+import io
+
+from rich.console import Console
+from stratos.agent.front_table import ROWS, band, front_table, rows_to_show, server_name
 from stratos.state.plan import Candidate
 
-from ..building import candidate, prediction
+from ..building import candidate, choice, prediction
 
 
 def priced(usd: float, accuracy: float = 0.9, *, executable: bool = True) -> Candidate:
@@ -36,3 +39,21 @@ def test_without_a_plan_what_can_run_here_comes_first_and_the_table_stays_short(
 def test_a_band_says_what_is_unknown() -> None:
     assert band(None) == "unknown"
     assert band(prediction(0.1), 60) == "6 (3–12)"
+
+
+def test_no_figure_is_cut_on_any_screen_and_the_plan_stays_marked() -> None:
+    long_name = "simplepod/Europe-EE/gpu_1x_rtxa4000_10_and_more/RTXA4000 x 1"
+    plan = priced(0.00519, 0.969).model_copy(update={"offer_id": long_name, "train_tokens": 2_400_000})
+    for width in (80, 120, 140):
+        console = Console(width=width, record=True, file=io.StringIO())
+        console.print(front_table(choice(plan), width))
+        text = console.export_text()
+        assert "→" in text
+        for figure in ("2.4M", "96.9%", "0.00519", plan.student):
+            assert figure in text
+
+
+def test_servers_have_short_names() -> None:
+    assert server_name("local/local/this-machine") == "this machine"
+    assert server_name("aws/us-east-1/g6.xlarge/L4 x 1") == "aws g6.xlarge"
+    assert len(server_name("simplepod/Europe-EE/gpu_1x_rtxa4000_10_and_more/RTXA4000 x 1")) == 24

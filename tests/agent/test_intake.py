@@ -149,3 +149,106 @@ def test_a_yaml_file_that_is_no_brief_is_refused(tmp_path: Path, content: str) -
     path.write_text(content)
     with pytest.raises(RequestError):
         read_brief_file(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "accuracy"),
+    [
+        ("error rate below 5 %", 0.95),
+        ("at most 3 % errors", 0.97),
+        ("less than 10 % wrong", 0.9),
+        ("0.9 accuracy", 0.9),
+        ("ninety-five percent right", 0.95),
+        ("at least ninety percent", 0.9),
+    ],
+)
+def test_an_error_rate_and_numbers_in_words_are_no_other_target(words: str, accuracy: float) -> None:
+    assert read_request(f"{WIN}, {words}").targets.accuracy == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize(
+    ("words", "usd"),
+    [
+        ("at most 50 cents", 0.5),
+        ("one dollar", 1),
+        ("USD 1", 1),
+        ("10k dollars", 10_000),
+        ("$2k", 2000),
+        ("us$ 3.50", 3.5),
+    ],
+)
+def test_reads_money_however_it_is_written(words: str, usd: float) -> None:
+    assert read_request(f"{WIN}, {words}").limits.usd == pytest.approx(usd)
+
+
+@pytest.mark.parametrize(
+    ("words", "hours"), [("within half an hour", 0.5), ("in five minutes", 5 / 60), ("an hour at most", 1), ("2 h", 2)]
+)
+def test_reads_a_time_limit_in_words(words: str, hours: float) -> None:
+    assert read_request(f"{WIN}, {words}").limits.hours == pytest.approx(hours)
+
+
+def test_reads_microseconds() -> None:
+    assert read_request(f"{WIN}, p95 under 200 microseconds").targets.latency_p95_ms == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("for 1 CHF", "1 CHF"),
+        ("on a B300 GPU", "B300 GPU"),
+        ("with grade 5", "5"),
+        ("at least 12 points", "12 points"),
+    ],
+)
+def test_a_figure_that_cannot_be_placed_is_refused_and_not_passed_over(words: str, what: str) -> None:
+    found = problems(f"{WIN}, at least 90 % exact, {words}")
+    assert "not understood" in found
+    assert what in found
+
+
+@pytest.mark.parametrize("words", ["at most 90 % exact", "p95 at least 200 ms", "at least $5"])
+def test_a_target_asked_for_from_the_wrong_side_is_refused(words: str) -> None:
+    assert "cannot be aimed at" in problems(f"{WIN}, {words}")
+
+
+def test_a_cloud_that_is_named_is_a_limit() -> None:
+    limits = read_request(f"{WIN}, on AWS only with an A100, at most $20").limits
+    assert (limits.clouds, limits.accelerators) == (("aws",), ("A100",))
+
+
+def test_two_tasks_in_one_request_are_refused() -> None:
+    assert "one model does one task" in problems("mahjong waits and discard, 80 %")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "14-tile mahjong hands, 90 %",
+        "is 123m456p789s11122z a winning hand in mahjong, 90 %",
+        "mahjong win, 90 % (95 % interval)",
+    ],
+)
+def test_numbers_of_the_subject_are_no_targets(words: str) -> None:
+    assert read_request(words).targets.accuracy == pytest.approx(0.9)
+
+
+def test_a_brief_file_has_all_its_mistakes_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text(
+        "skill: majong\ntask: wins\ntargets: {accuracy: 95, accurracy: 0.9, latency_p95_ms: .inf}\nlimits: {usd: true, minutes: 5}\n"
+    )
+    with pytest.raises(RequestError) as raised:
+        read_brief_file(path)
+    found = raised.value.problems
+    assert len(found) == 6
+    text = "\n".join(found)
+    for expected in (
+        "'majong' is unknown",
+        "0.95",
+        "targets.accurracy: no such field; valid: accuracy",
+        "latency_p95_ms",
+        "limits.usd",
+        "hours",
+    ):
+        assert expected in text

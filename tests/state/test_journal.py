@@ -28,6 +28,13 @@ def test_a_known_row_has_a_known_hash(journal: Journal) -> None:
     assert row.derived_hash() == hashlib.sha256(text).hexdigest()
 
 
+def test_an_audit_says_whether_the_record_has_an_end(journal: Journal) -> None:
+    journal.begin("run", {"a": 1})
+    assert not journal.verify("run").finished
+    journal.append("run", "outcome", "met", None, {})
+    assert journal.verify("run").finished
+
+
 def test_reading_an_empty_workspace_makes_nothing(journal: Journal) -> None:
     assert journal.runs() == []
     assert journal.rows("run") == []

@@ -1,10 +1,12 @@
 """`look_up_prices`: the built-in price snapshot, filtered with DuckDB and judged row by row."""
 
+import csv
 import difflib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 from pydantic import Field
@@ -134,6 +136,13 @@ def _matching_rows(snapshot: Path, args: LookUpPrices) -> list[dict[str, object]
         )
         names = [str(column[0]) for column in found.description or []]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+@cache
+def known_clouds() -> tuple[str, ...]:
+    """The clouds of the built-in snapshot, by name."""
+    with SNAPSHOT_CSV.open(encoding="utf-8", newline="") as lines:
+        return tuple(sorted({row["cloud"] for row in csv.DictReader(lines)}))
 
 
 def _check_clouds(asked: Sequence[str], known: Collection[str]) -> None:

@@ -66,6 +66,7 @@ class CpuEngine:
     def __init__(self, folder: Path, tokenizer: Any, ends: frozenset[int], max_model_len: int, threads: int) -> None:
         self.max_model_len, self.threads = max_model_len, threads
         self._folder, self._tokenizer, self._ends = folder, tokenizer, ends
+        self._unknown: int | None = tokenizer.unk_token_id
         self._vocabulary: list[str] = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
         self._generator = self._load(threads)
 
@@ -95,11 +96,18 @@ class CpuEngine:
         """Encodes without adding special tokens: the template has them."""
         try:
             # The backend, not the tokenizer around it: that one changes shared state with every call.
-            ids: list[int] = self._tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids
+            encoding = self._tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
         except Exception as error:
             if type(error) is not Exception:  # the Rust tokenizers raise bare Exception, for a word without <unk>
                 raise
             raise PromptError(f"the tokenizer refuses this text: {error}") from error
+        ids: list[int] = encoding.ids
+        unknown = [
+            text[first:end] for token, (first, end) in zip(ids, encoding.offsets, strict=True) if token == self._unknown
+        ]
+        if unknown:
+            # Answered all the same, such a prompt would get a sure answer to another question.
+            raise PromptError(f"words this model does not know: {', '.join(map(repr, dict.fromkeys(unknown)))}")
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:

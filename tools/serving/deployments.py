@@ -37,6 +37,7 @@ __all__ = [
     "measure_latency",
     "measure_throughput",
     "start",
+    "start_again",
     "stop",
     "temporary_server",
 ]
@@ -143,6 +144,12 @@ def listing(workspace: Path) -> list[Deployment]:
     return [deployment for path in folders if (deployment := _read(path.parent))]
 
 
+def start_again(workspace: Path, name: str) -> Deployment:
+    """Serves a deployment's model under its name again; one that runs is returned as it is. Raises as `start` does."""
+    recorded = get(workspace, name)
+    return start(workspace, name, recorded.model_dir, recorded.run_id)
+
+
 def stop(workspace: Path, name: str) -> Deployment:
     """Stops a deployment's server and destroys its key; the record and the log stay. Raises Correctable."""
     folder = _folder(workspace, name)
@@ -169,7 +176,9 @@ def ask(
     """A deployment's answer. Raises Correctable (no such name, prompt refused), ToolFailed (not running)."""
     deployment = get(workspace, name)
     if deployment.status != "ready":
-        raise ToolFailed(f"deployment {name!r} is {deployment.status}, it cannot answer; deploy it again")
+        raise ToolFailed(
+            f"deployment {name!r} is {deployment.status}, it cannot answer: `stratos deployments start {name}`"
+        )
     key = read_key(deployment.api_key_file)
     return chat(deployment.base_url, key, name, prompt, max_tokens=max_tokens, temperature=temperature)
 

@@ -25,6 +25,7 @@ from stratos.tools.serving.deployments import (
     health_check,
     listing,
     start,
+    start_again,
     stop,
 )
 from stratos.tools.serving.engine import Engine, Settings
@@ -105,6 +106,19 @@ def test_a_stopped_deployment_stays_listed_without_its_key(workspace: Path, mode
     assert stop(workspace, "stopped").status == "stopped"
     with pytest.raises(ToolFailed, match="is stopped, it cannot answer"):
         ask(workspace, "stopped", "w1")
+
+
+def test_a_stopped_deployment_is_started_again_with_a_new_key(workspace: Path, model_dir: Path) -> None:
+    made = start(workspace, "again", model_dir, "run-1")
+    key = read_key(made.api_key_file)
+    stop(workspace, "again")
+    with pytest.raises(ToolFailed, match="stratos deployments start again"):
+        ask(workspace, "again", "w1")
+    started = start_again(workspace, "again")
+    assert (started.status, started.model_dir, started.run_id) == ("ready", made.model_dir, "run-1")
+    assert read_key(started.api_key_file) != key
+    assert ask(workspace, "again", "w1 w2", max_tokens=4)
+    stop(workspace, "again")
 
 
 @pytest.mark.usefixtures("fake_vllm")

@@ -104,6 +104,11 @@ def test_prompts_that_cannot_be_answered_are_refused(engine: Engine) -> None:
         engine.encode_chat([{"role": "system", "content": "w1"}])
 
 
+def test_words_the_model_does_not_know_are_named_and_not_answered(engine: Engine) -> None:
+    with pytest.raises(PromptError, match="does not know: 'what', 'now'"):
+        engine.encode_chat([{"role": "user", "content": "w1 what w2 now what"}])
+
+
 def test_a_running_answer_can_be_cancelled(endless: Engine) -> None:
     begun = time.monotonic()
     call = Call(
