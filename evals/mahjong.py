@@ -178,16 +178,19 @@ def main() -> None:
 
 
 def _claim(point: Measured) -> Claim:
-    name = f"{point.task}, {point.parameters:,} parameters, {point.tokens:,} tokens, {point.strategy}: exact"
-    demanding = point.task == "win" and point.strategy == "rationale" and point.tokens >= 2_400_000
+    """A student without rationales writes no decomposition, so that only its final answers can be right."""
+    with_proof = point.strategy == "rationale"
+    share = point.exact if with_proof else point.answer
+    what = "exact" if with_proof else "final answer right"
+    demanding = point.task == "win" and with_proof and point.tokens >= 2_400_000
     return Claim(
-        name=name,
-        value=point.exact.value,
+        name=f"{point.task}, {point.parameters:,} parameters, {point.tokens:,} tokens, {point.strategy}: {what}",
+        value=share.value,
         unit="share",
-        n=point.exact.n,
-        interval=(point.exact.low, point.exact.high),
+        n=share.n,
+        interval=(share.low, share.high),
         goal=">= 0.90" if demanding else "none",
-        met=point.exact.value >= 0.9 if demanding else None,
+        met=share.value >= 0.9 if demanding else None,
     )
 
 
