@@ -63,15 +63,18 @@ _COUNTED = r"(?=[\s-]+(?:%|percent|per cent|dollars?|bucks|euros?|pounds?|yen|yu
 def in_digits(text: str) -> str:
     """The text with number words before units as digits: "ninety-five percent", "half an hour", "five minutes"."""
     text = re.sub(r"\bhalf an? (?=(?:hour|minute|second|day|dollar)\b)", "0.5 ", text, flags=re.I)
+    # "a second" is a number behind a limit, and a rate in "50 requests a second" or "$2 an hour".
+    limit = "|".join(map(re.escape, (*AT_MOST, "within", "in")))
+    text = re.sub(rf"(?<!\w)({limit})\s+an?\s+(?=(?:hour|minute|second|day|dollar)\b)", r"\1 1 ", text, flags=re.I)
     tens, units = "|".join(_TENS), "|".join(_UNITS[1:10])
-    pattern = rf"\b(?:({tens})(?:[\s-]({units}))?|({'|'.join(_UNITS)}|an?)|((?:one |a )?hundred)){_COUNTED}"
+    pattern = rf"\b(?:({tens})(?:[\s-]({units}))?|({'|'.join(_UNITS)})|((?:one |a )?hundred)){_COUNTED}"
 
     def digits(match: re.Match[str]) -> str:
         ten, unit, alone, hundred = (part.lower() if part else "" for part in match.groups())
         if hundred:
             return "100"
         if alone:
-            return "1" if alone in ("a", "an") else str(_UNITS.index(alone))
+            return str(_UNITS.index(alone))
         return str(_TENS[ten] + (_UNITS.index(unit) if unit else 0))
 
     return re.sub(pattern, digits, text, flags=re.I)
@@ -234,6 +237,10 @@ def dollars(reading: Reading) -> tuple[float | None, float | None]:
     amounts = rf"{before}|{NUMBER}(?:{scale.format(2)})?\s?(?P<after>{symbols}|(?:{named})\b)"
     for match in reading.find(rf"(?:{amounts})(?P<month>\s*(?:per|a|/|each)\s*month\b)?"):
         reading.refuse_direction(match, AT_LEAST, "a limit", "'at most'")
+        if rate := re.match(r"\s*(?:per|an?|/|each)\s*(?:hour|hr?|day|week|year)\b", reading.text[match.end() :], re.I):
+            reading.problems.append(
+                f"{match.group(0).strip()}{rate.group(0)!r} is no limit: give the money in all, or per month"
+            )
         unit = (match.group("before") or match.group("after")).lower()
         symbol = words.get(unit, unit)
         amount = _value(match.group(3) or match.group(5)) * (-1 if match.group("minus") else 1)

@@ -15,6 +15,8 @@ def outcome(run: RunState, status: OutcomeStatus, reason: str) -> Outcome:
         verdict=run.verdicts[-1] if run.verdicts else None,
         deployment=run.deployment.name if run.deployment else None,
         nearest=_nearest(run) if status in ("missed", "infeasible") else None,
+        brief=run.brief,
+        plan=run.known_plan if run.has_plan else None,
     )
 
 

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from .brief import Record
-from .plan import Candidate, Strategy
+from .brief import Brief, Record
+from .plan import Candidate, Plan, Strategy
 
 Z_95 = 1.959963984540054
 """Normal quantile of a two-sided 95 % interval."""
@@ -143,3 +143,5 @@ class Outcome(Record):
     verdict: Verdict | None
     deployment: str | None
     nearest: str | None = Field(default=None, description="the nearest that can be had, when the targets cannot")
+    brief: Brief | None = Field(default=None, description="what was understood; null when the request was refused")
+    plan: Plan | None = Field(default=None, description="the newest plan")

@@ -37,6 +37,8 @@ def document(*words: str, code: int = 0) -> Any:
 def test_a_plan_is_shown_and_nothing_is_made(workspace: Workspace) -> None:
     planned = document("plan", f"{WIN}, at least 70 % exact, p95 under 200 ms")
     assert (planned["status"], planned["spent_usd"]) == ("planned", 0)
+    assert planned["brief"]["targets"]["accuracy"] == 0.7
+    assert planned["plan"]["candidate"]["accuracy"]["value"] >= 0.7
     names = [row.name for row in Journal(workspace).rows(planned["run_id"])]
     assert "tool solve_pareto" in names
     assert "tool generate_data" not in names

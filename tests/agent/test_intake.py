@@ -182,10 +182,18 @@ def test_reads_money_however_it_is_written(words: str, usd: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "hours"), [("within half an hour", 0.5), ("in five minutes", 5 / 60), ("an hour at most", 1), ("2 h", 2)]
+    ("words", "hours"),
+    [("within half an hour", 0.5), ("in five minutes", 5 / 60), ("within an hour", 1), ("under a day", 24), ("2 h", 2)],
 )
 def test_reads_a_time_limit_in_words(words: str, hours: float) -> None:
     assert read_request(f"{WIN}, {words}").limits.hours == pytest.approx(hours)
+
+
+def test_a_rate_is_no_time() -> None:
+    brief = read_request(f"{WIN}, 50 requests a second, under $5 a month")
+    assert (brief.targets.throughput_rps, brief.limits.usd_per_month) == (50, 5)
+    assert (brief.targets.latency_p95_ms, brief.limits.hours) == (None, None)
+    assert "is no limit" in problems(f"{WIN}, at most $2 an hour")
 
 
 def test_reads_microseconds() -> None:
