@@ -315,7 +315,7 @@ def _to_approve(context: RunContext, run: RunState) -> float:
     if not run.has_plan:
         return 0.0
     plan = run.known_plan
-    wanted = run.spent_usd + plan_usd(run)
+    wanted = run.billed_usd + plan_usd(run)
     already = run.approved_usd or 0.0
     return round(wanted, 6) if plan.offer.usd_per_hour > 0 and wanted > already else 0.0
 

@@ -71,8 +71,8 @@ def _check_money(state: RunState, cost: Cost, name: str) -> None:
             f"${limit:.2f} is spent or reserved, so it does not fit"
         )
     approved = state.approved_usd or 0.0
-    if state.spent_usd + cost.usd > approved:
+    if state.billed_usd + cost.usd > approved:
         raise Correctable(
-            f"{name} would cost up to ${cost.usd:.4f}; ${approved:.4f} is approved and ${state.spent_usd:.4f} of it is "
+            f"{name} would cost up to ${cost.usd:.4f}; ${approved:.4f} is approved and ${state.billed_usd:.4f} of it is "
             "spent or reserved: the plan must be approved first"
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from ..state.errors import ApprovalNeeded, Cancelled, NotAvailable, RequestError, StratosError
+from ..state.errors import ApprovalNeeded, Cancelled, JournalError, NotAvailable, RequestError, StratosError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,6 +93,8 @@ def errors(as_json: bool, started: "list[str] | str" = "") -> Generator[None]:
         )
     except NotAvailable as error:
         fail(str(error), USAGE, as_json)
+    except JournalError as error:  # no such run, or one whose record cannot be gone on with
+        fail(str(error), FAILED, as_json)
     except StratosError as error:
         fail(f"{error}{_how_to_resume(started)}", FAILED, as_json)
 

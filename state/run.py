@@ -146,11 +146,14 @@ class RunState(Record):
         return self.choice is not None and self.choice.plan is not None
 
     @property
+    def billed_usd(self) -> float:
+        """What the tools cost: settled money and what is still reserved, US dollars. Approvals are of this."""
+        return sum(entry.reserved_usd if entry.settled_usd is None else entry.settled_usd for entry in self.bill)
+
+    @property
     def spent_usd(self) -> float:
-        """Settled money, what is still reserved, and the planner's own tokens, US dollars."""
-        return self.planner_use.usd + sum(
-            entry.reserved_usd if entry.settled_usd is None else entry.settled_usd for entry in self.bill
-        )
+        """All money, the planner's own tokens included, US dollars. The brief's limit is on this."""
+        return self.billed_usd + self.planner_use.usd
 
     @property
     def hours_used(self) -> float:

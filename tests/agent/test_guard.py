@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from stratos.agent.guard import Ruling, rule
 from stratos.state.evidence import Entry
-from stratos.state.run import RunState
+from stratos.state.run import PlannerUse, RunState
 from stratos.tools.registry import TOOLS
 
 from ..building import attempt, brief, candidate, choice, context, data, evaluation, prediction, state
@@ -97,3 +97,12 @@ def test_the_same_call_twice_in_a_row_is_refused(tmp_path: Path) -> None:
     run = state(choice=choice(), last_call='generate_data {"examples":10}')
     assert "again would change nothing" in (ruling(run, tmp_path, "generate_data", examples=10).problem or "")
     assert ruling(run, tmp_path, "generate_data", examples=11).problem is None
+
+
+def test_the_planners_own_tokens_count_against_the_limit_and_not_against_the_approval(tmp_path: Path) -> None:
+    use = PlannerUse(usd=0.3)
+    cost = ruling(priced(approved_usd=1.0), tmp_path, "distill", candidate_id=PRICED.id).reserved_usd
+    paid = priced(approved_usd=cost, planner_use=use)
+    assert ruling(paid, tmp_path, "distill", candidate_id=PRICED.id).problem is None
+    poor = priced(approved_usd=1.0, planner_use=PlannerUse(usd=1.0))
+    assert "does not fit" in (ruling(poor, tmp_path, "distill", candidate_id=PRICED.id).problem or "")
