@@ -1,4 +1,8 @@
-"""Ten thousand random histories of proposals, approvals, failures and crashes: the guard lets none of them overspend."""
+"""Ten thousand random histories of proposals, approvals and settlements: the guard lets none of them overspend.
+
+A call that failed or was cut off is one that is never settled: its reservation counts. That none runs twice after a
+crash is not shown here but in test_kill.py, on one real run.
+"""
 
 from pathlib import Path
 
@@ -39,7 +43,7 @@ PAID = {
 }
 AMOUNTS = st.sampled_from([0.0, 1e-9, 0.1, 0.3, 1.0, 2.5, 10.0]) | st.floats(0, 12)
 OPERATIONS = st.lists(
-    st.tuples(st.sampled_from(["propose", "approve", "settle", "crash"]), st.sampled_from(sorted(PAID)), AMOUNTS, st.floats(0, 1)),
+    st.tuples(st.sampled_from(["propose", "approve", "settle"]), st.sampled_from(sorted(PAID)), AMOUNTS, st.floats(0, 1)),
     min_size=1,
     max_size=14,
 )  # fmt: skip
@@ -75,9 +79,8 @@ def test_what_is_spent_and_reserved_never_passes_the_limit_or_the_approval(
     for what, tool, usd, share in operations:
         if what == "approve":
             run = run.model_copy(update={"approved_usd": max(run.approved_usd or 0.0, usd)})
-        elif what in ("settle", "crash"):
-            # A crash leaves reservations open: they count until the resumed run settles them.
-            run = settled(run, share) if what == "settle" else run
+        elif what == "settle":
+            run = settled(run, share)
         elif not (ruling := proposed(run, tool, usd)).problem:
             assert call_text(tool, Pay(usd=usd)) != run.last_call
             run = after(run, ruling, None)
