@@ -1,7 +1,8 @@
 """Who decides the next call: the built-in rules, or a chat model behind any OpenAI-compatible endpoint, asked the same way."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ MAX_OUTPUT_TOKENS = 1024
 """A tool call takes about 50; more than this is an answer gone astray."""
 
 REQUEST_TIMEOUT_S = 60.0
+PATIENCE_S = 180.0
+"""How long an endpoint that fails is tried again: longer than the two minutes that a restart of a server takes."""
 
 
 class Decision(Record):
@@ -47,6 +50,9 @@ class Planner:
     pure: bool
     usd_per_million: tuple[float, float] = (0.0, 0.0)
     """Of input and of output tokens, US dollars."""
+    patience_s: float = PATIENCE_S
+    sleep: Callable[[float], None] = time.sleep
+    """How the waits between two tries pass."""
 
     def usd(self, input_tokens: float, output_tokens: float) -> float:
         """What so many tokens cost."""
