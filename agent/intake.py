@@ -1,7 +1,7 @@
 """Turns a request in plain words, or a YAML file, into a brief, by rules alone.
 
-It never invents a target: what is missing is left open and recorded as an assumption. It reads English; other languages
-are left to a language-model planner.
+It never invents a target: what is missing is left open and recorded as an assumption. It reads English and Chinese; another
+language is refused (a YAML brief's fields are the same in every language).
 """
 
 import re
@@ -16,8 +16,11 @@ from ..skills import load as load_skill
 from ..skills import names as skill_names
 from ..state.brief import Brief, Limits, Targets
 from ..state.errors import RequestError
-from . import reading as words
-from .reading import Reading, in_digits
+from . import limits as limit_words
+from . import targets as target_words
+from .languages import in_plain_english
+from .reading import Reading
+from .wording import Wording
 
 
 def read_request(request: str, *, max_usd: float | None = None, max_hours: float | None = None) -> Brief:
@@ -25,14 +28,16 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
 
     Raises RequestError with every problem found.
     """
-    reading = Reading(in_digits(" ".join(request.split())))
-    if not reading.text:
+    if not request.strip():
         raise RequestError(["the request is empty: say what the model should do, how well, how fast and for how much"])
+    reading = Reading(in_plain_english(request))
     skill, task = _skill_and_task(reading)
-    accuracy, rule = words.accuracy(reading)
-    throughput, parameters = words.throughput(reading), words.parameters(reading)
-    usd, usd_per_month = words.dollars(reading)
-    latency, hours = words.times(reading)
+    reading.skip_tiles()
+    usd, usd_per_month = limit_words.dollars(reading)
+    limit_words.refuse_negatives(reading, usd)
+    throughput, parameters = target_words.throughput(reading), limit_words.parameters(reading)
+    latency, hours = target_words.times(reading)
+    accuracy, rule = target_words.accuracy(reading)
     targets: dict[str, Any] = {
         "accuracy": accuracy,
         "accuracy_rule": rule,
@@ -43,13 +48,13 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
         "usd": _tighter(usd, max_usd),
         "usd_per_month": usd_per_month,
         "hours": _tighter(hours, max_hours),
-        "accelerators": words.accelerators(reading),
-        "regions": words.regions(reading),
-        "clouds": words.clouds(reading),
+        "accelerators": limit_words.accelerators(reading),
+        "regions": limit_words.regions(reading),
+        "clouds": limit_words.clouds(reading),
         "licences": (),
         "max_parameters": parameters,
     }
-    words.contradictions(reading, usd)
+    limit_words.contradictions(reading, usd)
     reading.refuse_left_over()
     if reading.problems:
         raise RequestError(reading.problems)
@@ -86,7 +91,7 @@ def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: floa
         raise RequestError([*problems, *map(_field_problem, error.errors())]) from error
     if problems:
         raise RequestError(problems)
-    reading = Reading("", assumptions=list(brief.assumptions))
+    reading = Reading(Wording(""), assumptions=list(brief.assumptions))
     limits = brief.limits.model_dump()
     limits["usd"] = _tighter(brief.limits.usd, max_usd)
     limits["hours"] = _tighter(brief.limits.hours, max_hours)
@@ -141,8 +146,14 @@ def _skill_and_task(reading: Reading) -> tuple[str, str]:
 
 def _hits(text: str, words: Iterable[str]) -> int:
     """Letters of the distinct words and phrases found: a longer, more specific phrase counts for more."""
-    found = {word.lower() for word in words if re.search(rf"(?<!\w){re.escape(word.lower())}(?!\w)", text)}
+    found = {word.lower() for word in words if re.search(_whole(word.lower()), text)}
     return sum(len(word) for word in found)
+
+
+def _whole(word: str) -> str:
+    """Fits a word or phrase, hyphens or spaces between; Chinese has no spaces, and its words fit anywhere."""
+    pattern = re.escape(word).replace(r"\ ", r"[\s-]+")
+    return rf"(?<![^\W_]){pattern}(?!\w)" if word.isascii() else pattern
 
 
 def _catalogue() -> str:

@@ -104,7 +104,9 @@ REQUESTS: tuple[tuple[str, Wanted], ...] = (
     ),
     (
         "胡牌判断要快：每次1毫秒以内，准确率99%，参数10万，T4显卡，谷歌云，30美元，45分钟",
-        Wanted("win", accuracy=0.99, ms=1, usd=30, hours=0.75, parameters=100_000, accelerators=("T4",), clouds=("gcp",)),
+        Wanted(
+            "win", accuracy=0.99, ms=1, usd=30, hours=0.75, parameters=100_000, accelerators=("T4",), clouds=("gcp",)
+        ),
     ),
 )
 

@@ -66,7 +66,10 @@ REQUESTS: tuple[tuple[str, Wanted], ...] = (
         "mahjong win, ninety-nine percent, two hundred milliseconds, fifteen dollars, two and a half hours",
         Wanted("win", accuracy=0.99, ms=200, usd=15, hours=2.5),
     ),
-    ("Ｍａｈｊｏｎｇ win, accuracy ９５％, p95 ２００ｍｓ, budget ＄１５", Wanted("win", accuracy=0.95, ms=200, usd=15)),
+    (
+        "Ｍａｈｊｏｎｇ win, accuracy ９５％, p95 ２００ｍｓ, budget ＄１５",
+        Wanted("win", accuracy=0.95, ms=200, usd=15),
+    ),
     (
         "Target: mahjong discard. Min accuracy 60%. Max latency 100-ms. Max budget $2. Deadline: 1 hour 30 minutes.",
         Wanted("discard", accuracy=0.6, ms=100, usd=2, hours=1.5),
@@ -147,7 +150,7 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("mahjong win, 95 %, 50 tokens per second", "50 tokens"),
     ("mahjong win, 95 %, average latency 200 ms", "p95 is what is measured"),
     ("mahjong win, 95 %, 99th percentile latency under 200 ms", "p95 is what is measured"),
-    ("mahjong win, right at least ninety", "ninety"),
+    ("mahjong win, at least ninety", "ninety"),
     ("mahjong win, five nines", "five nines"),
     ("mahjong win, 95 %, model under 1M", "1M"),
     ("mahjong win, 95 % right and at most 10 % wrong", "90 and 95"),
