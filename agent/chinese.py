@@ -5,6 +5,7 @@ A glossary and a few rules of word order: 95%以上 becomes "≥ 95 %", 每秒�
 
 import re
 from fractions import Fraction
+from functools import partial
 
 from .english import join_times
 from .numerals import CHINESE_NUMBER, chinese_value
@@ -57,7 +58,7 @@ _UNITS = (
     ("parameters", "个?参数量?"),
     ("tiles", "张(?!\\s*(?:[A-Za-z]|显卡))|枚"),
 )
-_ASKED = r"(?:个|次|条|笔|手|副)?\s*(?:推理|并发)?(?:请求|查询|推理|调用|问题)?"
+_ASKED = r"(?:(?:个|次|条|笔|手|副)\s*)?(?:推理|并发)?(?:请求|查询|推理|调用|问题)|(?:次|条|笔)"
 _PLACES = {"欧洲": "europe", "欧盟": "the eu", "美国": "the us", "亚洲": "asia"}
 _AT_A_PLACE = r"(?:\s*(?:区域?|地区|机房|服务器|数据中心|节点|境内|云))"
 _CLOUDS = {
@@ -106,7 +107,7 @@ def is_chinese(text: str) -> bool:
 def rewrite(wording: Wording) -> None:
     """Figures, units, comparators and places of a Chinese request in English words."""
     wording.sub(_HAN, lambda match: match.group(0).translate(_SIMPLIFIED))
-    wording.sub("¥", "元 ")
+    wording.sub("¥|人民币(?=\\s*\\d)", "CNY ")
     wording.sub(_FREE, " for free ")
     wording.sub(rf"负\s*{_NUMBER_TOO}", UNREAD)
     wording.sub(r"(\d\d(?:\.\d)?)\s*%的?(?:请求|响应|情况)(?=[^,;.]{0,12}\d)", r" p\1 ")
@@ -152,51 +153,59 @@ def _write_shares(wording: Wording) -> None:
     wording.sub(fraction, lambda match: f" {part(match, 100)} % ")
     counted = r"(?:次|局|手|题|道|个|副)(?:牌|题)?"
     wording.sub(
-        rf"(?P<whole>{of}){counted}(?:里面?|当?中|之中)?(?:,\s*)?(?:至少|起码|要|能|得|可以)*(?:答对|判对|做对|对|正确)(?P<some>{of})(?:{counted})?",
+        rf"(?P<whole>{of}){counted}(?:里面?|当?中|之中)?(?:,\s*)?(?:至少|起码|要|能|得|可以)*"
+        rf"(?:答对|判对|做对|对|正确)(?P<some>{of})(?:{counted})?",
         lambda match: f" {part(match, 100)} % ",
     )
     wording.sub(
-        r"(?P<tens>[一二三四五六七八九十\d])成(?P<more>[一二三四五六七八九半\d]?)(?![功员本为立绩熟千百])",
-        lambda match: (
-            f" {_number(10 * (chinese_value(match['tens']) or 0) + (5 if match['more'] == '半' else chinese_value(match['more'] or '零') or 0))} % "
-        ),
+        r"([一二三四五六七八九十\d])成([一二三四五六七八九半\d]?)(?![功员本为立绩熟\d十百千万元块美欧个秒分小毫])",
+        _tenths,
     )
+
+
+def _tenths(match: re.Match[str]) -> str:
+    more = match[2].replace("半", "五") or "零"
+    return f" {_number(10 * (chinese_value(match[1]) or 0) + (chinese_value(more) or 0))} % "
 
 
 def _write_times(wording: Wording) -> None:
     """半小时, 一个半小时, 两小时半, 一刻钟."""
-
-    def with_half(unit: str):
-        return lambda match: f" {_number((chinese_value(match['n']) or 0) + 0.5)} {unit} "
-
-    wording.sub(rf"{_NUMBER}\s*(?:个半(?:小时|钟头|钟)|个?(?:小时|钟头)半)", with_half("hours"))
-    wording.sub(rf"{_NUMBER}\s*(?:分半钟?|分钟半)", with_half("minutes"))
-    wording.sub(rf"{_NUMBER}\s*(?:秒半)", with_half("seconds"))
-    wording.sub(rf"{_NUMBER}\s*天半", with_half("days"))
-    wording.sub(rf"{_NUMBER}刻钟", lambda match: f" {_number(15 * (chinese_value(match['n']) or 0))} minutes ")
+    for unit, words in (
+        ("hours", "个半(?:小时|钟头|钟)|个?(?:小时|钟头)半"),
+        ("minutes", "分半钟?|分钟半"),
+        ("seconds", "秒半"),
+        ("days", "天半"),
+    ):
+        wording.sub(rf"{_NUMBER}\s*(?:{words})", partial(_scaled, unit=unit, more=0.5))
+    wording.sub(rf"{_NUMBER}刻钟", partial(_scaled, unit="minutes", times=15))
     wording.sub(r"半(?=个?(?:毫秒|秒|分钟|小时|钟头|天|个月|刀|美元|块|元))", " 0.5 ")
     wording.sub(r"(?<=小时)\s*(\d+|[一二三四五六七八九十]+)分(?!钟)", r" \1分钟")
+
+
+def _scaled(match: re.Match[str], *, unit: str, times: float = 1, more: float = 0) -> str:
+    value = chinese_value(match["n"])
+    return f" {UNREAD if value is None else _number(times * value + more)} {unit} "
 
 
 def _write_figures(wording: Wording) -> None:
     """Numbers with their units; rates, whose unit may stand before the number; then numbers that no unit follows."""
     for rate, word in (("second", "秒钟?"), ("minute", "分钟?")):
         wording.sub(
-            rf"每{word}(?P<before>[^\d,.;{UNREAD}]{{0,12}}?){_NUMBER}\s*{_ASKED}",
+            rf"每{word}(?P<before>[^\d,.;{UNREAD}]{{0,12}}?)(?<!分之){_NUMBER}(?:\s*(?:{_ASKED})|(?=\s*(?:[,;.]|$)))",
             lambda match, rate=rate: f"{match['before']} {_in_digits(match['n'])} requests per {rate} ",
         )
         wording.sub(
-            rf"{_NUMBER}\s*{_ASKED}\s*(?:每|/)\s*{word}",
+            rf"{_NUMBER}\s*(?:{_ASKED})?\s*(?:每|/)\s*{word}",
             lambda match, rate=rate: f" {_in_digits(match['n'])} requests per {rate} ",
         )
     units = "|".join(words for _, words in _UNITS)
     wording.sub(rf"(?:{_VAGUE})(?=个?(?:{units}))", f" {UNREAD} ")
     for english, words in _UNITS:
-        wording.sub(rf"(?P<before>元?)\s*{_NUMBER}\s*(?:{words})", lambda m, e=english: _with_unit(m, e))
-    wording.sub(rf"元\s*{_NUMBER}", lambda match: f" {_in_digits(match['n'])} 元 ")
+        wording.sub(rf"{_NUMBER}\s*(?:{words})", partial(_scaled, unit=english))
+    wording.sub(rf"CNY\s*{_NUMBER}", lambda match: f" CNY {_in_digits(match['n'])} ")
     wording.sub(rf"(?:美元|美金)\s*{_NUMBER}", lambda match: f" {_in_digits(match['n'])} dollars ")
     wording.sub(
-        rf"(?P<before>[≤≥]\s*|(?:参数|预算|费用|花费|成本|QPS|准确率|正确率)[量为是:=\s]*){_NUMBER}(?!\s*[%\d.])",
+        rf"(?P<before>[≤≥]\s*|(?:参数|预算|费用|花费|成本|QPS|准确率|正确率)[量为是:=\s]*){_NUMBER}(?!\s*%|\.?\d)",
         _behind_label,
     )
     wording.sub(
@@ -211,10 +220,6 @@ def _behind_label(match: re.Match[str]) -> str:
     if len(match["n"]) == 1 and not match["n"].isdigit() and re.match(_HAN, match.string[match.end() :]):
         return match[0]
     return f"{match['before']}{_in_digits(match['n'])} "
-
-
-def _with_unit(match: re.Match[str], unit: str) -> str:
-    return f"{match['before']} {_in_digits(match['n'])} {unit} "
 
 
 def _alone(match: re.Match[str]) -> str:

@@ -9,16 +9,19 @@ from .wording import UNREAD, Wording
 _TIME = r"(?:ms|microseconds?|milliseconds?|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|days?|weeks?)\b"
 _MONEY = r"(?:(?:u\.?s\.?|american)\s+)?(?:dollars?|bucks|cents?|euros?|pounds?|yen|yuan|usd|eur|gbp)\b"
 _COUNTED = (
-    rf"(?=[\s-]+(?:%|percent\b|per\s+cent\b|pct\b|and\s+a\s+half\b|parameters?\b|params?\b|(?:\w+\s+)?(?:requests?|queries)\b"
+    rf"(?=[\s-]+(?:%|percent\b|per\s+cent\b|pct\b|and\s+a\s+half\b|parameters?\b|params?\b|(?:[a-z]+\s+)?(?:requests?|queries)\b"
     rf"|(?:third|quarter|fifth|tenth|twentieth|hundredth)s?\b|{_TIME}|{_MONEY}))"
 )
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "tenth": 10, "twentieth": 20, "hundredth": 100}
 _RIGHT = r"(?=\s+(?:of\s+(?:the|all|them|it|my|its)\b|the\s+time\b|right\b|correct|accura|exact))"
 
-_MORE = r"(?:more|longer|greater|higher|bigger|larger|slower|later|over|above|beyond|past|exceed\w*|(?:go|going|goes)\s+(?:over|above|beyond))"
+_MORE = (
+    r"(?:more|longer|greater|higher|bigger|larger|slower|later|over|above|beyond|past|exceed\w*"
+    r"|(?:go|going|goes)\s+(?:over|above|beyond))"
+)
 _LESS = r"(?:less|fewer|lower|below|under|worse|smaller|(?:go|going|goes|fall|drop)\s+(?:below|under))"
 _NOT = r"(?:not|no|never|cannot|without|\w+n't)"
-_BETWEEN = r"(?P<between>(?:\s+[a-z]+){0,4}?)"
+_BETWEEN = r"(?P<between>(?:\s+(?!(?:and|but|or|in|with)\b)[a-z]+){0,4}?)"
 _COMPARATORS = (
     (r"\1 ≤ ", rf"\b{_NOT}{_BETWEEN}\s+{_MORE}(?:\s+than)?\b"),
     (r"\1 ≥ ", rf"\b{_NOT}{_BETWEEN}\s+{_LESS}(?:\s+than)?\b"),

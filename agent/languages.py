@@ -18,9 +18,9 @@ _FOREIGN = {
     "Portuguese": "os um uma para com menos que de do da mais segundos horas pelo modelo",
     "Dutch": "de het een voor met minder dan of niet minstens hoogstens uur seconden en",
 }
-_ENGLISH = set(
+_ENGLISH = (
     "the a an and of to in for is that with at least most under than or on my be it model which hand hands win waits by accuracy "
-    "latency budget train within right".split()
+    "latency budget train within right"
 )
 
 
@@ -45,8 +45,8 @@ def in_plain_english(request: str) -> Wording:
 def _unfold_lines(wording: Wording) -> None:
     """Makes one line of several: bullets and line numbers are no part of what is asked."""
     if "\n" in wording.text.strip():
-        wording.sub(r"(?m)^\s*\d{1,2}[.)]\s+", "; ")
-        wording.sub(r"(?m)^\s*\d{1,2}[.)、,](?=\s*[^\W\d])", "; ")
+        wording.sub(r"(?m)^\s*\d{1,2}[.),]\s+", "; ")
+        wording.sub(r"(?m)^\s*\d{1,2}[.),](?=\s*[^\W\d])", "; ")
     if re.search(r"(?:^|\s)1\)\s.*\s2\)\s", wording.text, re.S):
         wording.sub(r"(?:^|\s)\d\)\s", "; ")
     wording.sub(r"(?m)^\s*[-*•]\s+", "; ")
@@ -65,4 +65,4 @@ def _foreign(text: str) -> str | None:
     words = set(re.findall(r"[^\W\d_]+", text.lower()))
     counts = {language: len(words & set(smallest.split())) for language, smallest in _FOREIGN.items()}
     best = max(counts, key=lambda language: counts[language])
-    return best if counts[best] >= 2 and counts[best] > len(words & _ENGLISH) else None
+    return best if counts[best] >= 2 and counts[best] > len(words & set(_ENGLISH.split())) else None

@@ -146,5 +146,6 @@ def contradictions(reading: Reading, usd: float | None) -> None:
     wants_cloud = re.search(rf"(?<!\bno )\bcloud\b|{ACCELERATOR}", reading.text, re.I)
     if usd == 0 and wants_cloud:
         reading.problems.append(
-            f"0 dollars and {reading.quote(*wants_cloud.span())!r} contradict each other: no cloud server is free; allow money or this machine"
+            f"0 dollars and {reading.quote(*wants_cloud.span())!r} contradict each other: no cloud server is free; "
+            "allow money or this machine"
         )

@@ -6,11 +6,11 @@ from fractions import Fraction
 _SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
-).split()
-_TENS = {
-    name: 10 * at for at, name in enumerate("ten twenty thirty forty fifty sixty seventy eighty ninety".split(), 1)
+)
+_TENS = "ten twenty thirty forty fifty sixty seventy eighty ninety"
+_ENGLISH = {name: at for at, name in enumerate(_SMALL.split())} | {
+    name: 10 * at for at, name in enumerate(_TENS.split(), 1)
 }
-_ENGLISH = {name: at for at, name in enumerate(_SMALL)} | _TENS
 _POWERS = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000}
 
 _WORD = "(?:" + "|".join(sorted({*_ENGLISH, *_POWERS}, key=len, reverse=True)) + ")"
@@ -21,7 +21,7 @@ _DIGITS = {name: at for at, name in enumerate("零一二三四五六七八九")}
 _CHINESE_POWERS = {"十": 10, "百": 100, "千": 1000}
 _MYRIADS = {"万": 10_000, "亿": 100_000_000}
 _CHINESE = "[零〇一二两三四五六七八九十百千万亿]"
-CHINESE_NUMBER = rf"(?:\d+(?:,\d{{3}}(?!\d))*(?:\.\d+)?\s*[百千万亿]*|{_CHINESE}+(?:点[零〇一二两三四五六七八九]+)?)"
+CHINESE_NUMBER = rf"(?>\d+(?:,\d{{3}}(?!\d))*(?:\.\d+)?\s*[百千万亿]*|{_CHINESE}+(?:点[零〇一二两三四五六七八九]+)?)"
 """Fits digits, digits with 万, or Chinese numerals; `chinese_value` says whether they are one number."""
 
 

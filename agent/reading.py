@@ -80,7 +80,7 @@ class Reading:
     def refuse_left_over(self) -> None:
         """Names every figure that nothing read: a target that is passed over would be missed without a word."""
         nouns = "|".join(map(re.escape, _nouns()))
-        self.find(rf"(?<![≤≥.,\d])(?<![≤≥]\s)\b\d+[\s-]*(?:\w+\s+)?(?:{nouns})(?![A-Za-z0-9])")
+        self.find(rf"(?<![≤≥.,\d])(?<![≤≥]\s)\b\d+[\s-]*(?:[^\W\d]+\s+)?(?:{nouns})(?![A-Za-z0-9])")
         self.find(r"(?<![≤≥.,])(?<![≤≥]\s)(?<!\w)(?!\d\d?m\d\d?s\b)(?:\d+(?-i:[mpsz]))+(?!\w)")
         self.find(r"\bp95\b")
         left: list[tuple[int, int]] = []

@@ -10,8 +10,9 @@ SECONDS = {"ms": 0.001, "micro": 1e-6, "milli": 0.001, "min": 60.0, "h": 3600.0,
 TIME_UNIT = r"(?P<unit>microseconds?|ms|milliseconds?|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|days?|weeks?)\b"
 _ERROR = r"(?:error(?:s|\s+rate)?|wrong|mistakes?|mistaken|failures?|incorrect)"
 _ACCURACY = r"(?:accuracy|acc|exactness|exact(?:\s+match)?|correctness|right|correct)"
+_TRAINING = r"\b(?:training|train|deadline|time limit|finish\w*|done|built)(?:\s+(?:time|it|of|is|in|must|be|take\w*)|[\s:=≤])*$"
 _OTHER_METRICS = r"\b(?:precision|recall|f1|f-score|auc|bleu|perplexity)\b"
-_ASKED = r"(?:\w+\s+)?(?:requests?|reqs?|queries|query|calls?|predictions?|inferences?|hands?|answers?)"
+_ASKED = r"(?:[a-z]+\s+)?(?:requests?|reqs?|queries|query|calls?|predictions?|inferences?|hands?|answers?)"
 
 
 def accuracy(reading: Reading) -> tuple[float | None, str]:
@@ -90,15 +91,11 @@ def times(reading: Reading) -> tuple[float | None, float | None]:
 
 def _is_latency(reading: Reading, match: re.Match[str]) -> bool:
     """By the words before it; without any, a time is a latency when its unit is a second or less and it is under a minute."""
-    before = reading.clause_before(match)
+    before, unit = reading.clause_before(match), match.group("unit").lower()
+    if not unit.startswith(("ms", "milli", "micro")) and re.search(_TRAINING, before):
+        return False
     if re.search(r"\b(?:latency|lat|response|respond\w*|p95)\b", before):
         return True
-    if re.search(
-        r"\b(?:training|train|deadline|time limit|finish\w*|done|built)(?:\s+(?:time|it|of|is|in|must|be|take\w*)|[\s:=≤])*$",
-        before,
-    ):
-        return False
-    unit = match.group("unit").lower()
     return _seconds(match) < 60 and not unit.startswith(("h", "d", "w", "min"))
 
 

@@ -110,6 +110,27 @@ REQUESTS: tuple[tuple[str, Wanted], ...] = (
     ),
 )
 
+SECOND: tuple[tuple[str, Wanted], ...] = (
+    ("麻将能胡吗？要求百分之九十七准确，80毫秒内回答，预算不超过25美元", Wanted("win", accuracy=0.97, ms=80, usd=25)),
+    ("麻将该切什么牌，7成以上准确率，1块钱都不想花", Wanted("discard", accuracy=0.7)),
+    ("不要求很准，七成就行，麻将打哪张，延迟一秒以内，不花钱", Wanted("discard", accuracy=0.7, ms=1000)),
+    ("麻将胡牌判断，千分之五的错误率以内，100毫秒，1百美元", Wanted("win", accuracy=0.995, ms=100, usd=100)),
+    (
+        "想要麻将听牌模型，一百道题里至少答对八十五道，两个半小时之内，二十块以下",
+        Wanted("waits", accuracy=0.85, usd=2.8, hours=2.5),
+    ),
+    (
+        "麻将胡牌，一小时二十分钟内，失败率1%以下，30美元/月",
+        Wanted("win", accuracy=0.99, usd_per_month=30, hours=4 / 3),
+    ),
+    ("判断一万二万三万能不能胡，准确率比90%高", Wanted("win", accuracy=0.9)),
+    ("麻将胡牌，准确率一定要超过95%，时间不超过两个钟头", Wanted("win", accuracy=0.95, hours=2)),
+    ("麻将胡牌，95%的请求延迟小于200毫秒，准确率为0.9以上", Wanted("win", accuracy=0.9, ms=200)),
+    ("麻将胡牌，95%，在美国或欧洲的服务器，人民币两百元", Wanted("win", accuracy=0.95, usd=28, regions=("eu", "us"))),
+    ("1、麻将听牌\n2、正确率85%\n3、100毫秒以内\n4、預算10美元", Wanted("waits", accuracy=0.85, ms=100, usd=10)),
+)
+"""Written after the rules; 18 of the 22 of this batch were right at first sight and 4 misread; those are among these."""
+
 REFUSED: tuple[tuple[str, str], ...] = (
     ("麻将胡牌，准确率不超过95%", "不超过95%"),
     ("麻将胡牌，准确率95%以下", "95%以下"),
@@ -141,4 +162,10 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("麻将胡牌，准确率百分之一百", "no finite test"),
     ("麻将胡牌，95%，准确率不得高于百分之九十", "不得高于百分之九十"),
     ("麻将胡牌，95%，模型8兆", "8兆"),
+    ("麻将听牌，准确率80%，预算新臺幣500元", "新臺幣500元"),
+    ("麻将胡牌，三四百毫秒以内", "三四百毫秒"),
+    ("麻将胡牌，准确率95%，预算负5美元", "负5"),
+    ("麻将胡牌，准确率比90%低", "比90%低"),
+    ("麻将胡牌，准确率95%，阿里云", "阿里云"),
+    ("麻将胡牌，95%，1m30s", "1m30s"),
 )

@@ -125,6 +125,41 @@ REQUESTS: tuple[tuple[str, Wanted], ...] = (
     ),
 )
 
+SECOND: tuple[tuple[str, Wanted], ...] = (
+    (
+        "I need something that can judge mahjong hands. It has to get at least 19 out of every 20 right and respond in 50ms or "
+        "faster. I can pay up to $12.50.",
+        Wanted("win", accuracy=0.95, ms=50, usd=12.5),
+    ),
+    (
+        "acc: 90; latency: 250ms; budget: 9 USD; time: 40min; task: waits",
+        Wanted("waits", accuracy=0.9, ms=250, usd=9, hours=2 / 3),
+    ),
+    ("win mahjong 95percent 200millisecs 15usd", Wanted("win", accuracy=0.95, ms=200, usd=15)),
+    (
+        "A model with fewer than 3 million parameters for mahjong discards, 58% exact, EU only, $60",
+        Wanted("discard", accuracy=0.58, usd=60, parameters=3_000_000, regions=("eu",)),
+    ),
+    ("1) mahjong waits 2) 85% accuracy 3) 100 ms 4) $10", Wanted("waits", accuracy=0.85, ms=100, usd=10)),
+    (
+        "Accuracy isn't allowed to drop below 90%. Latency can't go over 300 ms. Cost can't exceed $7. Task: mahjong win.",
+        Wanted("win", accuracy=0.9, ms=300, usd=7),
+    ),
+    ("mahjong win, monthly cost $20, total $30, accuracy 90", Wanted("win", accuracy=0.9, usd=30, usd_per_month=20)),
+    ("mahjong win, response within 2 minutes, $20/mo", Wanted("win", ms=120_000, usd_per_month=20)),
+    ("mahjong win, 95% of requests under 200 ms, accuracy 90%", Wanted("win", accuracy=0.9, ms=200)),
+    (
+        "mahjong win, 90 %, at most 1.000,50 €, in the US or Europe",
+        Wanted("win", accuracy=0.9, usd=1050.525, regions=("eu", "us")),
+    ),
+    ("mahjong win, 90 %, $5, but on an H100", Wanted("win", accuracy=0.9, usd=5, accelerators=("H100",))),
+    (
+        "mahjong win:\n- 90 % right\n- an hour at most\n- a second or less per answer",
+        Wanted("win", accuracy=0.9, ms=1000, hours=1),
+    ),
+)
+"""Written after the rules; 20 of the 25 of this batch were right at first sight and 5 refused; those are among these."""
+
 REFUSED: tuple[tuple[str, str], ...] = (
     ("mahjong win, accuracy of at most 95 %, $5", "cannot be aimed at"),
     ("mahjong win, 95 % or less", "cannot be aimed at"),
