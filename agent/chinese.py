@@ -126,6 +126,7 @@ def rewrite(wording: Wording) -> None:
         r"\1 ",
     )
     wording.sub("大约|大概|约|左右|上下", " ")
+    wording.sub(r"\d[\d.,]*\s*[百千万亿]", UNREAD)
     join_times(wording)
     wording.sub(rf"(?<={_HAN})(?=[A-Za-z0-9$€£<>≤≥=+-])|(?<=[A-Za-z0-9%$€£<>≤≥=])(?={_HAN})", " ")
     _move_comparators(wording)
@@ -151,6 +152,7 @@ def _write_shares(wording: Wording) -> None:
     fraction = rf"(?P<whole>{of})分之(?P<some>{of})"
     wording.sub(rf"{fraction}(?=个?(?:毫秒|秒|分钟|小时|钟头|天))", lambda match: f" {part(match, 1)}")
     wording.sub(fraction, lambda match: f" {part(match, 100)} % ")
+    wording.sub(rf"{_NUMBER}\s*趴", partial(_scaled, unit="%"))
     counted = r"(?:次|局|手|题|道|个|副)(?:牌|题)?"
     wording.sub(
         rf"(?P<whole>{of}){counted}(?:里面?|当?中|之中)?(?:,\s*)?(?:至少|起码|要|能|得|可以)*"
@@ -187,6 +189,11 @@ def _scaled(match: re.Match[str], *, unit: str, times: float = 1, more: float = 
     return f" {UNREAD if value is None else _number(times * value + more)} {unit} "
 
 
+def _with_tenth(match: re.Match[str]) -> str:
+    """五块五: the digit behind is a tenth."""
+    return _scaled(match, unit="元", more=(chinese_value(match[2]) or 0) / 10)
+
+
 def _write_figures(wording: Wording) -> None:
     """Numbers with their units; rates, whose unit may stand before the number; then numbers that no unit follows."""
     for rate, word in (("second", "秒钟?"), ("minute", "分钟?")):
@@ -200,6 +207,9 @@ def _write_figures(wording: Wording) -> None:
         )
     units = "|".join(words for _, words in _UNITS)
     wording.sub(rf"(?:{_VAGUE})(?=个?(?:{units}))", f" {UNREAD} ")
+    wording.sub(
+        rf"{_NUMBER}[块元]([一二两三四五六七八九\d])(?:毛|角)?钱?(?![\d一二三四五六七八九十百千万个])", _with_tenth
+    )
     for english, words in _UNITS:
         wording.sub(rf"{_NUMBER}\s*(?:{words})", partial(_scaled, unit=english))
     wording.sub(rf"CNY\s*{_NUMBER}", lambda match: f" CNY {_in_digits(match['n'])} ")

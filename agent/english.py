@@ -89,6 +89,10 @@ def rewrite(wording: Wording) -> None:
     _write_parts(wording)
     join_times(wording)
     wording.sub(r"\b(within|in)\s+(\d+)\s?(?-i:m)\b(?!\s*param)", r"\1 \2 minutes")
+    wording.sub(
+        r"(?<![\w.,])(\d+)\s+(?:dollars?|bucks)\s+(?:and\s+)?(\d\d?)\s+cents?\b",
+        lambda match: f"{int(match[1]) + int(match[2]) / 100:.2f} dollars",
+    )
     unit = rf"(?:{_TIME}|{_MONEY})"
     wording.sub(rf"\ban?\s+(?={unit}\s+(?:{'|'.join(words for _, words in _BEHIND)}))", "1 ")
     _move_comparators(wording)
@@ -120,7 +124,7 @@ def _value(words: str) -> float:
 
 def _write_shares(wording: Wording) -> None:
     """ "nine out of ten", "95 in 100", "19/20 right": a percentage."""
-    number = rf"(?:(?<![\w.,$€£])\d+(?![\d.,]\d)|{ENGLISH_NUMBER})"
+    number = rf"(?:(?<![\w.,$€£])\d+(?:\.\d+)?(?![\d.,]\d)|{ENGLISH_NUMBER})"
     things = r"(?:\s+(?:times|cases|hands|answers|tiles))?"
     no_share = rf"(?!\s*(?:{_TIME}|{_MONEY}|%|[$€£]|(?:tiles|melds|groups|suits|pairs|tasks|models|steps)\b))"
     wording.sub(

@@ -64,8 +64,10 @@ class Reading:
             self.problems.append(f"{what} of {self.quote(start, match.end())!r} cannot be aimed at: say {right}")
 
     def clause_before(self, match: re.Match[str]) -> str:
-        """The words since the last separator or figure that was understood."""
-        since = max((until for _, until in self._understood if until <= match.start()), default=0)
+        """The words since the last separator or figure."""
+        ends = [until for _, until in self._understood if until <= match.start()]
+        ends += [digit.end() for digit in re.finditer(r"(?<![a-z\d])\d[\d.,]*", self.text[: match.start()])]
+        since = max(ends, default=0)
         return re.split(r"[,;.!?(]\s", self.text[since : match.start()])[-1].lower()
 
     def skip_tiles(self) -> None:

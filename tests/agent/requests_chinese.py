@@ -123,6 +123,7 @@ SECOND: tuple[tuple[str, Wanted], ...] = (
         "麻将胡牌，一小时二十分钟内，失败率1%以下，30美元/月",
         Wanted("win", accuracy=0.99, usd_per_month=30, hours=4 / 3),
     ),
+    ("麻將胡牌判定，準確率須達九十七趴，預算五塊五", Wanted("win", accuracy=0.97, usd=0.77)),
     ("判断一万二万三万能不能胡，准确率比90%高", Wanted("win", accuracy=0.9)),
     ("麻将胡牌，准确率一定要超过95%，时间不超过两个钟头", Wanted("win", accuracy=0.95, hours=2)),
     ("麻将胡牌，95%的请求延迟小于200毫秒，准确率为0.9以上", Wanted("win", accuracy=0.9, ms=200)),

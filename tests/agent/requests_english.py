@@ -152,6 +152,10 @@ SECOND: tuple[tuple[str, Wanted], ...] = (
         "mahjong win, 90 %, at most 1.000,50 €, in the US or Europe",
         Wanted("win", accuracy=0.9, usd=1050.525, regions=("eu", "us")),
     ),
+    (
+        "mahjong waits, ninety-two point five percent, 1.2 seconds, seven dollars and fifty cents",
+        Wanted("waits", accuracy=0.925, ms=1200, usd=7.5),
+    ),
     ("mahjong win, 90 %, $5, but on an H100", Wanted("win", accuracy=0.9, usd=5, accelerators=("H100",))),
     (
         "mahjong win:\n- 90 % right\n- an hour at most\n- a second or less per answer",

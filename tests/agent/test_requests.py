@@ -12,13 +12,13 @@ ENGLISH = (*requests_english.REQUESTS, *requests_english.SECOND)
 CHINESE = (*requests_chinese.REQUESTS, *requests_chinese.SECOND)
 
 
-@pytest.mark.parametrize(("request_", "wanted"), (*ENGLISH, *CHINESE))
+@pytest.mark.parametrize(("request_", "wanted"), [*ENGLISH, *CHINESE])
 def test_a_request_gives_its_exact_brief(request_: str, wanted: Wanted) -> None:
     brief = read_request(request_)
     assert rounded(brief) == rounded(wanted.brief(request_, brief.assumptions))
 
 
-@pytest.mark.parametrize(("request_", "said"), (*requests_english.REFUSED, *requests_chinese.REFUSED))
+@pytest.mark.parametrize(("request_", "said"), [*requests_english.REFUSED, *requests_chinese.REFUSED])
 def test_what_cannot_be_held_is_refused_in_the_users_own_words(request_: str, said: str) -> None:
     with pytest.raises(RequestError) as raised:
         read_request(request_)

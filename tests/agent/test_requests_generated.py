@@ -97,13 +97,15 @@ def chinese_figures(draw: st.DrawFn) -> list[Figure]:
     currency, rate_usd = draw(
         st.sampled_from([("美元", 1.0), ("美金", 1.0), ("元", 0.14), ("块钱", 0.14), ("欧元", 1.05)])
     )
+    asked = draw(st.sampled_from(["个请求", "次请求"]))
+    sized = draw(st.sampled_from(["参数{}以下", "{}参数以内", "参数量不超过{}", "最多{}个参数"]))
     return [
         Figure(draw(st.sampled_from(["", "准确率", "正确率", "準確率"])) + least(percent), "accuracy", share / 100),
         Figure(draw(st.sampled_from(["", "延迟", "响应时间", "p95延迟", "延遲"])) + most(number(ms) + "毫秒"), "latency_p95_ms", ms),
         Figure(draw(st.sampled_from(["", "预算", "费用", "花费"])) + most(number(money) + currency), "usd", money * rate_usd),
         Figure(draw(st.sampled_from(["", "训练时间", "时间"])) + most(number(minutes) + "分钟"), "hours", minutes / 60),
-        Figure("每秒" + draw(st.sampled_from(["", "至少"])) + number(rate) + draw(st.sampled_from(["个请求", "次请求"])), "throughput_rps", rate),
-        Figure(draw(st.sampled_from(["参数{}以下", "{}参数以内", "参数量不超过{}", "最多{}个参数"])).format(f"{size}万"), "max_parameters", size * 10_000),
+        Figure("每秒" + draw(st.sampled_from(["", "至少"])) + number(rate) + asked, "throughput_rps", rate),
+        Figure(sized.format(f"{size}万"), "max_parameters", size * 10_000),
     ]  # fmt: skip
 
 
@@ -120,7 +122,7 @@ def check(request: str, chosen: list[Figure]) -> None:
     assert read_back(read_request(request)) == pytest.approx(wanted, rel=1e-9, abs=1e-4), request
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(figures=english_figures(), data=st.data())
 def test_english_figures_come_back_exactly(figures: list[Figure], data: st.DataObject) -> None:
     chosen = data.draw(st.permutations(figures))[: data.draw(st.integers(1, len(figures)))]
@@ -128,7 +130,7 @@ def test_english_figures_come_back_exactly(figures: list[Figure], data: st.DataO
     check("A mahjong win model" + joint + joint.join(figure.written for figure in chosen), chosen)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(figures=chinese_figures(), data=st.data())
 def test_chinese_figures_come_back_exactly(figures: list[Figure], data: st.DataObject) -> None:
     chosen = data.draw(st.permutations(figures))[: data.draw(st.integers(1, len(figures)))]
@@ -137,24 +139,22 @@ def test_chinese_figures_come_back_exactly(figures: list[Figure], data: st.DataO
 
 
 NOISE = (
-    "about and with in or not the of for per model hands over no than times under train latency second a p95 每秒 以上 不 的 在 半 约 和 个 成 "
-    "左右 准确率 每月 训练 以内 最多 一 万 内 点 大概 至少 , ; ， 。 : ( ) / - + %"
+    "about and with in or not the of for model hands over no than times under second a 以上 不 的 在 半 约 和 个 成 左右 以内 最多 一 万 "
+    "内 点 大概 至少 , ; ， 。 : ( ) / - + %"
 )
+"""Words that name no target and no limit, so that no figure beside them may become another."""
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(figures=st.one_of(english_figures(), chinese_figures()), data=st.data())
-def test_no_word_around_a_figure_makes_it_vanish(figures: list[Figure], data: st.DataObject) -> None:
+def test_stray_words_change_no_figure(figures: list[Figure], data: st.DataObject) -> None:
     chosen = data.draw(st.permutations(figures))[: data.draw(st.integers(1, 3))]
     noise = st.lists(st.sampled_from(NOISE.split()), max_size=2).map(" ".join)
-    request = (
-        "mahjong win " + " ".join(f"{data.draw(noise)} {figure.written}" for figure in chosen) + f" {data.draw(noise)}"
-    )
+    written = " ".join(f"{data.draw(noise)} {figure.written}" for figure in chosen)
     try:
-        read = read_back(read_request(request))
+        check(f"mahjong win {written} {data.draw(noise)}", chosen)
     except RequestError:
         return
-    assert len(read) >= len(chosen), request
 
 
 @given(number=st.integers(1, 99_999))
