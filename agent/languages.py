@@ -26,15 +26,20 @@ _ENGLISH = (
 
 def in_plain_english(request: str) -> Wording:
     """The request as the rules read it. Raises RequestError where it is in a language they do not know."""
-    wording = Wording(request)
-    _unfold_lines(wording)
-    if found := _foreign(wording.text):
+    if found := _foreign(Wording(request).text):
         raise RequestError(
             [
                 f"the request seems to be in {found}: the rules read English and Chinese (simplified or traditional); write it in one "
-                "of them, or give a YAML brief, whose fields are the same in every language"
+                "of them, plan with a language model (--planner openai:MODEL), which reads any, or give a YAML brief"
             ]
         )
+    return rewritten(request)
+
+
+def rewritten(request: str) -> Wording:
+    """The request with whatever is known of its figures in plain English, in whatever language it is."""
+    wording = Wording(request)
+    _unfold_lines(wording)
     if chinese.is_chinese(wording.text):
         chinese.rewrite(wording)
     english.rewrite(wording)
