@@ -6,8 +6,10 @@ StratosError
 │   ├── Correctable       the planner can correct the call: it is told what was wrong and what is valid
 │   └── ToolFailed        final but shown: no server fits, a job died, a limit would be passed
 ├── JournalError
+│   ├── UnknownRun        the journal holds no run of that name
 │   ├── Divergence        a resumed or replayed run decided something other than its record
 │   └── Tampered          a recorded row no longer matches its hash
+├── OutputError           what was asked for cannot be written to where it was asked for
 ├── ApprovalNeeded        the plan costs money that nobody approved
 ├── Cancelled             the user stopped the run
 └── NotAvailable          an optional part (package, program, device) is missing; the text says how to add it
@@ -44,6 +46,10 @@ class JournalError(StratosError):
     """The record of a run cannot be read or continued."""
 
 
+class UnknownRun(JournalError):
+    """The journal holds no run of that name."""
+
+
 class Divergence(JournalError):
     """Today's code decided something other than the record, at one step."""
 
@@ -54,6 +60,10 @@ class Divergence(JournalError):
 
 class Tampered(JournalError):
     """A row of the journal was changed, removed or reordered after it was written."""
+
+
+class OutputError(StratosError):
+    """A file or folder cannot be written: something is there already, or the disk refuses."""
 
 
 class ApprovalNeeded(StratosError):
