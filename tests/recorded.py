@@ -56,13 +56,18 @@ def make(folder: Path) -> Recorded:
     run("infeasible", "99 % exact, p95 under 1 ms")
     run("planned", "at least 70 % exact, p95 under 200 ms", plan_only=True, local_usd_per_hour=0.0)
     run("refused", "120 % accuracy")
-    run("cancelled", "at least 70 % exact, at most $1", approved=False, approver=lambda question: False)
+    run("cancelled", "at least 70 % exact, at most $1", approved=False, approver=_no)
     run("unfinished", "at least 70 % exact, at most $1", approved=False)
     with scripted_server(_wordy) as (url, _), pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_BASE_URL", url)
-        paid = {"planner": "openai:scripted", "planner_usd_per_million": (0.5, 2.0)}
+        paid: dict[str, Any] = {"planner": "openai:scripted", "planner_usd_per_million": (0.5, 2.0)}
         run("model", "at least 90 % exact, at most $1", **paid)
     return Recorded(workspace, runs)
+
+
+def _no(question: dict[str, Any]) -> bool:
+    """A user who approves nothing."""
+    return False
 
 
 def _wordy(request: Any) -> Answer:

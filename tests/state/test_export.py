@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import astuple, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -25,14 +26,19 @@ def checked(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-I", "-c", lines], cwd=folder, capture_output=True, text=True, check=False)
 
 
+def parquet(folder: Path, name: str, select: str = "SELECT *") -> list[tuple[Any, ...]]:
+    with duckdb.connect() as connection:
+        return connection.execute(f"{select} FROM '{folder}/{name}.parquet'").fetchall()
+
+
 def test_the_files_hold_the_rows_as_they_are_and_the_views(recorded: Recorded, tmp_path: Path) -> None:
     rows = recorded.rows("met")
     export([rows], tmp_path / "out", "0")
-    steps = duckdb.sql(f"SELECT * FROM '{tmp_path}/out/steps.parquet'").fetchall()
+    steps = parquet(tmp_path / "out", "steps")
     assert steps == [astuple(row) for row in rows]
     with tables(rows) as connection:
         for view in VIEWS:
-            held = duckdb.sql(f"SELECT * FROM '{tmp_path}/out/{view}.parquet'").fetchall()
+            held = parquet(tmp_path / "out", view)
             assert held == [tuple(row.values()) for row in view_rows(connection, view)]
             assert held
 
@@ -66,7 +72,7 @@ def test_the_readme_says_what_every_column_is(recorded: Recorded, tmp_path: Path
     readme = (tmp_path / "out" / "README.txt").read_text(encoding="utf-8")
     for name in ("steps", *VIEWS):
         part = readme.split(f"{name}.parquet: ")[1].split("\n\n")[0].splitlines()[1:]
-        columns = [row[0] for row in duckdb.sql(f"DESCRIBE FROM '{tmp_path}/out/{name}.parquet'").fetchall()]
+        columns = [row[0] for row in parquet(tmp_path / "out", name, "DESCRIBE")]
         assert [line.split()[0] for line in part] == columns
         assert all(len(line.split()) > 1 for line in part)
 
@@ -105,4 +111,4 @@ def test_a_view_that_was_redefined_in_the_file_is_not_believed(journal: Journal,
     with duckdb.connect(str(journal.workspace.journal_file)) as connection:
         connection.execute("CREATE OR REPLACE VIEW spend AS SELECT 'run' AS run_id, 0.0 AS total_usd")
     export([journal.rows("run")], tmp_path / "out", "0")
-    assert duckdb.sql(f"SELECT total_usd FROM '{tmp_path}/out/spend.parquet'").fetchall() == [(9.0,)]
+    assert parquet(tmp_path / "out", "spend", "SELECT total_usd") == [(9.0,)]
