@@ -14,6 +14,8 @@ from stratos.agent.audit_page.records import Band, Candidate, Plan
 from stratos.agent.audit_page.render import page, write
 from stratos.state.canonical import Row
 from stratos.state.errors import OutputError
+from stratos.state.journal import Journal
+from stratos.state.workspace import Workspace
 
 from ..recorded import HOSTILE, Recorded
 
@@ -82,6 +84,16 @@ def test_every_ending_has_a_page_that_loads_and_runs_nothing(recorded: Recorded,
         assert f"{last.name.capitalize()}:" in seen.text
     else:
         assert "the record has no outcome" in seen.text
+
+
+def test_a_run_that_failed_has_its_page(tmp_path: Path) -> None:
+    journal = Journal(Workspace(tmp_path), secrets=())
+    journal.begin("run", {"request": "a model", "version": "0.1.0"})
+    journal.append("run", "outcome", "failed", None, {"reason": "5 of its calls in a row were refused"})
+    text = read(journal.rows("run")).text
+    assert "Failed: 5 of its calls in a row were refused" in text
+    assert "The record holds no brief." in text
+    assert "Nothing was reserved or spent." in text
 
 
 def test_the_page_of_a_run_that_met_holds_its_evidence(recorded: Recorded) -> None:
