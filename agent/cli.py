@@ -5,10 +5,13 @@
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import click
 import typer
 
+from .plain_help import PlainTyper
 from .terminal import (
     FAILED,
+    USAGE,
     asking,
     console,
     display,
@@ -23,16 +26,12 @@ from .terminal import (
     workspace_at,
 )
 
-app = typer.Typer(
+app = PlainTyper(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="One sentence in, a measured and served small language model out.",
 )
-deployments = typer.Typer(
-    invoke_without_command=True, rich_markup_mode=None, help="List the models served here; stop or start one."
-)
+deployments = PlainTyper(invoke_without_command=True, help="List the models served here; stop or start one.")
 app.add_typer(deployments, name="deployments")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
@@ -53,12 +52,33 @@ PlannerPrice = Annotated[
     tuple[float, float],
     typer.Option(metavar="IN OUT", help="What a million tokens of the planner cost, US dollars; counts as spent."),
 ]
+RUN_STATUSES = (
+    "planned", "met", "missed", "infeasible", "refused", "cancelled", "failed", "running", "interrupted", "damaged",
+)  # fmt: skip
+DeploymentName = Annotated[str, typer.Argument(help="A deployment, as `stratos deployments` lists them.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `stratos runs` lists them.")]
 
 
 def main() -> None:
     """Entry point of the `stratos` program."""
     app()
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from .. import VERSION
+
+        say(f"stratos {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def stratos(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """One sentence in, a measured and served small language model out."""
 
 
 @app.command()
@@ -194,22 +214,33 @@ def replay(
 
 
 @app.command()
-def runs(workspace: At = None, as_json: AsJson = False) -> None:
-    """List all runs."""
+def runs(
+    status: Annotated[
+        list[str] | None,
+        typer.Option(
+            click_type=click.Choice(RUN_STATUSES), metavar="STATUS", help="Only runs of this status; may be repeated."
+        ),
+    ] = None,
+    workspace: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """List all runs, oldest first."""
     from dataclasses import asdict
 
     from ..state.journal import Journal
 
     with errors(as_json):
-        listed = Journal(workspace_at(workspace)).runs()
+        found = Journal(workspace_at(workspace)).runs()
+        listed = [one for one in found if not status or one.status in status]
         if as_json:
             print_json([asdict(one) for one in listed])
             return
         rows = [(one.run_id, one.status, str(one.rows), one.started_at[:19], one.request) for one in listed]
+        nothing = f"none of {len(found)} runs is {' or '.join(status or [])}"
         print_table(
             ("run", "status", "rows", "started (UTC)", "request"),
             rows,
-            empty='no runs yet: `stratos run "..."` starts one',
+            empty=nothing if found else 'no runs yet: `stratos run "..."` starts one',
         )
 
 
@@ -247,14 +278,27 @@ def show(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None
 
 
 @app.command()
-def audit(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None:
-    """Check that no row of a run was changed since it was written."""
+def audit(
+    run_id: RunName,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the whole record as one page to this file.")
+    ] = None,
+    workspace: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that no row of a run was changed since it was written; with --html, put the record on a page."""
     from dataclasses import asdict
 
-    from ..state.journal import Journal
+    from .. import VERSION
+    from ..state.journal import Journal, verification
 
     with errors(as_json):
-        found = Journal(workspace_at(workspace)).verify(run_id)
+        rows = Journal(workspace_at(workspace)).known_rows(run_id)
+        found = verification(rows)
+        if html is not None:
+            from .audit_page.render import page, write
+
+            write(html, page(rows, VERSION))
         if as_json:
             print_json(asdict(found))
         elif found.ok:
@@ -262,7 +306,46 @@ def audit(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> Non
             say(f"{run_id}: intact, {found.rows} rows, head {found.head_hash}{open_end}")
         else:
             say(f"{run_id}: row {found.bad_seq} is not what was written: {found.problem}", err=True)
+        if html is not None and not as_json:
+            say(f"page: {html}")
         raise typer.Exit(0 if found.ok else FAILED)
+
+
+@app.command()
+def export(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="[RUN] DIR", help="A run's id, left out with --all, and a folder that is new or empty."),
+    ],
+    all_runs: Annotated[bool, typer.Option("--all", help="Every run of the workspace.")] = False,
+    workspace: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run as Parquet files, with a page that says what they hold and how to check them without Stratos."""
+    from dataclasses import asdict
+
+    from .. import VERSION
+    from ..state.export import export as write_export
+    from ..state.journal import Journal
+
+    with errors(as_json):
+        if len(words) != (1 if all_runs else 2):
+            fail("name a run and a folder, `stratos export RUN DIR`, or a folder alone with --all", USAGE, as_json)
+        journal, folder = Journal(workspace_at(workspace)), Path(words[-1])
+        names = [one.run_id for one in journal.runs()] if all_runs else words[:1]
+        if not names:
+            fail('there is nothing to export: no runs yet; `stratos run "..."` starts one', USAGE, as_json)
+        found = write_export([journal.known_rows(name) for name in names], folder, VERSION)
+        if as_json:
+            print_json({"folder": str(folder.absolute()), "runs": [asdict(one) for one in found]})
+        else:
+            rows = sum(one.rows for one in found)
+            say(
+                f"{folder}: {rows} rows of {', '.join(names[:3])}{', ...' if names[3:] else ''}; README.txt says what is what"
+            )
+        for one in found:
+            if not one.ok:
+                say(f"{one.run_id}: row {one.bad_seq} is not what was written: {one.problem}", err=True)
 
 
 @app.command()
@@ -320,7 +403,7 @@ def skills(as_json: AsJson = False) -> None:
 
 @app.command()
 def ask(
-    name: Annotated[str, typer.Argument(help="A deployment, as `stratos deployments` lists them.")],
+    name: DeploymentName,
     question: Annotated[str, typer.Argument(help="The question; a skill's own notation or a plain sentence.")],
     workspace: At = None,
     as_json: AsJson = False,
@@ -373,7 +456,7 @@ def list_deployments(context: typer.Context, workspace: At = None, as_json: AsJs
 
 
 @deployments.command()
-def start(name: Annotated[str, typer.Argument()], workspace: At = None, as_json: AsJson = False) -> None:
+def start(name: DeploymentName, workspace: At = None, as_json: AsJson = False) -> None:
     """Serve a model again that was stopped or whose server died."""
     from ..tools.serving.deployments import start_again
 
@@ -386,7 +469,7 @@ def start(name: Annotated[str, typer.Argument()], workspace: At = None, as_json:
 
 
 @deployments.command()
-def stop(name: Annotated[str, typer.Argument()], workspace: At = None, as_json: AsJson = False) -> None:
+def stop(name: DeploymentName, workspace: At = None, as_json: AsJson = False) -> None:
     """Stop serving a model."""
     from ..tools.serving.deployments import stop as stop_deployment
 

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from ..state.errors import ApprovalNeeded, Cancelled, JournalError, NotAvailable, RequestError, StratosError
+from ..state.errors import (
+    ApprovalNeeded,
+    Cancelled,
+    JournalError,
+    NotAvailable,
+    OutputError,
+    RequestError,
+    StratosError,
+    UnknownRun,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,9 +102,9 @@ def errors(as_json: bool, started: Sequence[str] = ()) -> Generator[None]:
         fail(
             f"stopped; the journal is whole and nothing is left running.{_how_to_resume(started)}", INTERRUPTED, as_json
         )
-    except NotAvailable as error:
+    except (NotAvailable, OutputError, UnknownRun) as error:
         fail(str(error), USAGE, as_json)
-    except JournalError as error:  # no such run, or one whose record cannot be gone on with
+    except JournalError as error:  # a record that cannot be read or gone on with
         fail(str(error), FAILED, as_json)
     except StratosError as error:
         fail(f"{error}{_how_to_resume(started)}", FAILED, as_json)

@@ -8,8 +8,10 @@ StratosError
 │   └── ToolFailed        final but shown: no server fits, a job failed, a limit would be passed
 │       └── JobLost       a job's process or machine is gone without a word of its own: it is started once more
 ├── JournalError
+│   ├── UnknownRun        the journal holds no run of that name
 │   ├── Divergence        a resumed or replayed run decided something other than its record
 │   └── Tampered          a recorded row no longer matches its hash
+├── OutputError           what was asked for cannot be written to where it was asked for
 ├── ApprovalNeeded        the plan costs money that nobody approved
 ├── Cancelled             the user stopped the run
 └── NotAvailable          an optional part (package, program, device) is missing; the text says how to add it
@@ -58,6 +60,10 @@ class JournalError(StratosError):
     """The record of a run cannot be read or continued."""
 
 
+class UnknownRun(JournalError):
+    """The journal holds no run of that name."""
+
+
 class Divergence(JournalError):
     """Today's code decided something other than the record, at one step."""
 
@@ -68,6 +74,10 @@ class Divergence(JournalError):
 
 class Tampered(JournalError):
     """A row of the journal was changed, removed or reordered after it was written."""
+
+
+class OutputError(StratosError):
+    """A file or folder cannot be written: something is there already, or the disk refuses."""
 
 
 class ApprovalNeeded(StratosError):

@@ -6,7 +6,7 @@ someone with the file recomputed all its hashes: compare `head_hash` with one ke
 
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_args
@@ -23,7 +23,7 @@ from .canonical import (
     plain,
     secrets_from_environment,
 )
-from .errors import Divergence, JournalError, Tampered
+from .errors import Divergence, JournalError, Tampered, UnknownRun
 from .migrations import JournalFile, utc_now
 from .workspace import Workspace
 
@@ -54,6 +54,20 @@ class Verification:
     finished: bool
     bad_seq: int | None = None
     problem: str | None = None
+
+
+def verification(rows: Sequence[Row]) -> Verification:
+    """What the hashes of one run's rows, at least one, say about them."""
+    bad_seq, problem = chain_problem(rows) or (None, None)
+    return Verification(
+        run_id=rows[0].run_id,
+        ok=problem is None,
+        rows=len(rows),
+        head_hash=rows[-1].hash,
+        finished=rows[-1].kind == "outcome",
+        bad_seq=bad_seq,
+        problem=problem,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,26 +139,15 @@ class Journal:
         ]
 
     def verified_rows(self, run_id: str) -> list[Row]:
-        """A run's rows; raises Tampered when one is not what was written, JournalError when there is no such run."""
-        rows = self._known_rows(run_id)
+        """A run's rows; raises Tampered when one is not what was written, UnknownRun when there is none."""
+        rows = self.known_rows(run_id)
         if problem := chain_problem(rows):
             raise Tampered(f"run {run_id!r}: {problem[1]}")
         return rows
 
     def verify(self, run_id: str) -> Verification:
-        """Re-derives every hash of a run; raises JournalError when there is no such run or the file cannot be read."""
-        rows = self._known_rows(run_id)
-        bad_seq, problem = chain_problem(rows) or (None, None)
-        head = rows[-1].hash
-        return Verification(
-            run_id=run_id,
-            ok=problem is None,
-            rows=len(rows),
-            head_hash=head,
-            finished=rows[-1].kind == "outcome",
-            bad_seq=bad_seq,
-            problem=problem,
-        )
+        """Re-derives every hash of a run; raises UnknownRun when there is no such run."""
+        return verification(self.known_rows(run_id))
 
     def runs(self) -> list[RunSummary]:
         """All runs, oldest first."""
@@ -167,10 +170,11 @@ class Journal:
             run_id=run_id, request=request, started_at=started or "", last_at=last_at, rows=rows, status=status
         )
 
-    def _known_rows(self, run_id: str) -> list[Row]:
+    def known_rows(self, run_id: str) -> list[Row]:
+        """A run's rows in order, as they are; raises UnknownRun when there are none."""
         rows = self.rows(run_id)
         if not rows:
-            raise JournalError(f"no run {run_id!r} in {self.workspace.journal_file}: `stratos runs` lists them")
+            raise UnknownRun(f"no run {run_id!r} in {self.workspace.journal_file}: `stratos runs` lists them")
         return rows
 
     def _query(self, query: str, values: list[object]) -> list[tuple[Any, ...]]:
@@ -234,6 +238,7 @@ class Recorder:
         self.journal, self.run_id = journal, run_id
         self.mode: Mode = mode
         self._on_step, self._busy, self._cursor = on_step, False, 0
+        journal.known_rows(run_id)  # before the lock makes a folder: nobody may have begun such a run
         self._lock = journal.workspace.lock_run(run_id) if mode == "live" else None
         try:
             rows = journal.verified_rows(run_id)

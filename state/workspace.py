@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import JournalError
+from .errors import JournalError, UnknownRun
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -56,9 +56,9 @@ class Workspace:
         return self.path / "deployments"
 
     def run_folder(self, run_id: str) -> Path:
-        """The run's files; raises JournalError for what cannot be a run's name, such as a path."""
+        """The run's files; raises UnknownRun for what cannot be a run's name, such as a path."""
         if not _RUN_ID.fullmatch(run_id):
-            raise JournalError(f"{run_id!r} is not the name of a run: letters, digits, '.', '_' and '-', at most 64")
+            raise UnknownRun(f"{run_id!r} is not the name of a run: letters, digits, '.', '_' and '-', at most 64")
         return self.path / "runs" / run_id
 
     def step_folder(self, run_id: str, seq: int, name: str) -> Path:

@@ -57,7 +57,9 @@ def test_the_wheel_holds_what_must_ship(tmp_path: Path) -> None:
     wanted = {
         f"stratos/{path}"
         for path in shipped
-        if path.suffix in (".py", ".csv", ".typed") or path.name == "SKILL.md" or path.parent.name == "prompts"
+        if path.suffix in (".py", ".csv", ".typed", ".sql", ".j2", ".css")
+        or path.name in ("SKILL.md", "VIEWS.md")
+        or path.parent.name == "prompts"
     }
     assert wanted <= held
 

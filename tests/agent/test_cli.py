@@ -2,18 +2,21 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from stratos import VERSION
 from stratos.agent import session
 from stratos.agent.cli import app
 from stratos.state.journal import Journal
 from stratos.state.workspace import Workspace
 from typer.testing import CliRunner
 
+COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
 WIN = "tell whether 14 mahjong tiles are a winning hand"
 
 
@@ -111,7 +114,83 @@ def test_an_audit_of_a_changed_row_fails_and_names_it(workspace: Workspace) -> N
 
 def test_a_run_nobody_made_is_an_error_that_says_where_to_look() -> None:
     code, _, err = call("show", "20200101-0000-none")
-    assert (code, "stratos runs" in err) == (1, True)
+    assert (code, "stratos runs" in err) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["show", "audit", "replay", "resume"])
+@pytest.mark.parametrize("name", ["20200101-0000-none", "../elsewhere", "no/run"])
+def test_a_name_of_no_run_is_wrong_usage_and_makes_no_folder(workspace: Workspace, command: str, name: str) -> None:
+    assert document(command, name, code=2)["exit_code"] == 2
+    assert not (workspace.path / "runs").exists()
+
+
+def test_an_audit_writes_a_page_beside_its_answer(workspace: Workspace, tmp_path: Path) -> None:
+    run_id = document("plan", f"{WIN}, at least 70 % exact")["run_id"]
+    page = tmp_path / "page.html"
+    assert document("audit", run_id, "--html", str(page))["ok"]
+    assert f"<title>Stratos audit: {run_id}, planned</title>" in page.read_text(encoding="utf-8")
+    code, out, _ = call("audit", run_id, "--html", str(page))
+    assert (code, f"page: {page}" in out) == (0, True)
+    assert call("audit", run_id, "--html", str(tmp_path / "no" / "page.html"))[0] == 2
+
+
+def test_a_changed_record_still_gets_its_page_and_the_exit_code_of_one(workspace: Workspace, tmp_path: Path) -> None:
+    import duckdb
+
+    call("run", f"{WIN}, 120 % accuracy")
+    (run,) = Journal(workspace).runs()
+    with duckdb.connect(str(workspace.journal_file)) as connection:
+        connection.execute("UPDATE steps SET output_json = '{' WHERE seq = 1")
+    page = tmp_path / "page.html"
+    assert call("audit", run.run_id, "--html", str(page))[0] == 1
+    assert "This record is not what was written" in page.read_text(encoding="utf-8")
+    code, _, err = call("export", run.run_id, str(tmp_path / "out"))
+    assert (code, "row 1 is not what was written" in err) == (0, True)
+    assert call("show", run.run_id)[0] == 1
+
+
+def test_an_export_of_one_run_or_of_all(workspace: Workspace, tmp_path: Path) -> None:
+    assert call("export", "--all", str(tmp_path / "none"))[0] == 2
+    call("run", f"{WIN}, 120 % accuracy")
+    call("run", f"{WIN}, 130 % accuracy")
+    first, second = (run.run_id for run in Journal(workspace).runs())
+    one = document("export", first, str(tmp_path / "one"))
+    assert [run["run_id"] for run in one["runs"]] == [first]
+    both = document("export", "--all", str(tmp_path / "both"))
+    assert [run["run_id"] for run in both["runs"]] == [first, second]
+    assert (tmp_path / "both" / "steps.parquet").exists()
+    code, _, err = call("export", first, str(tmp_path / "one"))
+    assert (code, "is not empty" in err) == (2, True)
+    assert call("export", first)[0] == 2
+    assert call("export", "20200101-0000-none", str(tmp_path / "other"))[0] == 2
+    assert not (tmp_path / "other").exists()
+
+
+def test_runs_are_filtered_by_status() -> None:
+    call("run", f"{WIN}, 120 % accuracy")
+    run_id = document("plan", f"{WIN}, at least 70 % exact")["run_id"]
+    assert [run["run_id"] for run in document("runs", "--status", "planned")] == [run_id]
+    assert len(document("runs", "--status", "planned", "--status", "refused")) == 2
+    assert document("runs", "--status", "met") == []
+    assert "none of 2 runs is met" in call("runs", "--status", "met")[1]
+    code, _, err = call("runs", "--status", "won")
+    assert (code, "'interrupted'" in err) == (2, True)
+
+
+def test_the_version_is_the_packages() -> None:
+    assert call("--version")[:2] == (0, f"stratos {VERSION}\n")
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in sorted(COMMANDS)), ("deployments", "start")])
+def test_help_is_plain_and_says_what_each_argument_is(command: tuple[str, ...]) -> None:
+    code, text, _ = call(*command, "--help")
+    assert code == 0
+    assert "\\" not in text
+    arguments = text.partition("Arguments:\n")[2].partition("\n\n")[0]
+    assert arguments.count("[required]") == len(re.findall(r"^  \S", arguments, re.MULTILINE))
+    assert "Positional" not in text
+    for line in re.findall(r"^  \S.*", arguments, re.MULTILINE):
+        assert len(line.split("  ", 2)[-1].replace("[required]", "").split()) > 3
 
 
 def test_prices_are_filtered_and_dated() -> None:

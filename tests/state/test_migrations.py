@@ -1,5 +1,7 @@
 """Tests of the journal's schema and of its one way to be opened."""
 
+import hashlib
+
 import duckdb
 import pytest
 from stratos.state.errors import JournalError
@@ -22,18 +24,31 @@ SCHEMA = [
 ]
 
 
+DIGESTS = ["8460c1ad609bee4b", "bfc383927278484e"]
+
+
 def test_the_schema_is_this(journal: Journal) -> None:
     journal.begin("run", {})
     with duckdb.connect(str(journal.workspace.journal_file)) as connection:
         columns = connection.execute(
             "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
+            " JOIN information_schema.tables USING (table_name) WHERE table_type = 'BASE TABLE'"
             " ORDER BY table_name, ordinal_position"
         ).fetchall()
+        views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1").fetchall()
         keys = connection.execute(
             "SELECT table_name, constraint_column_names FROM duckdb_constraints()"
             " WHERE constraint_type = 'PRIMARY KEY' ORDER BY table_name"
         ).fetchall()
     assert columns == SCHEMA
+    assert [name for (name,) in views] == [
+        "attempts",
+        "decisions",
+        "parsed_steps",
+        "predictions",
+        "prices_used",
+        "spend",
+    ]
     assert keys == [("schema_version", ["version"]), ("steps", ["run_id", "seq"])]
 
 
@@ -42,7 +57,7 @@ def test_an_older_file_gets_what_it_lacks_and_keeps_its_rows() -> None:
         migrate(connection)
         connection.execute("INSERT INTO steps VALUES ('run', 0, 'run', 'run', '{}', 'null', 'now', 0, '', '')")
         migrate(connection, [*MIGRATIONS, "CREATE TABLE extra (number INTEGER)"])
-        assert connection.execute("SELECT version FROM schema_version ORDER BY 1").fetchall() == [(1,), (2,)]
+        assert connection.execute("SELECT version FROM schema_version ORDER BY 1").fetchall() == [(1,), (2,), (3,)]
         assert connection.execute("SELECT count(*) FROM steps, (SELECT count(*) FROM extra)").fetchall() == [(1,)]
 
 
@@ -50,7 +65,13 @@ def test_migrating_twice_changes_nothing() -> None:
     with duckdb.connect(":memory:") as connection:
         migrate(connection)
         migrate(connection)
-        assert connection.execute("SELECT count(*) FROM schema_version").fetchall() == [(1,)]
+        assert connection.execute("SELECT count(*) FROM schema_version").fetchall() == [(len(MIGRATIONS),)]
+
+
+def test_written_migrations_never_change() -> None:
+    """A journal out there was made by these texts: what is to be different comes as another number."""
+    digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in MIGRATIONS]
+    assert digests == DIGESTS
 
 
 def test_a_newer_file_is_refused(journal: Journal) -> None:
