@@ -116,6 +116,46 @@ def run(
 
 
 @app.command()
+def chat(
+    request: Annotated[str, typer.Argument(help="What you want, in a sentence; may be said in the chat.")] = "",
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="Take up a run where it was left.")
+    ] = None,
+    planner: PlannerName = "rules",
+    planner_price: PlannerPrice = (0.0, 0.0),
+    workspace: At = None,
+    seed: Seed = 0,
+    no_deploy: Annotated[bool, typer.Option("--no-deploy", help="Stop after the verdict; serve nothing.")] = False,
+    local_usd_per_hour: LocalPrice = 0.0,
+) -> None:
+    """Talk it over: ask for a model, see the plan and its money, approve or change it, follow the work."""
+    from ..tools.base import Settings
+    from .chat import GREETING, Chat, talk
+    from .display import RichDisplay
+    from .planners import check_planner
+
+    with errors(False):
+        check_planner(planner)
+        settings = Settings(
+            planner=planner,
+            planner_usd_per_million=planner_price,
+            seed=seed,
+            deploy=not no_deploy,
+            local_usd_per_hour=local_usd_per_hour,
+            asks=True,
+        )
+        at = workspace_at(workspace)
+        chatting = Chat(at, settings, RichDisplay(console(), bars=False), say)
+        if resume is not None:
+            chatting.resume(resume)
+        elif request:
+            chatting.begin(request)
+        else:
+            say(GREETING)
+        talk(chatting, at)
+
+
+@app.command()
 def plan(
     request: Request,
     max_usd: MaxUsd = None,

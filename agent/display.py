@@ -54,9 +54,10 @@ def _limits(limits: Limits) -> list[tuple[str, str]]:
 class RichDisplay:
     """Prints to a rich console; plain lines where the output is no terminal."""
 
-    def __init__(self, console: Console, *, whole_record: bool = False) -> None:
+    def __init__(self, console: Console, *, whole_record: bool = False, bars: bool = True) -> None:
         self._console = console
         self._whole_record = whole_record
+        self._bars = bars
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._began = time.monotonic()
@@ -108,9 +109,13 @@ class RichDisplay:
         """Ends any bar still shown, so that an error prints on a line of its own."""
         self._stop()
 
+    def show_choice(self, run: RunState) -> None:
+        """Shows front and plan once more."""
+        self._show_solve_pareto(run)
+
     def _start(self, call: str) -> None:
         self._stop()
-        if call in ("generate_data", "distill", "evaluate", "deploy"):
+        if self._bars and call in ("generate_data", "distill", "evaluate", "deploy"):
             self._progress = Progress(
                 TextColumn("  {task.description:<36}"),
                 BarColumn(bar_width=24),

@@ -246,7 +246,7 @@ def act(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pla
         return Command(goto="plan", update={"run": run})
     if context.settings.plan_only and run.has_plan:
         return _end(run, "planned", run.known_plan.reason)
-    if call.name == "solve_pareto" and _to_approve(context, run) > 0:
+    if call.name == "solve_pareto" and _needs_a_word(context, run):
         return Command(goto="approve", update={"run": run})
     return Command(goto="judge" if call.name == "evaluate" else "plan", update={"run": run})
 
@@ -449,6 +449,14 @@ def _settle(context: RunContext, run: RunState, ruling: Ruling, usd: float) -> R
     settled, _ = _take(context, "settle", given, lambda: {"usd": usd}, kind="decision")
     entry = run.bill[-1].model_copy(update={"settled_usd": settled["usd"]})
     return run.model_copy(update={"bill": (*run.bill[:-1], entry)})
+
+
+def _needs_a_word(context: RunContext, run: RunState) -> bool:
+    """Whether the plan must be approved: because of its money, and in a chat in any case."""
+    if not run.has_plan:
+        return False
+    approved = run.approval is not None and run.approval.plan_sha256 == run.known_plan.sha256
+    return _to_approve(context, run) > 0 or (context.settings.asks and not approved)
 
 
 def _to_approve(context: RunContext, run: RunState) -> float:

@@ -53,7 +53,7 @@ def read_changes(text: str) -> Word:
     reading.refuse_left_over()
     if reading.problems:
         raise RequestError(reading.problems)
-    if targets["accuracy"] is None and targets["accuracy_rule"] == "lower_bound":
+    if targets["accuracy_rule"] == "lower_bound":  # said or not, it is the rule already
         del targets["accuracy_rule"]
     found, bounds = (
         {name: value for name, value in part.items() if value not in (None, ())} for part in (targets, limits)

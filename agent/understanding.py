@@ -54,7 +54,7 @@ _WHY_NOT = (
 )
 _WHY_NOT_CHINESE = r"为(?:什么|何|啥)(?:不用|不选|不是|没用|没选)\s*(?P<about>.+?)\s*[?？吗呢]*$"
 _WHAT_IF = r"(?:(?:and\s+)?what\s+if|suppose|如果|假如|要是)\s*(?P<rest>.+?)\s*[?？]?$"
-_USE_DATA = r"(?:use|take|train (?:it )?(?:on|with)|with|用|使用)\b?.*?(?P<about>[^\s'\"“”]+\.jsonl?)\b"
+_USE_DATA = r"(?:\b(?:use|take|train|with)\b|用|使用).*?(?P<about>[^\s'\"“”]+\.jsonl?)\b"
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3}
 _PICK = r"(?:option\s*|the\s+|take\s+|第)*(?P<number>[1-9]|first|second|third|fourth|1st|2nd|3rd)(?:\s+one|\s+option|个)?[.!]?"
 

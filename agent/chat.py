@@ -1,0 +1,344 @@
+"""The chat: a run is asked for, steered and followed in plain language; typing and progress go side by side."""
+
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..state.errors import ApprovalNeeded, Cancelled, RequestError, StratosError
+from ..state.journal import Journal
+from ..state.run import RunState
+from ..state.talk import Answer, Question, Word
+from ..state.workspace import Workspace
+from ..tools.base import Settings
+from ..tools.executor import Executor
+from . import explaining, session
+from .display import RichDisplay
+from .events import Asked, Ended, Heard, Progress, RunEvent, ToolStarted
+from .live import LiveRun
+from .planners import planner_for
+from .transcript import Transcript
+from .understanding import Intent, understand
+
+GREETING = "Say what the model should do, how well, how fast and for how much. `help` lists what else can be said; `quit` leaves."
+HELP = """You can say, at any time:
+  a request, such as: tell whether 14 mahjong tiles are a winning hand, at least 90 % right, p95 under 200 ms, at most $1
+  yes / no                      to a plan and its money
+  cheaper, faster, more accurate   what there is, to pick from by number
+  at most $2, 92 % is enough    changes the brief; the plan is made again
+  why not the H100?             why a server or a student was not chosen
+  what if I had $50?            what the plan would be
+  use my data in FILE.jsonl     trains on your own questions too
+  status, plan                  where the run stands
+  stop, go on                   halts the work, and continues it from where it was
+  quit                          leaves; `stratos chat --resume RUN` comes back"""
+
+Say = Callable[[str], None]
+
+
+class Chat:
+    """One conversation: it reads lines, and shows what the run it steers does."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        settings: Settings,
+        display: RichDisplay,
+        say: Say,
+        *,
+        executor: Executor | None = None,
+    ) -> None:
+        self._workspace, self._settings, self._display, self._say = workspace, settings, display, say
+        self._executor = executor
+        self._run: LiveRun | None = None
+        self._state: RunState | None = None
+        self._run_id: str | None = None
+        self._question: Question | None = None
+        self._options: tuple[explaining.Option, ...] = ()
+        self._proposed: Word | None = None
+        self._doing = ""
+        self._quiet = threading.Event()
+        """Set while nothing works in the background."""
+        self._quiet.set()
+        self._transcript: Transcript | None = None
+
+    @property
+    def doing(self) -> str:
+        """What goes on, in a line; empty when nothing does."""
+        return self._doing
+
+    def begin(self, request: str) -> None:
+        """Starts a run of a request."""
+        start = partial(session.start, request, settings=self._settings)
+        self._follow(start, self._settings)
+
+    def resume(self, run_id: str) -> None:
+        """Takes up a run where it was left: the conversation so far, then its record, then what comes next."""
+        rows = Journal(self._workspace).verified_rows(run_id)
+        header: Any = rows[0].input
+        for line in Transcript(self._workspace.run_folder(run_id)).lines():
+            self._say(line)
+        settings = Settings.model_validate(header["settings"])
+        self._follow(partial(session.resume, run_id), settings)
+
+    def hear(self, line: str) -> bool:
+        """Takes one line; False when the user leaves."""
+        if not line.strip():
+            return True
+        self._note("you", line)
+        intent = understand(line)
+        if (
+            self._question is not None
+            and self._question.about == "brief"
+            and intent.does not in ("stop", "quit", "help")
+        ):
+            self._answer(Answer(text="" if intent.does == "approve" else line))
+            return True
+        act = getattr(self, f"_{intent.does}")
+        act(intent)
+        return intent.does != "quit"
+
+    def leave(self) -> None:
+        """Stops what works and says how to come back."""
+        self._halt()
+        if self._run_id and (self._state is None or self._state.outcome is None):
+            self._tell(f"nothing is lost; come back with: stratos chat --resume {self._run_id}")
+
+    def settle(self, timeout_s: float | None = None) -> None:
+        """Waits until the run asks, ends or stops: for input that is not typed."""
+        self._quiet.wait(timeout_s)
+
+    def _follow(self, carry: Callable[..., Any], settings: Settings) -> None:
+        self._halt()
+        self._question, self._options, self._proposed = None, (), None
+        self._quiet.clear()
+        self._settings = settings
+        carry = partial(carry, workspace=self._workspace, executor=self._executor)
+        self._run = run = LiveRun(carry, shown=self._display, planner=planner_for(settings))
+        threading.Thread(target=self._watch, args=(run,), name="stratos-chat", daemon=True).start()
+
+    def _watch(self, run: LiveRun) -> None:
+        """Shows a run's events until it ends."""
+        try:
+            for event in run:
+                self._state = run.state or self._state
+                self._show(event)
+        except Cancelled:
+            self._tell(f"stopped; `go on` continues {self._run_id}")
+        except ApprovalNeeded as error:
+            self._tell(str(error))
+        except RequestError as error:
+            self._tell("\n".join(error.problems))
+        except StratosError as error:
+            self._tell(f"{error}\n`go on` tries again")
+        finally:
+            self._state = run.state or self._state
+            self._doing = ""
+            self._quiet.set()
+
+    def _show(self, event: RunEvent) -> None:
+        if event.run_id and event.run_id != self._run_id:
+            self._run_id = event.run_id
+            self._transcript = Transcript(self._workspace.run_folder(event.run_id))
+        match event:
+            case ToolStarted():
+                self._doing = event.tool.replace("_", " ")
+            case Progress():
+                loss = f", loss {event.loss:.3g}" if event.loss is not None else ""
+                self._doing = f"{event.what}: {event.done:,.0f} of {event.total:,.0f} {event.unit}{loss}"
+            case Asked():
+                self._ask(event.question)
+            case Heard():
+                self._tell(event.problem or f"noted: {event.text}")
+            case Ended():
+                self._doing = ""
+            case _:
+                pass
+
+    def _ask(self, question: Question) -> None:
+        self._question, self._doing = question, ""
+        if question.about == "plan":
+            money = f"may bring the run to ${question.usd:.4f}" if question.usd > 0 else "costs nothing"
+            self._tell(
+                f"This plan {money}: {question.plan}\nShall I? yes, no, cheaper, or say what should be different."
+            )
+        else:
+            for problem in question.problems:
+                self._tell(f"I cannot use this: {problem}")
+            for missing in question.missing:
+                self._tell(f"Still open: {missing}")
+            self._tell("Say it again, mended." if question.problems else "Answer, or say `ok` to leave it so.")
+        self._quiet.set()
+
+    def _answer(self, answer: Answer) -> None:
+        assert self._run is not None
+        self._question = None
+        self._quiet.clear()
+        self._run.answer(answer)
+
+    def _approve(self, intent: Intent) -> None:
+        if self._question is not None:
+            self._answer(Answer(approved=True))
+        elif self._proposed is not None:
+            word, self._proposed = self._proposed, None
+            self._change_to(word)
+        else:
+            self._tell("there is nothing to approve")
+
+    def _decline(self, intent: Intent) -> None:
+        if self._question is not None:
+            self._answer(Answer(approved=False))
+        else:
+            self._proposed = None
+            self._tell("as you like; `stop` halts the work")
+
+    def _stop(self, intent: Intent) -> None:
+        if self._run is None or not self._run.working:
+            self._tell("nothing is at work")
+            return
+        self._tell("stopping; what was done is kept")
+        self._question = None
+        self._run.stop()
+
+    def _go_on(self, intent: Intent) -> None:
+        if self._run is not None and self._run.working:
+            self._tell("it goes on already" if self._question is None else "it waits for your yes or no")
+        elif self._run_id is None:
+            self._tell("there is no run yet: say what you want")
+        else:
+            self._follow(partial(session.resume, self._run_id), self._settings)
+
+    def _quit(self, intent: Intent) -> None:
+        """Leaving is the caller's part."""
+
+    def _help(self, intent: Intent) -> None:
+        self._tell(HELP)
+
+    def _status(self, intent: Intent) -> None:
+        doing = self._doing or ("waiting for your answer" if self._question else "")
+        self._tell(explaining.status(self._state, doing))
+
+    def _plan(self, intent: Intent) -> None:
+        if self._state is None or not self._state.has_plan:
+            self._tell(explaining.TOO_EARLY)
+            return
+        self._display.show_choice(self._state)
+
+    def _why_not(self, intent: Intent) -> None:
+        if self._state is None:
+            self._tell(explaining.TOO_EARLY)
+        else:
+            self._tell(explaining.why_not_this(self._state, self._settings, intent.about))
+
+    def _what_if(self, intent: Intent) -> None:
+        if self._state is None or intent.word is None:
+            self._tell(intent.problem or "if what? Give a figure, such as: what if I had $50?")
+            return
+        self._tell(explaining.what_if_said(self._state, self._settings, intent.word))
+        self._proposed = intent.word if self._question is None else None
+        self._options = (explaining.Option(says=intent.text, word=intent.word),)
+        self._tell("say 1 to change the brief so")
+
+    def _better(self, intent: Intent) -> None:
+        if self._state is None:
+            self._tell(explaining.TOO_EARLY)
+            return
+        text, self._options = explaining.options(self._state, self._settings, intent.aim)
+        self._tell(text)
+
+    def _pick(self, intent: Intent) -> None:
+        if 0 < intent.number <= len(self._options):
+            self._change_to(self._options[intent.number - 1].word)
+        else:
+            self._tell(f"there are {len(self._options)} options to pick from")
+
+    def _change(self, intent: Intent) -> None:
+        if self._run_id is None or self._ended:
+            self._request(intent)
+        elif intent.problem or intent.word is None:
+            self._tell(intent.problem)
+        else:
+            self._change_to(intent.word)
+
+    def _use_data(self, intent: Intent) -> None:
+        if self._run_id is None or self._ended:
+            self._tell("say first what the model should do; then `use my data in FILE`")
+            return
+        path = Path(intent.about).expanduser()
+        if not path.is_file():
+            self._tell(f"{path} is not there (looked from {Path.cwd()})")
+            return
+        self._change_to(Word(text=intent.text, data=str(path.absolute())))
+
+    def _unknown(self, intent: Intent) -> None:
+        if self._run_id is None or self._ended or (self._run is not None and not self._run.working):
+            self._request(intent)
+        else:
+            self._tell(f"I do not understand {intent.text!r}; `help` lists what can be said")
+
+    def _request(self, intent: Intent) -> None:
+        """A line that asks for a new model."""
+        self.begin(intent.text)
+
+    @property
+    def _ended(self) -> bool:
+        return self._state is not None and self._state.outcome is not None
+
+    def _change_to(self, word: Word) -> None:
+        """Hands a change to the run: in the place of an answer where one is awaited, else between two steps."""
+        self._options, self._proposed = (), None
+        if self._run is None or not self._run.working:
+            self._tell("the run does not work now: `go on` first, then say it again")
+        elif self._question is not None:
+            self._answer(Answer(word=word))
+        else:
+            self._run.say(word)
+            self._tell("taken; it counts from the next step on (`stop` halts the present one)")
+
+    def _halt(self) -> None:
+        if self._run is not None and self._run.working:
+            self._run.close()
+            self._quiet.wait(10)
+
+    def _tell(self, text: str) -> None:
+        self._say(text)
+        self._note("stratos", text)
+
+    def _note(self, who: str, text: str) -> None:
+        if self._transcript is not None:
+            self._transcript.add(who, text)
+
+
+def talk(chat: Chat, workspace: Workspace) -> None:
+    """Reads lines until the user leaves: with editing, history and a line of progress at a terminal, plainly elsewhere."""
+    try:
+        if sys.stdin.isatty():
+            _at_a_terminal(chat, workspace)
+        else:
+            for line in sys.stdin:
+                chat.settle()
+                if not chat.hear(line):
+                    break
+            else:
+                chat.settle()
+    finally:
+        chat.leave()
+
+
+def _at_a_terminal(chat: Chat, workspace: Workspace) -> None:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.history import FileHistory
+    from prompt_toolkit.patch_stdout import patch_stdout
+
+    workspace.path.mkdir(parents=True, exist_ok=True)
+    prompt: PromptSession[str] = PromptSession(history=FileHistory(str(workspace.path / "chat_history")))
+    with patch_stdout(raw=True):
+        while True:
+            try:
+                line = prompt.prompt("you> ", bottom_toolbar=lambda: chat.doing or None, refresh_interval=0.5)
+            except (EOFError, KeyboardInterrupt):
+                return
+            if not chat.hear(line):
+                return
