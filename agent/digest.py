@@ -56,7 +56,7 @@ def digest(state: RunState) -> Digest:
         prices=state.offers_note,
         students=tuple(shape.name for shape in state.match.students) if state.match else (),
         complexity=state.complexity.verdict if state.complexity else "",
-        front=choice.front[:FRONT_SHOWN] if choice else (),
+        front=_shown(choice.front) if choice else (),
         plan=plan,
         plan_reason=choice.reason if choice else "",
         examples_made=state.data.examples if state.data else 0,
@@ -65,6 +65,21 @@ def digest(state: RunState) -> Digest:
         last_verdict=verdict.model_dump(mode="json") if verdict else None,
         problem=state.last_problem,
     )
+
+
+def _shown(front: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """The few to choose from, by rising dollars: of what can be executed the most accurate, the fastest to answer, the
+    fastest to have, then the cheapest."""
+    usable = [one for one in front if one.executable] or list(front)
+    if not usable:
+        return ()
+    best = {
+        min(usable, key=lambda one: -(one.accuracy.value if one.accuracy else 0.0)).id,
+        min(usable, key=lambda one: one.latency_p95_ms.value).id,
+        min(usable, key=lambda one: one.hours.value).id,
+    }
+    rest = [one.id for one in usable if one.id not in best][: FRONT_SHOWN - len(best)]
+    return tuple(one for one in usable if one.id in best or one.id in rest)
 
 
 def _attempt_line(state: RunState, index: int) -> dict[str, Any]:

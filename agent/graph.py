@@ -17,7 +17,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from ..state.brief import Brief
-from ..state.errors import Correctable, RequestError
+from ..state.errors import Correctable, PriceChanged, RequestError
 from ..state.evidence import Entry, OutcomeStatus, Verdict
 from ..state.journal import Recorder
 from ..state.run import PlannerUse, ProposedCall, RunState
@@ -278,12 +278,16 @@ def _call(context: RunContext, run: RunState, name: str, arguments: Mapping[str,
     def do() -> dict[str, Any]:
         try:
             return tool.run(given, parsed).model_dump(mode="json")
+        except PriceChanged as error:
+            return {"problem": str(error), "offer_id": error.offer_id, "usd_per_hour": error.usd_per_hour}
         except Correctable as error:
             return {"problem": str(error)}
 
     output, replayed = _take(context, f"tool {name}", {"arguments": ruling.arguments}, do, kind=tool.kind)
-    if set(output) == {"problem"}:
-        return _refused(context, run, name, output["problem"], replayed), output["problem"]
+    if problem := output.get("problem"):
+        if "offer_id" in output:
+            run = _repriced(run, output["offer_id"], output["usd_per_hour"])
+        return _refused(context, run, name, problem, replayed), problem
     result = tool.result.model_validate(output)
     run = tool.apply(run, result).model_copy(
         update={"last_problem": "", "corrections": 0, "last_call": call_text(name, parsed)}
@@ -291,6 +295,16 @@ def _call(context: RunContext, run: RunState, name: str, arguments: Mapping[str,
     run = _settle(context, run, ruling, tool.settle(given, result))
     context.shown.step(name, run, replayed=replayed)
     return run, None
+
+
+def _repriced(run: RunState, offer_id: str, usd_per_hour: float) -> RunState:
+    """The state with a server's new price, and without the choice that reckoned with the old one."""
+    assert run.offers is not None
+    offers = tuple(
+        offer.model_copy(update={"usd_per_hour": usd_per_hour}) if offer.id == offer_id else offer
+        for offer in run.offers
+    )
+    return run.model_copy(update={"offers": offers, "choice": None})
 
 
 def _refused(context: RunContext, run: RunState, name: str, problem: str, replayed: bool) -> RunState:

@@ -14,11 +14,13 @@ from typing import Any
 
 from ..state.errors import ToolFailed
 from ..state.evidence import Latency, Score, wilson
+from ..state.plan import LOCAL, Machine, Offer
 from ..tools.distill import ANSWERS_ONLY
 from ..tools.evaluation import EvaluateJob
 from ..tools.executor import Event, JobHandle, JobStatus
 from ..tools.generation import SHARD_EXAMPLES, GenerateJob
 from ..tools.jobs import Job
+from ..tools.machine import measure_machine
 from ..tools.training.students import TrainJob
 
 
@@ -57,19 +59,27 @@ class SimulatedExecutor:
 
     world: World
     submitted: list[tuple[str, Job]] = field(default_factory=list[tuple[str, Job]])
-    _results: dict[Path, dict[str, Any]] = field(default_factory=dict[Path, dict[str, Any]])
-    _models: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
+    results: dict[Path, dict[str, Any]] = field(default_factory=dict[Path, dict[str, Any]])
+    models: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
     """Parameters and tokens of every student, by its job's folder."""
 
-    def submit(self, module: str, job: Job, folder: Path, *, threads: int | None = None) -> JobHandle:
+    clouds = frozenset({LOCAL})
+
+    def machine(self) -> Machine:
+        """This machine, measured now: what is predicted for it is real."""
+        return measure_machine()
+
+    def submit(
+        self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None
+    ) -> JobHandle:
         self.submitted.append((module, job))
         match job:
             case GenerateJob():
-                self._results[folder] = self._generate(job)
+                self.results[folder] = self._generate(job)
             case TrainJob():
-                self._results[folder] = self._train(job, folder)
+                self.results[folder] = self._train(job, folder)
             case EvaluateJob():
-                self._results[folder] = self._evaluate(job)
+                self.results[folder] = self._evaluate(job)
             case _:
                 raise ToolFailed(f"the simulated world has no {module}")
         return JobHandle(folder=folder, module=module, how="started")
@@ -84,7 +94,7 @@ class SimulatedExecutor:
         """There is never anything left to stop."""
 
     def fetch(self, handle: JobHandle) -> dict[str, Any]:
-        return self._results[handle.folder]
+        return self.results[handle.folder]
 
     def _generate(self, job: GenerateJob) -> dict[str, Any]:
         shards = [f"train-{block:05d}.jsonl" for block in range(-(-job.examples // SHARD_EXAMPLES))]
@@ -103,14 +113,14 @@ class SimulatedExecutor:
         }
 
     def _train(self, job: TrainJob, folder: Path) -> dict[str, Any]:
-        done = self._models[job.continue_from][1] * (1 - job.decay_share) if job.continue_from else 0.0
+        done = self.models[job.continue_from][1] * (1 - job.decay_share) if job.continue_from else 0.0
         per_token = self.world.seconds_per_million_tokens / 1e6
         seconds, stopped_by, tokens = (job.tokens - done) * per_token, "tokens", job.tokens
         if job.wall_clock_s is not None and seconds > job.wall_clock_s:
             seconds, stopped_by = job.wall_clock_s, "clock"
             tokens = max(1, int(done + seconds / per_token))
         parameters = job.student.parameters(49)
-        self._models[folder] = parameters, tokens
+        self.models[folder] = parameters, tokens
         return {
             "tokens": tokens,
             "loss": 0.1,
@@ -121,7 +131,7 @@ class SimulatedExecutor:
         }
 
     def _evaluate(self, job: EvaluateJob) -> dict[str, Any]:
-        parameters, tokens = self._models[job.models[0].folder.parent]
+        parameters, tokens = self.models[job.models[0].folder.parent]
         items = 2000
         right = self.world.draw(self.world.accuracy(parameters, tokens), items, parameters, tokens, job.split.stem)
         guessed = self.world.draw(self.world.control_accuracy, items, "control", job.split.stem)

@@ -54,6 +54,15 @@ class Limits(Record):
     max_parameters: int | None = Field(default=None, gt=0, description="largest student, parameters")
 
 
+class Weights(Record):
+    """How much each aim counts where several candidates meet every target; only their ratios matter."""
+
+    accuracy: Figure = Field(default=1.0, ge=0)
+    latency: Figure = Field(default=1.0, ge=0)
+    hours: Figure = Field(default=1.0, ge=0)
+    usd: Figure = Field(default=1.0, ge=0)
+
+
 class Brief(Record):
     """A request that tools can work from."""
 
@@ -62,6 +71,9 @@ class Brief(Record):
     task: str = Field(description="one of the skill's tasks")
     targets: Targets
     limits: Limits
+    weights: Weights | None = Field(
+        default=None, description="chooses by weighted score among what meets the targets; null: the cheapest"
+    )
     assumptions: tuple[str, ...] = Field(
         default=(), description="what was missing and how it was filled, one sentence each"
     )

@@ -4,7 +4,9 @@ StratosError
 ├── RequestError          the user's request or brief cannot be used; `problems` lists everything wrong with it
 ├── ToolError
 │   ├── Correctable       the planner can correct the call: it is told what was wrong and what is valid
-│   └── ToolFailed        final but shown: no server fits, a job died, a limit would be passed
+│   │   └── PriceChanged  a server no longer costs what the plan reckoned with: the run takes the new price and chooses again
+│   └── ToolFailed        final but shown: no server fits, a job failed, a limit would be passed
+│       └── JobLost       a job's process or machine is gone without a word of its own: it is started once more
 ├── JournalError
 │   ├── Divergence        a resumed or replayed run decided something other than its record
 │   └── Tampered          a recorded row no longer matches its hash
@@ -36,8 +38,20 @@ class Correctable(ToolError):
     """The planner can correct this call."""
 
 
+class PriceChanged(Correctable):
+    """A server no longer costs what the plan reckoned with; nothing was started on it."""
+
+    def __init__(self, offer_id: str, usd_per_hour: float) -> None:
+        self.offer_id, self.usd_per_hour = offer_id, usd_per_hour
+        super().__init__(f"{offer_id} now costs ${usd_per_hour:g} an hour")
+
+
 class ToolFailed(ToolError):
     """The call was right and still cannot succeed."""
+
+
+class JobLost(ToolFailed):
+    """A job's process or machine is gone and left no error of its own."""
 
 
 class JournalError(StratosError):

@@ -75,6 +75,10 @@ class Evaluation(Record):
     seconds: float
 
 
+DIVERGED = "diverged"
+"""What a training was stopped by when its loss was no longer a finite number."""
+
+
 class Attempt(Record):
     """One plan carried out."""
 
@@ -90,6 +94,11 @@ class Attempt(Record):
     cpu_seconds: float
     curve: tuple[tuple[int, float], ...]
     evaluations: tuple[Evaluation, ...] = ()
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its loss left the finite numbers: it tells nothing of what its candidate can reach."""
+        return self.stopped_by == DIVERGED
 
 
 Constraint = Literal["accuracy", "latency", "throughput", "dollars", "hours"]

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from .brief import Record
 
+LOCAL = "local"
+"""The cloud of the one offer that is this machine."""
+
 Strategy = Literal["rationale", "answer_only"]
 """How a student is taught: the teacher's rationale and answer (knowledge injection), or the answer alone."""
 

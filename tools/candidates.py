@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..state.brief import Brief
 from ..state.evidence import Attempt
-from ..state.plan import Candidate, Offer, Prediction, Strategy, StudentShape
+from ..state.plan import LOCAL, Candidate, Offer, Prediction, Strategy, StudentShape
 from .accuracy import AccuracyModel
 from .base import Context
 from .estimate import BandFit, predict_dollars, predict_latency_p95_ms, predict_train, refit_band
@@ -46,23 +46,25 @@ def build_candidates(context: Context) -> Iterator[Candidate]:
     assert state.offers is not None
     assert state.match is not None
     assert state.complexity is not None
-    accuracy = AccuracyModel(state.complexity.curve, state.attempts, STRATEGY)
+    attempts = tuple(attempt for attempt in state.attempts if not attempt.diverged)
+    accuracy = AccuracyModel(state.complexity.curve, attempts, STRATEGY)
     for offer in _cheapest_of_each_kind([offer for offer in state.offers if _may_use(offer, brief)]):
         forecast = _Forecast(context, offer)
         for shape, parameters in zip(state.match.students, state.match.parameters, strict=True):
             for tokens in TOKEN_GRID:
                 predicted = accuracy.predict(parameters, tokens)
                 too_short = predicted is None and brief.targets.accuracy is not None and tokens < PILOT_TOKENS
-                if tokens > _longest(state.attempts, shape.name) and not too_short:
+                if tokens > _longest(attempts, shape.name) and not too_short:
                     yield _candidate(context, forecast, shape, tokens, predicted)
 
 
 def _cheapest_of_each_kind(offers: Sequence[Offer]) -> list[Offer]:
-    """Of servers nobody here can use, the cheapest of each kind: a dearer one of equal hardware is beaten in any case."""
+    """The cheapest server of each kind, this machine beside them: a dearer one of equal hardware is beaten in any case."""
     kept: dict[tuple[object, ...], Offer] = {}
     for offer in sorted(offers, key=lambda offer: (offer.usd_per_hour, offer.id)):
-        hardware = (offer.accelerator, offer.accelerator_count, None if offer.accelerator else offer.vcpus)
-        kept.setdefault((offer.id,) if offer.executable else hardware, offer)
+        size = offer.accelerator_count if offer.accelerator else offer.vcpus
+        hardware = (offer.executable, offer.accelerator, size)
+        kept.setdefault((offer.id,) if offer.cloud == LOCAL else hardware, offer)
     return list(kept.values())
 
 
@@ -72,14 +74,15 @@ def _may_use(offer: Offer, brief: Brief) -> bool:
         return False
     if limits.accelerators and offer.accelerator not in resolve(limits.accelerators):
         return False
-    if limits.regions and not offer.executable and not offer.region.lower().startswith(limits.regions):
+    if limits.regions and offer.cloud != LOCAL and not offer.region.lower().startswith(limits.regions):
         return False
     return limits.usd_per_month is None or offer.usd_per_hour * HOURS_PER_MONTH <= limits.usd_per_month
 
 
 def _longest(attempts: Sequence[Attempt], student: str) -> int:
     """Tokens this student was already trained for; as many or fewer would give nothing new."""
-    return max((attempt.tokens for attempt in attempts if attempt.candidate.student == student), default=0)
+    same = (attempt.tokens for attempt in attempts if attempt.candidate.student == student and not attempt.diverged)
+    return max(same, default=0)
 
 
 def _new_tokens(attempts: Sequence[Attempt], student: str, tokens: int) -> int:

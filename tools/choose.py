@@ -1,14 +1,18 @@
 """The tool `solve_pareto`: builds every candidate with its predictions, finds the front and makes the plan."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
+
+from pydantic import Field
 
 from ..state.brief import Brief, Record
+from ..state.errors import Correctable
 from ..state.evidence import wilson
 from ..state.plan import Candidate, Plan
 from ..state.run import Choice, RunState
 from .base import Context, Tool
 from .candidates import build_candidates
-from .pareto import Front, solve_pareto
+from .pareto import Front, solve_pareto, violations
 
 RUNNERS_UP = 3
 
@@ -16,7 +20,9 @@ RUNNERS_UP = 3
 class SolvePareto(Record):
     """Predicts accuracy, latency, hours and dollars of every server x student x training length, with everything measured
     so far, finds the candidates no other beats, and plans the cheapest that meets the brief. Call it again after a
-    miss: what was tried and did not suffice is left out."""
+    miss: what was tried and did not suffice is left out. Name a candidate to plan that one instead."""
+
+    candidate_id: str = Field(default="", description="id of the candidate to plan; empty: what the brief makes best")
 
 
 def _run(context: Context, args: SolvePareto) -> Choice:
@@ -24,16 +30,22 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     assert state.offers is not None
     assert state.match is not None
     candidates = list(build_candidates(context))
-    front = solve_pareto(candidates, _what_is_left(state, context.settings.held_out_items))
+    left = _what_is_left(state, context.settings.held_out_items)
+    front = solve_pareto(candidates, left)
     unprovable = _unprovable(brief, context.settings.held_out_items)
-    chosen = None if unprovable else front.chosen or front.pilot
+    if args.candidate_id:
+        chosen = _named(args.candidate_id, candidates, left)
+        reason = _why_named(chosen, left)
+    else:
+        chosen = front.chosen or front.pilot
+        reason = front.reason if front.chosen or chosen is None else _why_try(chosen)
     offers = {offer.id: offer for offer in state.offers}
     plan = None
-    if chosen is not None:
+    if chosen is not None and not unprovable:
         plan = Plan(
             candidate=chosen,
             offer=offers[chosen.offer_id],
-            reason=front.reason if front.chosen else _why_try(chosen),
+            reason=reason,
             runners_up=tuple(runner.candidate for runner in front.runners_up[:RUNNERS_UP]),
         )
     return Choice(
@@ -45,6 +57,22 @@ def _run(context: Context, args: SolvePareto) -> Choice:
         reason=plan.reason if plan else unprovable or _why_none(front, brief),
         excluded=tuple(f"{runner.candidate.id}: {runner.to_win}" for runner in front.runners_up[:RUNNERS_UP]),
     )
+
+
+def _named(name: str, candidates: Sequence[Candidate], left: Brief) -> Candidate:
+    """The candidate of that name; targets may be gambled on, limits may not be passed. Raises Correctable."""
+    found = next((candidate for candidate in candidates if candidate.id == name), None)
+    if found is None:
+        raise Correctable(f"there is no candidate {name!r}: call solve_pareto without a name and take one of its front")
+    passed = [one.arithmetic for one in violations(found, left) if one.constraint not in ("accuracy", "latency_p95_ms")]
+    if passed:
+        raise Correctable(f"{name!r} cannot be planned: {'; '.join(passed)}")
+    return found
+
+
+def _why_named(candidate: Candidate, left: Brief) -> str:
+    doubts = "; ".join(violation.arithmetic for violation in violations(candidate, left))
+    return "named by the planner" + (f", although {doubts}" if doubts else "; it meets every limit")
 
 
 def _why_try(pilot: Candidate) -> str:

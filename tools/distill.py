@@ -60,7 +60,7 @@ def _run(context: Context, args: Distill) -> Distilled:
         target="rationale",
         shards=tuple(context.run_folder / shard for shard in context.state.data.shards),
         tokens=plan.candidate.train_tokens,
-        seed=context.settings.seed,
+        seed=context.settings.seed + sum(attempt.diverged for attempt in context.state.attempts),
         threads=context.settings.threads,
         continue_from=context.run_folder / previous.job_folder if previous else None,
         wall_clock_s=_wall_clock_s(context),
@@ -70,7 +70,11 @@ def _run(context: Context, args: Distill) -> Distilled:
     jobs = {"student": student, "control": control}
     requests = {
         name: JobRequest(
-            module="stratos.tools.training", job=job, folder=context.step_folder / name, threads=job.threads
+            module="stratos.tools.training",
+            job=job,
+            folder=context.step_folder / name,
+            threads=job.threads,
+            offer=plan.offer,
         )
         for name, job in jobs.items()
     }
@@ -103,7 +107,9 @@ def _continued(state: RunState, candidate: Candidate) -> Attempt | None:
     same = [
         attempt
         for attempt in state.attempts
-        if attempt.candidate.student == candidate.student and attempt.tokens < candidate.train_tokens
+        if attempt.candidate.student == candidate.student
+        and attempt.tokens < candidate.train_tokens
+        and not attempt.diverged
     ]
     return max(same, key=lambda attempt: attempt.tokens, default=None)
 

@@ -12,10 +12,9 @@ from pydantic import Field
 
 from ..state.brief import Record
 from ..state.errors import Correctable, ToolFailed
-from ..state.plan import Offer, Prediction
+from ..state.plan import LOCAL, Offer, Prediction
 from .machine import Machine
 from .pricing.accelerators import AcceleratorFacts, accelerator_facts
-from .pricing.planning import LOCAL
 
 TrainPrecision = Literal["fp32", "bf16"]
 ServePrecision = Literal["fp32", "bf16", "fp16", "int8", "fp8", "int4"]

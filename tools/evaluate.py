@@ -59,10 +59,13 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
         threads=context.settings.threads,
         seed=context.settings.seed,
     )
-    request = JobRequest(module="stratos.tools.evaluation", job=job, folder=context.step_folder, threads=job.threads)
+    plan = context.state.known_plan
+    request = JobRequest(
+        module="stratos.tools.evaluation", job=job, folder=context.step_folder, threads=job.threads, offer=plan.offer
+    )
     result: dict[str, Any] = run(context.executor, request, context.emit)
     evaluation = Evaluation.model_validate(result)
-    usd = evaluation.seconds / 3600 * context.state.known_plan.offer.usd_per_hour
+    usd = evaluation.seconds / 3600 * plan.offer.usd_per_hour
     return Evaluated(evaluation=evaluation, usd=usd)
 
 

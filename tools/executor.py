@@ -20,7 +20,9 @@ from pydantic import BaseModel, ConfigDict
 
 from ..state.canonical import first_difference
 from ..state.errors import ToolFailed
+from ..state.plan import LOCAL, Machine, Offer
 from .jobs import ERROR_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, write_atomic
+from .machine import measure_machine
 
 PROCESS_FILE = "process.json"
 STDERR_FILE = "stderr.log"
@@ -50,12 +52,25 @@ class JobStatus:
     state: Literal["running", "done", "failed", "cancelled"]
     message: str = ""
     exit_code: int | None = None
+    lost: bool = False
+    """It failed without an error of its own: its process or machine is gone."""
 
 
 class Executor(Protocol):
-    """What runs jobs, here or on another machine; LocalExecutor says what each of the five does."""
+    """What runs jobs, here or on another machine; LocalExecutor says what each of the five verbs does."""
 
-    def submit(self, module: str, job: Job, folder: Path, *, threads: int | None = None) -> JobHandle: ...
+    @property
+    def clouds(self) -> frozenset[str]:
+        """Whose offers it can run jobs on."""
+        ...
+
+    def machine(self) -> Machine:
+        """The machine behind the offer of the cloud `local`."""
+        ...
+
+    def submit(
+        self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None
+    ) -> JobHandle: ...
 
     def poll(self, handle: JobHandle) -> JobStatus: ...
 
@@ -84,14 +99,25 @@ _children: dict[int, "subprocess.Popen[bytes]"] = {}
 class LocalExecutor:
     """Runs each job as a session of its own on this machine."""
 
+    clouds = frozenset({LOCAL})
+
     def __init__(self, *, grace_s: float = 10.0) -> None:
         self._grace_s = grace_s
 
-    def submit(self, module: str, job: Job, folder: Path, *, threads: int | None = None) -> JobHandle:
+    def machine(self) -> Machine:
+        """This machine, measured now."""
+        return measure_machine()
+
+    def submit(
+        self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None
+    ) -> JobHandle:
         """Starts `python -m module folder/job.json`, or finds it running or complete; starting again continues it.
 
-        `threads` sets OMP_NUM_THREADS. Raises ToolFailed when the folder holds another job.
+        `threads` sets OMP_NUM_THREADS. Raises ToolFailed when the folder holds another job, PriceChanged when the offer
+        no longer costs what it says (never here).
         """
+        if offer is not None and offer.cloud not in self.clouds:
+            raise ToolFailed(f"{offer.id} is not this machine, and no executor for {offer.cloud} is configured")
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
@@ -121,7 +147,8 @@ class LocalExecutor:
             return JobStatus(state="running")
         if started.cancelled:
             return JobStatus(state="cancelled", exit_code=code)
-        return JobStatus(state="failed", message=_failure(handle.folder, started, code), exit_code=code)
+        lost = not (handle.folder / ERROR_FILE).exists()
+        return JobStatus(state="failed", message=_failure(handle.folder, started, code), exit_code=code, lost=lost)
 
     def logs(self, handle: JobHandle, offset: int = 0) -> tuple[list[Event], int]:
         """The events of the whole lines from a byte offset on, and the offset to go on from.

@@ -41,7 +41,9 @@ def _run(context: Context, args: GenerateData) -> Data:
         held_out_items=context.settings.held_out_items,
         workers=available_workers(),
     )
-    request = JobRequest(module="stratos.tools.generation", job=job, folder=context.step_folder)
+    request = JobRequest(
+        module="stratos.tools.generation", job=job, folder=context.step_folder, offer=context.state.known_plan.offer
+    )
     result: dict[str, Any] = run(context.executor, request, context.emit)
     names: list[str] = result.pop("shards")
     splits: list[dict[str, Any]] = result.pop("splits")

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..state.brief import Brief, Record
+from ..state.brief import Brief, Record, Weights
 from ..state.errors import Correctable
 from ..state.plan import Candidate
 
@@ -84,9 +84,9 @@ def solve_pareto(candidates: Sequence[Candidate], brief: Brief) -> Front:
     """Finds the candidates nobody beats and chooses one by the brief; spends nothing.
 
     Objectives: accuracy (more), latency p95, dollars and hours (less), at their predicted values. The choice meets
-    every limit of the brief and can be executed here; among those it is the cheapest, then the fastest to have, then
-    the most accurate, then the quickest to answer, then the first by id. An unknown accuracy never meets a target.
-    Raises Correctable for two candidates of one id or a prediction that is not a finite number.
+    every limit of the brief and can be executed here; among those it is the best by the brief's weights, and without
+    weights the cheapest, then the fastest to have, the most accurate, the quickest to answer, the first by id. An unknown
+    accuracy never meets a target. Raises Correctable for two candidates of one id or a prediction that is no finite number.
     """
     _check(candidates)
     ordered = sorted(candidates, key=_preference)
@@ -98,7 +98,7 @@ def solve_pareto(candidates: Sequence[Candidate], brief: Brief) -> Front:
     def distance(candidate: Candidate) -> float:
         return sum(broken[candidate.id].values())
 
-    chosen = feasible[0] if feasible else None
+    chosen = _best(feasible, brief)
     nearest = None if chosen else min(executable or ordered, key=distance, default=None)
     pilots = [one for one in executable if set(broken[one.id]) <= {"accuracy"} and _may_reach(one, brief)]
     others = sorted((one for one in front if chosen is None or one.id != chosen.id), key=distance)
@@ -108,12 +108,36 @@ def solve_pareto(candidates: Sequence[Candidate], brief: Brief) -> Front:
         feasible=len(feasible),
         infeasible=_summary(ordered, broken, brief),
         chosen=chosen,
-        reason=_reason(chosen, front, ordered, feasible, broken),
+        reason=_reason(chosen, front, ordered, feasible, broken, brief),
         nearest=nearest,
         nearest_arithmetic=tuple(one.arithmetic for one in violations(nearest, brief)) if nearest else (),
         pilot=pilots[0] if pilots and chosen is None else None,
         runners_up=tuple(RunnerUp(candidate=one, to_win=_to_win(one, chosen, brief)) for one in others[:RUNNERS_UP]),
     )
+
+
+def _best(feasible: Sequence[Candidate], brief: Brief) -> Candidate | None:
+    """The cheapest, or by the brief's weights the one of the best score; `feasible` is in order of preference."""
+    if not feasible:
+        return None
+    if brief.weights is None:
+        return feasible[0]
+    return max(feasible, key=lambda candidate: weighted_score(candidate, brief))
+
+
+def weighted_score(candidate: Candidate, brief: Brief) -> float:
+    """The weighted mean, 0 to 1, of predicted accuracy and of the shares of the latency target, the hours and the dollars
+    that are left unused; what has no target or limit is left out."""
+    weights = brief.weights or Weights()
+    terms = [(weights.accuracy, _accuracy(candidate))]
+    for weight, value, limit in (
+        (weights.latency, candidate.latency_p95_ms.value, brief.targets.latency_p95_ms),
+        (weights.hours, candidate.hours.value, brief.limits.hours),
+        (weights.usd, candidate.usd.value, brief.limits.usd),
+    ):
+        if limit:
+            terms.append((weight, max(0.0, 1 - value / limit)))
+    return sum(weight * term for weight, term in terms) / (sum(weight for weight, _ in terms) or 1.0)
 
 
 def _may_reach(candidate: Candidate, brief: Brief) -> bool:
@@ -257,11 +281,13 @@ def _reason(
     ordered: Sequence[Candidate],
     feasible: Sequence[Candidate],
     broken: Broken,
+    brief: Brief,
 ) -> str:
     if not ordered:
         return "there are no candidates to choose from"
     if chosen is not None:
-        reason = f"the cheapest, then fastest, of {len(feasible)} candidates that meet every limit: {_describe(chosen)}"
+        best = "the cheapest, then fastest," if brief.weights is None else "the best by the brief's weights"
+        reason = f"{best} of {len(feasible)} candidates that meet every limit: {_describe(chosen)}"
         beaten = all(one.id != chosen.id for one in front)
         return reason + ("; what beats it cannot be executed here" if beaten else "")
     elsewhere = sum(set(found) == {"executor"} for found in broken.values())

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..state.errors import Cancelled, ToolFailed
+from ..state.errors import Cancelled, JobLost, ToolFailed
+from ..state.plan import Offer
 from .executor import Event, Executor, JobHandle
 from .jobs import Job
 
@@ -20,6 +21,7 @@ class JobRequest:
     job: Job
     folder: Path
     threads: int | None = None
+    offer: Offer | None = None
 
 
 def run(executor: Executor, request: JobRequest, on_event: Callable[[Event], None] | None = None) -> dict[str, Any]:
@@ -30,13 +32,16 @@ def run(executor: Executor, request: JobRequest, on_event: Callable[[Event], Non
 def run_all(
     executor: Executor, requests: Mapping[str, JobRequest], on_event: Callable[[Event], None] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Submits jobs that run side by side and waits for all; whatever breaks that off, none is left running."""
+    """Submits jobs that run side by side and waits for all; whatever breaks that off, none is left running.
+
+    Jobs that are lost are started once more, from their last checkpoints.
+    """
     try:
-        handles = {
-            name: executor.submit(request.module, request.job, request.folder, threads=request.threads)
-            for name, request in requests.items()
-        }
-        return wait_all(executor, handles, on_event)
+        try:
+            return wait_all(executor, _submitted(executor, requests), on_event)
+        except JobLost as error:
+            (on_event or _ignore)({"event": "note", "text": f"{error}; it is started once more"})
+            return wait_all(executor, _submitted(executor, requests), on_event)
     except (KeyboardInterrupt, Cancelled, ToolFailed):
         # Also the jobs that were being submitted when Ctrl-C came and have no handle yet.
         with ExitStack() as stops:
@@ -45,6 +50,13 @@ def run_all(
                     handle = JobHandle(folder=request.folder.resolve(), module=request.module, how="attached")
                     stops.callback(executor.cancel, handle)
         raise
+
+
+def _submitted(executor: Executor, requests: Mapping[str, JobRequest]) -> dict[str, JobHandle]:
+    return {
+        name: executor.submit(request.module, request.job, request.folder, threads=request.threads, offer=request.offer)
+        for name, request in requests.items()
+    }
 
 
 def wait(
@@ -92,7 +104,8 @@ def wait_all(
                 elif status.state == "cancelled":
                     raise Cancelled(f"{handle.module} was cancelled")
                 elif status.state == "failed":
-                    raise ToolFailed(f"{handle.module} failed: {status.message} (its files: {handle.folder})")
+                    kind = JobLost if status.lost else ToolFailed
+                    raise kind(f"{handle.module} failed: {status.message} (its files: {handle.folder})")
             if waiting and time.monotonic() > deadline:
                 modules = ", ".join(handle.module for handle in waiting.values())
                 raise ToolFailed(f"{modules} passed the limit of {timeout_s:g} s and was stopped")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from stratos.state.brief import Limits
+from stratos.state.errors import Correctable
 from stratos.state.evidence import wilson
 from stratos.state.plan import Candidate, Machine
 from stratos.state.run import Choice, Match, RunState
@@ -145,3 +146,17 @@ def test_an_accelerator_asked_for_rules_out_this_machine(tmp_path: Path) -> None
     chosen = planned(tmp_path, brief=limited)
     assert chosen.plan is None
     assert {one.offer_id for one in chosen.front} == {"cloud/gpu"}
+
+
+def test_a_planner_may_name_another_candidate_but_none_that_passes_a_limit(tmp_path: Path) -> None:
+    run = prepared()
+    free = SOLVE_PARETO.run(context(run, tmp_path), SolvePareto())
+    dearer = next(one for one in free.front if one.executable and free.plan and one.id != free.plan.candidate.id)
+    named = SOLVE_PARETO.run(context(run, tmp_path), SolvePareto(candidate_id=dearer.id))
+    assert named.plan is not None
+    assert named.plan.candidate.id == dearer.id
+    assert "named by the planner" in named.reason
+    elsewhere = next(one for one in free.front if not one.executable)
+    for name in ("no such candidate", elsewhere.id):
+        with pytest.raises(Correctable):
+            SOLVE_PARETO.run(context(run, tmp_path), SolvePareto(candidate_id=name))

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stratos.state.brief import Brief, Limits, Targets
+from stratos.state.brief import Brief, Limits, Targets, Weights
 from stratos.state.errors import Correctable
 from stratos.state.plan import Candidate, Prediction
-from stratos.tools.pareto import NO_EXECUTOR, Front, solve_pareto, violations, why_not
+from stratos.tools.pareto import NO_EXECUTOR, Front, solve_pareto, violations, weighted_score, why_not
 
 GRID = st.integers(0, 3)
 POINTS = st.lists(st.tuples(GRID, GRID, GRID, st.one_of(st.none(), GRID), st.booleans()), max_size=30)
@@ -257,3 +257,14 @@ def test_twenty_thousand_candidates_take_under_a_second():
     front = solve_pareto(candidates, brief)
     assert time.process_time() - started < 1
     assert 0 < len(front.front) < 2_000
+
+
+def test_weights_choose_by_score_where_the_cheapest_would_be_taken_without_them() -> None:
+    cheap, fast = a_candidate("cheap", usd=0.1, hours=0.9), a_candidate("fast", usd=0.2, hours=0.1)
+    wanted = Brief(request="", skill="s", task="t", targets=Targets(accuracy=0.9), limits=Limits(usd=1.0, hours=1.0))
+    assert solve_pareto([cheap, fast], wanted).chosen == cheap
+    in_haste = wanted.model_copy(update={"weights": Weights(accuracy=0, latency=0, hours=3, usd=1)})
+    chosen = solve_pareto([cheap, fast], in_haste)
+    assert chosen.chosen == fast
+    assert weighted_score(fast, in_haste) == pytest.approx((3 * 0.9 + 0.8) / 4)
+    assert "by the brief's weights" in chosen.reason

@@ -1,11 +1,9 @@
 """Which offers are worth predicting for, and this machine as one of them."""
 
-from ...state.plan import Offer
-from ..machine import Machine
+from ...state.plan import LOCAL, Machine, Offer
 from .accelerators import accelerator_facts, known_accelerator
 from .look_up import Prices
 
-LOCAL = "local"
 # Accelerators with a compiler stack of their own (Neuron, SynapseAI, Qualcomm); what trains and serves here speaks
 # CUDA or ROCm.
 OTHER_STACKS = ("Inferentia", "Trainium", "Gaudi", "Qualcomm")

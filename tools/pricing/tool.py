@@ -6,7 +6,6 @@ from ...state.brief import Record
 from ...state.plan import Machine, Offer
 from ...state.run import RunState
 from ..base import Context, Tool
-from ..machine import measure_machine
 from .look_up import LookUpPrices, look_up_prices
 from .planning import planning_set, this_machine
 
@@ -21,8 +20,8 @@ class PricedServers(Record):
 
 def _run(context: Context, args: LookUpPrices) -> PricedServers:
     prices = look_up_prices(args)
-    machine = measure_machine()
-    chosen = planning_set(prices)
+    machine, runs_on = context.executor.machine(), context.executor.clouds
+    chosen = tuple(offer.model_copy(update={"executable": offer.cloud in runs_on}) for offer in planning_set(prices))
     dates = f"dated {prices.oldest} to {prices.newest}" if prices.oldest else "undated"
     return PricedServers(
         machine=machine,

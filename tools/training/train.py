@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...skills import load as load_skill
+from ...state.evidence import DIVERGED
 from ..jobs import progress, report
 from . import checkpoints
 from .batches import IGNORE, Batch, Encoder, batches, examples_per_batch, read_examples
@@ -123,7 +124,10 @@ class _Training:
             if self.tokens >= self.job.tokens:
                 break
             self._keep_trunk()
-            self._step(batch)
+            if not self._step(batch):
+                stopped_by = DIVERGED
+                report("note", text=f"the loss is no longer finite after {self.tokens} tokens; stopped")
+                break
             now, cpu_now = time.monotonic(), time.process_time()
             self.seconds, clock = self.seconds + now - clock, now
             self.cpu_seconds, cpu_clock = self.cpu_seconds + cpu_now - cpu_clock, cpu_now
@@ -150,24 +154,26 @@ class _Training:
         for path in target.glob("*.safetensors"):
             path.chmod(0o644)
 
-    def _step(self, batch: Batch) -> None:
+    def _step(self, batch: Batch) -> bool:
+        """Learns one batch; False, and nothing learned, when its loss is no finite number."""
         import torch
 
         logits = self.model(input_ids=batch.ids, use_cache=False).logits
         loss = torch.nn.functional.cross_entropy(
             logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=IGNORE
         )
+        value = loss.item()
+        if not math.isfinite(value):
+            return False
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimiser.step(learning_rate_scale(self.job, self.tokens))
-        value = loss.item()
-        if not math.isfinite(value):
-            raise ArithmeticError(f"the loss became {value} after {self.tokens} tokens; a lower learning rate may hold")
         self.loss = value if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * value
         self.number += 1
         self.tokens += batch.tokens
         if not self.curve or self.tokens >= self.curve[-1][0] + self.job.tokens / 60:
             self.curve.append((self.tokens, round(self.loss, 4)))
+        return True
 
     def _keep_trunk(self, *, even_early: bool = False) -> None:
         decaying = self.tokens >= self.job.tokens * (1 - self.job.decay_share)

@@ -3,6 +3,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -118,9 +119,12 @@ def test_answers_alone_use_the_same_tokens_on_more_examples(shard: Path, tmp_pat
     assert answers["tokens"] == pytest.approx(rationale["tokens"], rel=0.15)
 
 
-def test_a_loss_that_is_no_number_ends_the_job(shard: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArithmeticError, match="lower learning rate"):
-        trained(shard, tmp_path / "a", learning_rate_rest=1e30, learning_rate_matrices=1e30, warm_up_tokens=0)
+def test_a_loss_that_is_no_number_stops_the_training_and_says_so(shard: Path, tmp_path: Path) -> None:
+    rates = {"learning_rate_rest": 1e30, "learning_rate_matrices": 1e30, "warm_up_tokens": 0}
+    found = trained(shard, tmp_path / "a", **rates)
+    assert found["stopped_by"] == "diverged"
+    assert found["tokens"] < 12_000
+    assert math.isfinite(found["loss"])
 
 
 def test_the_student_as_it_was_before_the_first_step_is_kept_as_a_control(shard: Path, tmp_path: Path) -> None:
