@@ -7,7 +7,6 @@ call is in order is the guard's part.
 # pyright: reportUnknownMemberType=false
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,6 @@ from .planners import MAX_OUTPUT_TOKENS, Decision, Planner
 
 MAX_ANSWERS = 4
 """Answers of which none could be used, after which the rules take over."""
-
-PATIENCE_S = 180.0
-"""How long an endpoint that fails is tried again: longer than the two minutes that a restart of a server takes."""
 
 LONGEST_WAIT_S = 30.0
 CHARACTERS_PER_TOKEN = 2.0
@@ -46,8 +42,8 @@ def decide(
     seen: Digest,
     tools: Mapping[str, Tool[Any, Any]],
     *,
-    sleep: Callable[[float], None] = time.sleep,
-    patience_s: float = PATIENCE_S,
+    sleep: Callable[[float], None] | None = None,
+    patience_s: float | None = None,
 ) -> Decision:
     """The planner's next call, or why it gave up; never raises for what an endpoint or a model does."""
     messages: list[BaseMessage] = [
@@ -61,7 +57,9 @@ def decide(
         if problem := used.too_dear(messages, seen.usd_left):
             return used.decision(corrections, gave_up=problem)
         try:
-            reply = _invoke(model, messages, sleep, patience_s)
+            reply = _invoke(
+                model, messages, sleep or planner.sleep, planner.patience_s if patience_s is None else patience_s
+            )
         except _Unreachable as error:
             return used.decision(corrections, gave_up=str(error))
         used.count(reply, messages)

@@ -49,14 +49,15 @@ def digest(state: RunState) -> Digest:
     brief, choice = state.known_brief, state.choice
     plan = state.known_plan.candidate if state.has_plan else None
     verdict = state.verdicts[-1] if state.verdicts else None
+    usd_left = round((brief.limits.usd or 0.0) - state.spent_usd, 6)
     return Digest(
         brief=brief,
         phase=_phase(state),
-        usd_left=round((brief.limits.usd or 0.0) - state.spent_usd, 6),
+        usd_left=usd_left,
         prices=state.offers_note,
         students=tuple(shape.name for shape in state.match.students) if state.match else (),
         complexity=state.complexity.verdict if state.complexity else "",
-        front=_shown(choice.front) if choice else (),
+        front=_shown(choice.front, brief, usd_left) if choice else (),
         plan=plan,
         plan_reason=choice.reason if choice else "",
         examples_made=state.data.examples if state.data else 0,
@@ -67,10 +68,14 @@ def digest(state: RunState) -> Digest:
     )
 
 
-def _shown(front: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-    """The few to choose from, by rising dollars: of what can be executed the most accurate, the fastest to answer, the
-    fastest to have, then the cheapest."""
-    usable = [one for one in front if one.executable] or list(front)
+def _shown(front: tuple[Candidate, ...], brief: Brief, usd_left: float) -> tuple[Candidate, ...]:
+    """The few to choose from, by rising dollars: of what can be executed within the limits the most accurate, the fastest
+    to answer, the fastest to have, then the cheapest."""
+    hours = brief.limits.hours
+    executable = [one for one in front if one.executable] or list(front)
+    usable = [
+        one for one in executable if one.usd.value <= usd_left and (hours is None or one.hours.value <= hours)
+    ] or executable
     if not usable:
         return ()
     best = {

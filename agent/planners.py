@@ -1,7 +1,8 @@
 """Who decides the next call: the built-in rules, or a chat model behind any OpenAI-compatible endpoint, asked the same way."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ MAX_OUTPUT_TOKENS = 1024
 """A tool call takes about 50; more than this is an answer gone astray."""
 
 REQUEST_TIMEOUT_S = 60.0
+PATIENCE_S = 180.0
+"""How long an endpoint that fails is tried again: longer than the two minutes that a restart of a server takes."""
 
 
 class Decision(Record):
@@ -47,6 +50,9 @@ class Planner:
     pure: bool
     usd_per_million: tuple[float, float] = (0.0, 0.0)
     """Of input and of output tokens, US dollars."""
+    patience_s: float = PATIENCE_S
+    sleep: Callable[[float], None] = time.sleep
+    """How the pause between two tries is made."""
 
     def usd(self, input_tokens: float, output_tokens: float) -> float:
         """What so many tokens cost."""
@@ -82,7 +88,9 @@ def check_planner(name: str, environ: Mapping[str, str] = os.environ) -> None:
         )
 
 
-def planner_for(settings: Settings, environ: Mapping[str, str] = os.environ) -> Planner:
+def planner_for(
+    settings: Settings, environ: Mapping[str, str] = os.environ, *, timeout_s: float = REQUEST_TIMEOUT_S
+) -> Planner:
     """The planner a run was started with. Raises NotAvailable as `check_planner` does."""
     name = settings.planner
     check_planner(name, environ)
@@ -96,7 +104,7 @@ def planner_for(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
         "base_url": _base_url(environ),
         "temperature": 0,
         "max_tokens": MAX_OUTPUT_TOKENS,
-        "timeout": REQUEST_TIMEOUT_S,
+        "timeout": timeout_s,
         "max_retries": 0,  # retried by chat_planner, which knows how long a run may wait
         "use_responses_api": False,
     }

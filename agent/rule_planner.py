@@ -29,6 +29,10 @@ class RulePlanner(BaseChatModel):
         """The rules know the tools by name; binding changes nothing."""
         return self
 
+    def next_call(self, state: Digest) -> tuple[str, dict[str, Any], str]:
+        """Tool, arguments and the reason in one sentence."""
+        return next_call(state)
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -37,7 +41,7 @@ class RulePlanner(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         state = Digest.model_validate(json.loads(str(messages[-1].content)))
-        name, arguments, why = next_call(state)
+        name, arguments, why = self.next_call(state)
         call = ToolCall(name=name, args=arguments, id=f"rules-{name}", type="tool_call")
         return ChatResult(generations=[ChatGeneration(message=AIMessage(content=why, tool_calls=[call]))])
 
