@@ -25,6 +25,8 @@ class Case:
     scenario: Scenario
     best: Best | None
     result: Result
+    read: bool = True
+    """Whether the run had to read the request; false where it got the brief."""
 
     @property
     def wrong(self) -> bool:
@@ -97,7 +99,11 @@ class Scores:
 
 def scored(planner: str, cases: Sequence[Case]) -> Scores:
     """The scores of one planner's cases."""
-    read = [case for case in cases if case.scenario.expect and case.scenario.brief is None and not case.rightly_refused]
+    read = [
+        case
+        for case in cases
+        if case.scenario.expect and case.scenario.brief is None and case.read and not case.rightly_refused
+    ]
     run = [case for case in cases if case.scenario.expect]
     possible = [case for case in run if case.best and not case.rightly_refused]
     impossible = [case for case in run if not case.best and not case.rightly_refused]
