@@ -7,7 +7,8 @@ call is in order is the guard's part.
 # pyright: reportUnknownMemberType=false
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,6 @@ LONGEST_WAIT_S = 30.0
 CHARACTERS_PER_TOKEN = 2.0
 """assumption, on the safe side, for what a prompt may cost: JSON in English has 3 to 4."""
 
-PROMPT = Path(__file__).with_name("prompts") / "planner.md"
 FINISH = "finish"
 
 
@@ -37,60 +37,105 @@ class Finish(Record):
     reason: str = Field(description="why, with its figures")
 
 
-def decide(
-    planner: Planner,
-    seen: Digest,
-    tools: Mapping[str, Tool[Any, Any]],
-    *,
-    sleep: Callable[[float], None] | None = None,
-    patience_s: float | None = None,
-) -> Decision:
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What asking a model came to: what was found in its first usable answer, or why it was given up."""
+
+    found: Any = None
+    text: str = ""
+    """What the usable answer said beside its calls."""
+    corrections: tuple[str, ...] = ()
+    gave_up: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    largest_input_tokens: int = 0
+    usd: float = 0.0
+
+    def decision(self, by: str, *calls: ProposedCall) -> Decision:
+        """As it is recorded: the first call, those beside it, and what the asking took."""
+        return Decision(
+            call=calls[0] if calls else None,
+            also=calls[1:],
+            why=self.text,
+            by=by,
+            corrections=self.corrections,
+            gave_up=self.gave_up,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            largest_input_tokens=self.largest_input_tokens,
+            usd=self.usd,
+        )
+
+
+def prompt_text(name: str) -> str:
+    """A prompt by its file's name."""
+    return Path(__file__).with_name("prompts").joinpath(f"{name}.md").read_text(encoding="utf-8")
+
+
+def decide(planner: Planner, seen: Digest, tools: Mapping[str, Tool[Any, Any]]) -> Decision:
     """The planner's next call, or why it gave up; never raises for what an endpoint or a model does."""
-    messages: list[BaseMessage] = [
-        SystemMessage(PROMPT.read_text(encoding="utf-8")),
-        HumanMessage(seen.model_dump_json()),
-    ]
-    model: Any = planner.model.bind_tools(list(_schemas(tools)))
+    messages = [SystemMessage(prompt_text("planner")), HumanMessage(seen.model_dump_json())]
+
+    def read(reply: AIMessage) -> tuple[list[ProposedCall] | None, str | None]:
+        calls, problem = read_answer(reply, seen, tools)
+        return (None, problem) if problem else (calls, None)
+
+    asked = ask_until_usable(planner, messages, list(_schemas(tools)), read, usd_left=seen.usd_left)
+    return asked.decision(planner.name, *(asked.found or ()))
+
+
+def ask_until_usable(
+    planner: Planner,
+    messages: Sequence[BaseMessage],
+    tools: Sequence[dict[str, Any]],
+    read: Callable[[AIMessage], tuple[Any, str | None]],
+    *,
+    usd_left: float,
+) -> Asked:
+    """Asks, and corrects, until `read` finds something in an answer; `read` says otherwise what is wrong with it."""
+    model: Any = planner.model.bind_tools(tools)
     corrections: list[str] = []
     used = _Used(planner)
+    asked: list[BaseMessage] = list(messages)
     while len(corrections) < MAX_ANSWERS:
-        if problem := used.too_dear(messages, seen.usd_left):
-            return used.decision(corrections, gave_up=problem)
+        if problem := used.too_dear(asked, usd_left):
+            return used.total(corrections, gave_up=problem)
         try:
-            reply = _invoke(
-                model, messages, sleep or planner.sleep, planner.patience_s if patience_s is None else patience_s
-            )
+            reply = _invoke(model, asked, planner)
         except _Unreachable as error:
-            return used.decision(corrections, gave_up=str(error))
-        used.count(reply, messages)
-        calls, problem = read_answer(reply, seen, tools)
+            return used.total(corrections, gave_up=str(error))
+        used.count(reply, asked)
+        problem = _unreadable(reply, [tool["function"]["name"] for tool in tools])
+        found, problem = (None, problem) if problem else read(reply)
         if not problem:
-            first, *rest = calls
-            why = str(reply.content) if isinstance(reply.content, str) else ""
-            return used.decision(corrections, call=first, also=tuple(rest), why=why)
+            return used.total(corrections, found=found, text=reply.content if isinstance(reply.content, str) else "")
         corrections.append(problem)
         # In words, not as the messages they were: servers refuse histories whose tool calls they cannot parse.
-        messages = [*messages[:2], HumanMessage(f"Your answer could not be used: {problem}")]
-    return used.decision(
-        corrections, gave_up=f"{MAX_ANSWERS} answers could not be used, the last because {corrections[-1]}"
-    )
+        asked = [*messages, HumanMessage(f"Your answer could not be used: {problem}")]
+    gave_up = f"{MAX_ANSWERS} answers could not be used, the last because {corrections[-1]}"
+    return used.total(corrections, gave_up=gave_up)
+
+
+def _unreadable(reply: AIMessage, names: Sequence[str]) -> str | None:
+    """What is wrong with an answer whatever it was asked for."""
+    if reply.response_metadata.get("finish_reason") == "length":
+        return f"it was cut off at {MAX_OUTPUT_TOKENS} tokens; call one tool, with its arguments alone"
+    if unreadable := reply.response_metadata.get("unreadable"):
+        return f"it is no chat completion ({str(unreadable)[:200]})"
+    if reply.invalid_tool_calls:
+        wrong = "; ".join(f"{call['name']}: {call['error'] or call['args']!r}" for call in reply.invalid_tool_calls)
+        return f"the arguments are not valid JSON ({wrong[:500]})"
+    if not reply.tool_calls:
+        said = str(reply.content).strip()
+        what = f"it is text ({said[:80]!r}) instead of a tool call" if said else "it is empty"
+        return f"{what}; call one of: {', '.join(names)}"
+    return None
 
 
 def read_answer(
     reply: AIMessage, seen: Digest, tools: Mapping[str, Tool[Any, Any]]
 ) -> tuple[list[ProposedCall], str | None]:
     """The calls of an answer, or what is wrong with it in words that its model can act on."""
-    if reply.response_metadata.get("finish_reason") == "length":
-        return [], f"it was cut off at {MAX_OUTPUT_TOKENS} tokens; call one tool, with its arguments alone"
-    if unreadable := reply.response_metadata.get("unreadable"):
-        return [], f"it is no chat completion ({str(unreadable)[:200]})"
-    if reply.invalid_tool_calls:
-        wrong = "; ".join(f"{call['name']}: {call['error'] or call['args']!r}" for call in reply.invalid_tool_calls)
-        return [], f"the arguments are not valid JSON ({wrong[:500]})"
-    if not reply.tool_calls:
-        said = str(reply.content).strip()
-        what = f"it is text ({said[:80]!r}) instead of a tool call" if said else "it is empty"
-        return [], f"{what}; call one of: {', '.join((*tools, FINISH))}"
     calls: list[ProposedCall] = []
     for proposed in reply.tool_calls:
         if problem := _wrong_call(proposed["name"], proposed["args"], seen, tools):
@@ -148,10 +193,8 @@ class _Used:
             return None
         return f"the planner's next answer may bring its cost to ${worst:.4f}, and ${usd_left:.4f} is left"
 
-    def decision(self, corrections: list[str], *, call: ProposedCall | None = None, **rest: Any) -> Decision:
-        return Decision(
-            call=call,
-            by=self._planner.name,
+    def total(self, corrections: list[str], **rest: Any) -> Asked:
+        return Asked(
             corrections=tuple(corrections),
             input_tokens=self._input,
             output_tokens=self._output,
@@ -169,7 +212,7 @@ class _Unreachable(Exception):
     """The endpoint gave no answer within the patience, or one that trying again cannot change."""
 
 
-def _invoke(model: Any, messages: list[BaseMessage], sleep: Callable[[float], None], patience_s: float) -> AIMessage:
+def _invoke(model: Any, messages: list[BaseMessage], planner: Planner) -> AIMessage:
     """One answer; what may pass (a dropped connection, a time-out, 429, 5xx) is tried again until patience ends."""
     from openai import APIConnectionError, APIStatusError, InternalServerError, OpenAIError, RateLimitError
     from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
@@ -183,7 +226,11 @@ def _invoke(model: Any, messages: list[BaseMessage], sleep: Callable[[float], No
 
     passing = (APIConnectionError, RateLimitError, InternalServerError)
     retrying = Retrying(
-        retry=retry_if_exception_type(passing), stop=stop_after_delay(patience_s), wait=wait, sleep=sleep, reraise=True
+        retry=retry_if_exception_type(passing),
+        stop=stop_after_delay(planner.patience_s),
+        wait=wait,
+        sleep=planner.sleep,
+        reraise=True,
     )
     try:
         return retrying(model.invoke, messages)

@@ -9,7 +9,7 @@ import typer
 
 from .terminal import (
     FAILED,
-    approver,
+    asking,
     console,
     display,
     errors,
@@ -133,10 +133,15 @@ def resume(
     """Continue a run that was stopped, killed or is waiting for approval."""
     from . import session
 
-    with errors(as_json, run_id):
+    started = [run_id]
+    with errors(as_json, started):
         with display(as_json) as shown:
             outcome = session.resume(
-                run_id, workspace=workspace_at(workspace), shown=shown, approver=approver(yes, as_json)
+                run_id,
+                workspace=workspace_at(workspace),
+                shown=shown,
+                ask=asking(yes, as_json),
+                on_start=started.append,
             )
         leave(outcome, as_json)
 
@@ -395,7 +400,7 @@ def _start(
                 settings=Settings(**limits, **settings, approved=approved),
                 brief=brief,
                 shown=shown,
-                approver=approver(approved, as_json),
+                ask=asking(approved, as_json),
                 on_start=started.append,
             )
         leave(outcome, as_json)

@@ -204,7 +204,11 @@ class RichDisplay:
                 self._console.print(Text(f"  not {line}", style="dim"))
 
     def _show_approve(self, run: RunState) -> None:
-        self._console.print(f"approved: up to ${run.approved_usd or 0:.4f} for this plan")
+        approval = run.approval
+        assert approval is not None
+        self._console.print(
+            f"approved {approval.by}: up to ${approval.usd:.4f}, for this plan ({approval.plan_sha256[:12]})"
+        )
 
     def _show_generate_data(self, run: RunState) -> None:
         data = run.data

@@ -1,7 +1,7 @@
 """The state machine: intake -> plan <-> act -> judge -> { plan | deploy } -> report, with an approval before money.
 
-Nodes are plain functions. Everything they decide or do passes through the recorder, so a resumed run takes the recorded
-steps at once and a replay compares them.
+Nodes are plain functions. Everything they decide or do, and everything the user says, passes through the recorder, so a
+resumed run takes the recorded steps at once and a replay compares them.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -20,18 +20,22 @@ from ..state.brief import Brief
 from ..state.errors import Correctable, PriceChanged, RequestError
 from ..state.evidence import Entry, OutcomeStatus, Verdict
 from ..state.journal import Recorder
-from ..state.run import PlannerUse, ProposedCall, RunState
+from ..state.run import Approval, PlannerUse, ProposedCall, RunState
+from ..state.talk import Answer, Question, Word
 from ..state.workspace import Workspace
 from ..tools.base import Context, Event, Settings, Tool
-from ..tools.costs import plan_usd
+from ..tools.costs import plan_usd, serving_usd
 from ..tools.executor import Executor
+from ..tools.generate_data import DEVELOPMENT
+from .chat_intake import read_with_model
 from .chat_planner import FINISH, decide
 from .digest import digest
 from .guard import Ruling, call_text, rule
-from .intake import read_request
+from .intake import NO_DOLLARS, read_request
 from .judge import judge
 from .planners import RULES, Decision, Planner, rules_planner
 from .report import outcome
+from .revising import after_word, hear
 
 MAX_CORRECTIONS = 5
 """Refused calls in one run after which the planner is taken to be stuck."""
@@ -63,6 +67,8 @@ class RunContext:
     executor: Executor
     shown: Shown
     given_brief: Brief | None = None
+    heard: Callable[[], Word | None] = lambda: None
+    """The next thing the user said that changes the run, or None; asked between two steps."""
 
 
 class GraphState(TypedDict):
@@ -70,22 +76,23 @@ class GraphState(TypedDict):
 
     run: RunState
     call: ProposedCall | None
+    question: Question | None
 
 
-def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "report"]]:
-    """Turns the request into a brief, or refuses it with every problem named."""
+def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "ask", "report"]]:
+    """Turns the request into a brief; asks for what it lacks where there is somebody to ask, else refuses it."""
     context, run = runtime.context, state["run"]
-
-    def read() -> dict[str, Any]:
-        if context.given_brief is not None:
-            return {"brief": context.given_brief.model_dump(mode="json")}
-        try:
-            limits = {"max_usd": context.settings.max_usd, "max_hours": context.settings.max_hours}
-            return {"brief": read_request(run.request, **limits).model_dump(mode="json")}
-        except RequestError as error:
-            return {"problems": error.problems}
-
-    result, replayed = _take(context, "intake", {"request": run.request}, read, kind="decision")
+    by_model = run.planner != RULES and context.given_brief is None
+    kind = "effect" if by_model else "decision"
+    result, replayed = _take(
+        context, "intake", {"request": run.request}, lambda: _read(context, run, by_model), kind=kind
+    )
+    if by_model:
+        run = _used(run, Decision.model_validate(result["reading"]))
+        if gave_up := result["reading"]["gave_up"]:
+            run = _taken_over(context, run, gave_up)
+    if context.settings.asks and not run.asked and (question := _question(run, result)) is not None:
+        return Command(goto="ask", update={"run": run, "question": question})
     if "problems" in result:
         return _end(run, "refused", "\n".join(result["problems"]))
     run = run.model_copy(update={"brief": Brief.model_validate(result["brief"])})
@@ -93,9 +100,65 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
     return Command(goto="plan", update={"run": run})
 
 
-def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "act", "report"]]:
+def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
+    """The brief of the run's request, or its problems; beside it what asking a model took."""
+    limits = {"max_usd": context.settings.max_usd, "max_hours": context.settings.max_hours}
+    if context.given_brief is not None:
+        return {"brief": context.given_brief.model_dump(mode="json")}
+    if by_model:
+        found, decision = read_with_model(context.planner, run.request, **limits)
+        return {**found, "reading": decision.model_dump(mode="json")}
+    try:
+        return {"brief": read_request(run.request, **limits).model_dump(mode="json")}
+    except RequestError as error:
+        return {"problems": error.problems}
+
+
+def _question(run: RunState, result: Mapping[str, Any]) -> Question | None:
+    """What a person should be asked: problems, or what matters and was not said; None when nothing lacks."""
+    if "problems" in result:
+        return Question(run_id=run.run_id, about="brief", problems=tuple(result["problems"]))
+    brief = Brief.model_validate(result["brief"])
+    missing = [] if brief.targets.accuracy is not None else ["how often must it be right, in percent?"]
+    if NO_DOLLARS in brief.assumptions:
+        missing.append("how much may it cost at most? Without an answer nothing is spent.")
+    return Question(run_id=run.run_id, about="brief", missing=tuple(missing)) if missing else None
+
+
+def ask(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["intake", "report"]]:
+    """Asks the user for what the brief lacks, once; an empty answer leaves it to the assumptions."""
+    context, run = runtime.context, state["run"]
+    question = state["question"]
+    assert question is not None
+    answer = _answer(context, question)
+    said, _ = _take(context, "user", question.model_dump(mode="json"), lambda: {"text": answer.text.strip()})
+    if not said["text"] and question.problems:
+        return _end(run, "refused", "\n".join(question.problems))
+    run = run.model_copy(update={"asked": not said["text"], "request": _joined(run.request, said["text"], question)})
+    return Command(goto="intake", update={"run": run})
+
+
+def _joined(request: str, said: str, question: Question) -> str:
+    """The request with an answer; a request that could not be used is replaced by it."""
+    if not said:
+        return request
+    return said if question.problems else f"{request}; {said}"
+
+
+def _answer(context: RunContext, question: Question) -> Answer:
+    """The user's answer; on replay and resume the recorded one is taken by the step itself."""
+    if not (context.recorder.replayed_all and context.recorder.mode == "live"):
+        return Answer()
+    # Nothing is recorded before the interrupt: the node starts again from its top when the answer is there.
+    return Answer.model_validate(interrupt(question.model_dump(mode="json")))
+
+
+def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "act", "judge", "report"]]:
     """Asks the planner for the next call; what it asked for beside an earlier one comes first."""
     context, run = runtime.context, state["run"]
+    if (heard := _heard(context, run)) is not None:
+        again = heard.brief != run.brief and _judged_on_development(heard)
+        return Command(goto="judge" if again else "plan", update={"run": heard})
     if run.pending:
         call, *rest = run.pending
         return Command(goto="act", update={"run": run.model_copy(update={"pending": tuple(rest)}), "call": call})
@@ -121,6 +184,34 @@ def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pl
     return Command(goto="act", update={"run": run.model_copy(update={"pending": decision.also}), "call": decision.call})
 
 
+def _heard(context: RunContext, run: RunState) -> RunState | None:
+    """The state after the user's next word, or None when nothing was said."""
+    word: Word | None = None
+    if context.recorder.replayed_all:
+        word = context.heard() if context.recorder.mode == "live" else None
+        if word is None:
+            return None
+    elif context.recorder.next_name != "user":
+        return None
+    return _heed(context, run, word)
+
+
+def _heed(context: RunContext, run: RunState, word: Word | None) -> RunState:
+    """The state after one word; a recorded one when `word` is None."""
+    folder = context.workspace.run_folder(run.run_id)
+    heard, replayed = _take(
+        context, "user", {"attempts": len(run.attempts)}, lambda: hear(run, word or Word(text=""), folder)
+    )
+    run = after_word(run, heard)
+    context.shown.step("user", run, replayed=replayed, heard=heard)
+    return run
+
+
+def _judged_on_development(run: RunState) -> bool:
+    """Whether the newest attempt was measured on the development split last, so that another brief can judge it anew."""
+    return bool(run.attempts and run.attempts[-1].evaluations and run.attempts[-1].evaluations[-1].split == DEVELOPMENT)
+
+
 def _used(run: RunState, decision: Decision) -> RunState:
     """The run with what this decision took."""
     so_far = run.planner_use
@@ -136,17 +227,21 @@ def _used(run: RunState, decision: Decision) -> RunState:
 
 def _take_over(context: RunContext, run: RunState, problem: str) -> Command[Any]:
     """The rules plan from here on, from the same state."""
+    return Command(goto="plan", update={"run": _taken_over(context, run, problem)})
+
+
+def _taken_over(context: RunContext, run: RunState, problem: str) -> RunState:
     changes = {"planner": RULES, "pending": (), "corrections": 0, "last_problem": "", "last_call": ""}
     run = run.model_copy(update=changes)
     context.shown.step("take_over", run, replayed=not context.recorder.replayed_all, problem=problem)
-    return Command(goto="plan", update={"run": run})
+    return run
 
 
 def act(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "approve", "judge", "report"]]:
     """Has the guard rule on the call, runs the tool, settles what it cost."""
     context, run, call = runtime.context, state["run"], state["call"]
     assert call is not None
-    run, problem = _call(context, run, call.name, call.args)
+    run, problem = guarded_call(context, run, call.name, call.args)
     if problem:
         return Command(goto="plan", update={"run": run})
     if context.settings.plan_only and run.has_plan:
@@ -161,17 +256,34 @@ def approve(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal[
     context, run = runtime.context, state["run"]
     wanted = _to_approve(context, run)
     plan = run.known_plan
-    question = {"run_id": run.run_id, "plan": plan.candidate.id, "usd": wanted, "reason": plan.reason}
-    by_hand = not context.settings.approved
-    # Nothing is recorded before the interrupt: the node starts again from its top when the answer is there.
-    asks = by_hand and context.recorder.replayed_all and context.recorder.mode == "live"
-    answer = interrupt(question) if asks else True
-    approved, replayed = _take(
-        context, "approve", question, lambda: {"approved": bool(answer), "by": "user" if by_hand else "in advance"}
+    question = Question(
+        run_id=run.run_id,
+        about="plan",
+        plan=plan.candidate.id,
+        plan_sha256=plan.sha256,
+        usd=wanted,
+        reason=plan.reason,
     )
-    if not approved["approved"]:
+    by_hand = not context.settings.approved
+    answer = _answer(context, question) if by_hand else Answer(approved=True)
+    said, replayed = _take(
+        context,
+        "approve",
+        question.model_dump(mode="json"),
+        lambda: {
+            "approved": answer.approved,
+            "by": "user" if by_hand else "in advance",
+            "instead": answer.word is not None,
+        },
+    )
+    if said["instead"]:
+        return Command(
+            goto="plan", update={"run": _heed(context, run, answer.word).model_copy(update={"choice": None})}
+        )
+    if not said["approved"]:
         return _end(run, "cancelled", f"the plan was not approved: up to ${wanted:.4f}")
-    run = run.model_copy(update={"approved_usd": wanted, "approved_plan": question["plan"]})
+    approval = Approval(plan_sha256=plan.sha256, usd=wanted, by=said["by"])
+    run = run.model_copy(update={"approval": approval})
     context.shown.step("approve", run, replayed=replayed)
     return Command(goto="plan", update={"run": run})
 
@@ -204,7 +316,7 @@ def deploy(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
     """Serves the winner; the same guard and record as any other call."""
     context, run = runtime.context, state["run"]
     brief = run.known_brief
-    run, problem = _call(context, run, "deploy", {"name": f"{brief.skill}-{brief.task}"})
+    run, problem = guarded_call(context, run, "deploy", {"name": f"{brief.skill}-{brief.task}"})
     if problem:
         return _end(run, "failed", f"the model met its targets but was not served: {problem}")
     return _end(run, "met", run.verdicts[-1].reason)
@@ -223,6 +335,7 @@ def build_graph() -> CompiledStateGraph[GraphState, RunContext, GraphState, Grap
     """The compiled graph; its memory holds one run's interrupts, the journal holds everything else."""
     graph = StateGraph(GraphState, context_schema=RunContext)
     graph.add_node("intake", intake)
+    graph.add_node("ask", ask)
     graph.add_node("plan", plan)
     graph.add_node("act", act)
     graph.add_node("approve", approve)
@@ -247,7 +360,9 @@ def _take(
     return context.recorder.step(name, given, do, kind=kind), replayed
 
 
-def _call(context: RunContext, run: RunState, name: str, arguments: Mapping[str, Any]) -> tuple[RunState, str | None]:
+def guarded_call(
+    context: RunContext, run: RunState, name: str, arguments: Mapping[str, Any]
+) -> tuple[RunState, str | None]:
     """One guarded tool call: ruling and reservation, the call, the settlement. Returns the state and any problem."""
     folder = context.workspace.run_folder(run.run_id)
     # The ruling is the step before the call, so the call's own number is one higher.
@@ -283,11 +398,14 @@ def _call(context: RunContext, run: RunState, name: str, arguments: Mapping[str,
         except Correctable as error:
             return {"problem": str(error)}
 
+    run = _reserve(run, ruling)
     output, replayed = _take(context, f"tool {name}", {"arguments": ruling.arguments}, do, kind=tool.kind)
     if problem := output.get("problem"):
+        run = _settle(context, run, ruling, 0.0)  # a tool objects before it starts what costs money
+        run = _refused(context, run, name, problem, replayed)
         if "offer_id" in output:
             run = _repriced(run, output["offer_id"], output["usd_per_hour"])
-        return _refused(context, run, name, problem, replayed), problem
+        return run, problem
     result = tool.result.model_validate(output)
     run = tool.apply(run, result).model_copy(
         update={"last_problem": "", "corrections": 0, "last_call": call_text(name, parsed)}
@@ -304,7 +422,8 @@ def _repriced(run: RunState, offer_id: str, usd_per_hour: float) -> RunState:
         offer.model_copy(update={"usd_per_hour": usd_per_hour}) if offer.id == offer_id else offer
         for offer in run.offers
     )
-    return run.model_copy(update={"offers": offers, "choice": None})
+    note = f"{run.offers_note}; {run.last_problem}"
+    return run.model_copy(update={"offers": offers, "offers_note": note, "choice": None, "last_problem": ""})
 
 
 def _refused(context: RunContext, run: RunState, name: str, problem: str, replayed: bool) -> RunState:
@@ -314,24 +433,34 @@ def _refused(context: RunContext, run: RunState, name: str, problem: str, replay
     return run
 
 
+def _reserve(run: RunState, ruling: Ruling) -> RunState:
+    """The state with the call's money set aside before it starts."""
+    if ruling.reserved_usd <= 0:
+        return run
+    entry = Entry(step=ruling.tool, reserved_usd=ruling.reserved_usd, basis=ruling.basis)
+    return run.model_copy(update={"bill": (*run.bill, entry)})
+
+
 def _settle(context: RunContext, run: RunState, ruling: Ruling, usd: float) -> RunState:
-    """Puts what a paid call really cost in the place of its reservation."""
+    """Puts what a paid call really cost in the place of its reservation, the newest of the bill."""
     if ruling.reserved_usd <= 0:
         return run
     given = {"tool": ruling.tool, "reserved_usd": ruling.reserved_usd}
     settled, _ = _take(context, "settle", given, lambda: {"usd": usd}, kind="decision")
-    entry = Entry(step=ruling.tool, reserved_usd=ruling.reserved_usd, settled_usd=settled["usd"], basis=ruling.basis)
-    return run.model_copy(update={"bill": (*run.bill, entry)})
+    entry = run.bill[-1].model_copy(update={"settled_usd": settled["usd"]})
+    return run.model_copy(update={"bill": (*run.bill[:-1], entry)})
 
 
 def _to_approve(context: RunContext, run: RunState) -> float:
-    """Money the plan may spend that was not approved yet, counted from the start of the run; 0 when none is needed."""
+    """Money that this plan may bring the run to and that was not approved for it; 0 when none is needed."""
     if not run.has_plan:
         return 0.0
-    plan = run.known_plan
-    wanted = run.billed_usd + plan_usd(run)
-    already = run.approved_usd or 0.0
-    return round(wanted, 6) if plan.offer.usd_per_hour > 0 and wanted > already else 0.0
+    still = plan_usd(run) + serving_usd(run, context.settings)
+    wanted = round(min(run.known_brief.limits.usd or 0.0, run.billed_usd + still), 6)
+    approval = run.approval
+    if approval is not None and approval.plan_sha256 == run.known_plan.sha256 and approval.usd >= wanted:
+        return 0.0
+    return wanted if still > 0 else 0.0
 
 
 def _end(run: RunState, status: OutcomeStatus, reason: str) -> Command[Any]:

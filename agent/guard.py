@@ -70,9 +70,11 @@ def _check_money(state: RunState, cost: Cost, name: str) -> None:
             f"{name} would cost up to ${cost.usd:.4f} ({cost.basis}); ${state.spent_usd:.4f} of the limit of "
             f"${limit:.2f} is spent or reserved, so it does not fit"
         )
-    approved = state.approved_usd or 0.0
-    if state.billed_usd + cost.usd > approved:
+    approval = state.approval
+    if approval is None or approval.plan_sha256 != state.known_plan.sha256:
+        raise Correctable(f"{name} would cost up to ${cost.usd:.4f}, and this plan must be approved first")
+    if state.billed_usd + cost.usd > approval.usd:
         raise Correctable(
-            f"{name} would cost up to ${cost.usd:.4f}; ${approved:.4f} is approved and ${state.billed_usd:.4f} of it is "
+            f"{name} would cost up to ${cost.usd:.4f}; ${approval.usd:.4f} is approved and ${state.billed_usd:.4f} of it is "
             "spent or reserved: the plan must be approved first"
         )

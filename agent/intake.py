@@ -19,6 +19,8 @@ from ..state.errors import RequestError
 from . import reading as words
 from .reading import Reading, in_digits
 
+NO_DOLLARS = "no dollar limit was given: nothing may be spent"
+
 
 def read_request(request: str, *, max_usd: float | None = None, max_hours: float | None = None) -> Brief:
     """The brief of a request, under the tighter of its own limits and those given beside it.
@@ -40,9 +42,9 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
         "throughput_rps": throughput,
     }
     limits: dict[str, Any] = {
-        "usd": _tighter(usd, max_usd),
+        "usd": usd,
         "usd_per_month": usd_per_month,
-        "hours": _tighter(hours, max_hours),
+        "hours": hours,
         "accelerators": words.accelerators(reading),
         "regions": words.regions(reading),
         "clouds": words.clouds(reading),
@@ -53,15 +55,29 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
     reading.refuse_left_over()
     if reading.problems:
         raise RequestError(reading.problems)
-    _fill_gaps(reading, limits, targets)
-    return Brief(
-        request=request,
-        skill=skill,
-        task=task,
-        targets=Targets(**targets),
-        limits=Limits(**limits),
-        assumptions=tuple(reading.assumptions),
-    )
+    found = as_brief(request, skill, task, targets, limits, max_usd=max_usd, max_hours=max_hours)
+    return found.model_copy(update={"assumptions": (*reading.assumptions, *found.assumptions)})
+
+
+def as_brief(
+    request: str,
+    skill: str,
+    task: str,
+    targets: dict[str, Any],
+    limits: dict[str, Any],
+    *,
+    max_usd: float | None = None,
+    max_hours: float | None = None,
+) -> Brief:
+    """What was read of a request as a brief, under the tighter limits, each gap with its assumption. Raises RequestError."""
+    tight = {**limits, "usd": _tighter(limits["usd"], max_usd), "hours": _tighter(limits["hours"], max_hours)}
+    assumptions: list[str] = []
+    _fill_gaps(assumptions, tight, targets)
+    fields = {"skill": skill, "task": task, "targets": targets, "limits": tight, "assumptions": assumptions}
+    try:
+        return Brief.model_validate({"request": request, **fields})
+    except ValidationError as error:
+        raise RequestError([_field_problem(one) for one in error.errors()]) from error
 
 
 def _tighter(one: float | None, other: float | None) -> float | None:
@@ -86,12 +102,10 @@ def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: floa
         raise RequestError([*problems, *map(_field_problem, error.errors())]) from error
     if problems:
         raise RequestError(problems)
-    reading = Reading("", assumptions=list(brief.assumptions))
-    limits = brief.limits.model_dump()
-    limits["usd"] = _tighter(brief.limits.usd, max_usd)
-    limits["hours"] = _tighter(brief.limits.hours, max_hours)
-    _fill_gaps(reading, limits, brief.targets.model_dump())
-    return brief.model_copy(update={"limits": Limits(**limits), "assumptions": tuple(reading.assumptions)})
+    limits, targets = brief.limits.model_dump(), brief.targets.model_dump()
+    found = as_brief(brief.request, brief.skill, brief.task, targets, limits, max_usd=max_usd, max_hours=max_hours)
+    assumptions = (*brief.assumptions, *found.assumptions)
+    return found.model_copy(update={"weights": brief.weights, "assumptions": assumptions})
 
 
 def _field_problem(error: Any) -> str:
@@ -104,16 +118,16 @@ def _field_problem(error: Any) -> str:
     return f"{where}: {error['msg']} (given: {error['input']!r}){hint}"
 
 
-def _fill_gaps(reading: Reading, limits: dict[str, Any], targets: dict[str, Any]) -> None:
+def _fill_gaps(assumptions: list[str], limits: dict[str, Any], targets: dict[str, Any]) -> None:
     if targets["accuracy"] is None:
-        reading.assumptions.append("no accuracy target was given: accuracy is measured and reported, not judged")
+        assumptions.append("no accuracy target was given: accuracy is measured and reported, not judged")
     elif targets["accuracy_rule"] == "lower_bound":
-        reading.assumptions.append("the accuracy target must be reached by the lower end of the 95 % interval")
+        assumptions.append("the accuracy target must be reached by the lower end of the 95 % interval")
     if targets["latency_p95_ms"] is None:
-        reading.assumptions.append("no latency target was given: latency is measured and reported, not judged")
+        assumptions.append("no latency target was given: latency is measured and reported, not judged")
     if limits["usd"] is None:
         limits["usd"] = 0.0
-        reading.assumptions.append("no dollar limit was given: nothing may be spent")
+        assumptions.append(NO_DOLLARS)
 
 
 def _skill_and_task(reading: Reading) -> tuple[str, str]:

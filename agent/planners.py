@@ -52,7 +52,7 @@ class Planner:
     """Of input and of output tokens, US dollars."""
     patience_s: float = PATIENCE_S
     sleep: Callable[[float], None] = time.sleep
-    """How the pause between two tries is made."""
+    """How the waits between two tries pass."""
 
     def usd(self, input_tokens: float, output_tokens: float) -> float:
         """What so many tokens cost."""

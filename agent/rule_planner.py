@@ -48,7 +48,7 @@ class RulePlanner(BaseChatModel):
 
 def next_call(state: Digest) -> tuple[str, dict[str, Any], str]:
     """Tool, arguments and the reason in one sentence."""
-    if state.problem and state.phase != "choose":  # a price that changed leaves the choice to be made again
+    if state.problem:
         return "finish", {"reason": state.problem}, "what comes next was refused and there is no other"
     match state.phase:
         case "look_up_prices":

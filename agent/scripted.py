@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from ..state.errors import RequestError
+from .chat_intake import WRITE_BRIEF, WriteBrief
 from .digest import Digest
+from .intake import NO_DOLLARS, read_request
 from .rule_planner import next_call
 
 
@@ -64,9 +67,24 @@ def in_turn(*answers: Answer) -> Script:
 
 
 def competent(request: Mapping[str, Any]) -> Answer:
-    """Answers a planner's request as the built-in rules would: a model that plans well."""
-    name, arguments, _ = next_call(Digest.model_validate_json(request["messages"][1]["content"]))
+    """Answers as the built-in rules would, reading a request and planning: a model that does both well."""
+    asked = request["messages"][1]["content"]
+    if [tool["function"]["name"] for tool in request["tools"]] == [WRITE_BRIEF]:
+        return Answer(calls=[(WRITE_BRIEF, _brief(json.loads(asked)["request"]))])
+    name, arguments, _ = next_call(Digest.model_validate_json(asked))
     return Answer(calls=[(name, arguments)])
+
+
+def _brief(request: str) -> dict[str, Any]:
+    try:
+        brief = read_request(request)
+    except RequestError as error:
+        return {"skill": "", "task": "", "problems": error.problems}
+    named = {**brief.targets.model_dump(), **brief.limits.model_dump()}
+    if NO_DOLLARS in brief.assumptions:
+        named["usd"] = None
+    kept = {name: named[name] for name in WriteBrief.model_fields if name in named}
+    return {"skill": brief.skill, "task": brief.task, **kept}
 
 
 @contextmanager

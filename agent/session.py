@@ -14,6 +14,7 @@ from ..state.errors import ApprovalNeeded, Divergence, JournalError
 from ..state.evidence import Outcome
 from ..state.journal import Journal, Mode, Recorder, ReplayEnd
 from ..state.run import RunState
+from ..state.talk import Answer, Question, Word
 from ..state.workspace import Workspace
 from ..tools.base import Event, Settings
 from ..tools.executor import Executor, LocalExecutor
@@ -21,8 +22,8 @@ from .planners import Planner, check_planner, planner_for, recorded_planner
 
 EXIT_CODES = {"planned": 0, "met": 0, "failed": 1, "refused": 2, "missed": 3, "infeasible": 4, "cancelled": 130}
 
-Approver = Callable[[dict[str, Any]], bool]
-"""Asks the user about a plan and its dollars; raises ApprovalNeeded when there is nobody to ask."""
+Ask = Callable[[Question], Answer]
+"""Asks the user for what a brief lacks, or about a plan's money; raises ApprovalNeeded when there is nobody to ask."""
 
 
 class Silent:
@@ -35,12 +36,17 @@ class Silent:
         """Ignores the event."""
 
 
-def nobody(question: dict[str, Any]) -> bool:
-    """The approver of a headless run."""
+def nobody(question: Question) -> Answer:
+    """Who answers in a headless run."""
     raise ApprovalNeeded(
-        f"plan {question['plan']!r} may spend up to ${question['usd']:.4f} and nobody approved it: "
-        f"approve it with `stratos resume {question['run_id']} --yes`"
+        f"plan {question.plan!r} may bring the run to ${question.usd:.4f} and nobody approved it: "
+        f"approve it with `stratos resume {question.run_id} --yes`"
     )
+
+
+def silence() -> Word | None:
+    """What a user says in the middle of a headless run."""
+    return None
 
 
 def start(
@@ -50,7 +56,8 @@ def start(
     settings: Settings,
     brief: Brief | None = None,
     shown: Any = None,
-    approver: Approver = nobody,
+    ask: Ask = nobody,
+    heard: Callable[[], Word | None] = silence,
     executor: Executor | None = None,
     planner: Planner | None = None,
     on_start: Callable[[str], None] = lambda run_id: None,
@@ -74,7 +81,7 @@ def start(
     }
     journal.begin(run_id, header)
     on_start(run_id)
-    return _drive(journal, run_id, shown or Silent(), approver, executor, planner)
+    return _drive(journal, run_id, _Run(shown or Silent(), ask, heard, executor, planner))
 
 
 def resume(
@@ -82,12 +89,44 @@ def resume(
     *,
     workspace: Workspace,
     shown: Any = None,
-    approver: Approver = nobody,
+    ask: Ask = nobody,
+    heard: Callable[[], Word | None] = silence,
     executor: Executor | None = None,
     planner: Planner | None = None,
+    on_start: Callable[[str], None] = lambda run_id: None,
 ) -> Outcome:
-    """Continues a run where its record ends; a finished run gives its outcome again."""
-    return _drive(Journal(workspace), run_id, shown or Silent(), approver, executor, planner)
+    """Continues a run where its record ends; a finished run gives its outcome again.
+
+    A run that ended with a plan (`stratos plan`) is carried out as a new run of the same brief and settings.
+    """
+    journal = Journal(workspace)
+    rows = journal.verified_rows(run_id)
+    if (rows[-1].kind, rows[-1].name) != ("outcome", "planned"):
+        return _drive(journal, run_id, _Run(shown or Silent(), ask, heard, executor, planner))
+    settings = Settings.model_validate(rows[0].input["settings"])
+    return start(
+        rows[0].input["request"],
+        workspace=workspace,
+        settings=settings.model_copy(update={"plan_only": False}),
+        brief=Brief.model_validate(rows[-1].output["brief"]),
+        shown=shown,
+        ask=ask,
+        heard=heard,
+        executor=executor,
+        planner=planner,
+        on_start=on_start,
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a run is driven with beside its record."""
+
+    shown: Any
+    ask: Ask = nobody
+    heard: Callable[[], Word | None] = silence
+    executor: Executor | None = None
+    planner: Planner | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +150,7 @@ def replay(run_id: str, *, workspace: Workspace, shown: Any = None) -> Replay:
     divergence: dict[str, Any] | None = None
     finished = True
     try:
-        _drive(journal, run_id, shown or Silent(), nobody, None, None, mode="replay")
+        _drive(journal, run_id, _Run(shown or Silent()), mode="replay")
     except Divergence as error:
         divergence = {
             "seq": error.seq,
@@ -133,15 +172,7 @@ def replay(run_id: str, *, workspace: Workspace, shown: Any = None) -> Replay:
     )
 
 
-def _drive(
-    journal: Journal,
-    run_id: str,
-    shown: Any,
-    approver: Approver,
-    executor: Executor | None,
-    planner: Planner | None,
-    mode: Mode = "live",
-) -> Outcome:
+def _drive(journal: Journal, run_id: str, by: _Run, mode: Mode = "live") -> Outcome:
     """Takes the graph from the start; recorded steps answer at once, the first missing one goes live."""
     from langgraph.errors import GraphRecursionError
     from langgraph.types import Command
@@ -156,16 +187,17 @@ def _drive(
             recorder=recorder,
             settings=settings,
             tools=TOOLS,
-            planner=planner or (planner_for(settings) if mode == "live" else recorded_planner(settings)),
+            planner=by.planner or (planner_for(settings) if mode == "live" else recorded_planner(settings)),
             workspace=journal.workspace,
-            executor=executor or LocalExecutor(),
-            shown=shown,
+            executor=by.executor or LocalExecutor(),
+            shown=by.shown,
             given_brief=Brief.model_validate(header["brief"]) if header["brief"] else None,
+            heard=by.heard,
         )
         graph = build_graph()
         config: Any = {"configurable": {"thread_id": run_id}, "recursion_limit": RECURSION_LIMIT}
         run = RunState(run_id=run_id, request=header["request"], planner=settings.planner)
-        given: Any = {"run": run, "call": None}
+        given: Any = {"run": run, "call": None, "question": None}
         while True:
             try:
                 state: Any = graph.invoke(given, config, context=context)
@@ -173,7 +205,7 @@ def _drive(
                 raise JournalError(f"run {run_id} took more than {RECURSION_LIMIT} steps and was stopped") from error
             if not (waiting := state.get("__interrupt__")):
                 break
-            given = Command(resume=approver(waiting[0].value))
+            given = Command(resume=by.ask(Question.model_validate(waiting[0].value)).model_dump(mode="json"))
         ended: RunState = state["run"]
         if ended.outcome is None:
             raise JournalError(f"run {run_id} stopped without an outcome")

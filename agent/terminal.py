@@ -4,7 +4,7 @@
 
 import json
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..state.evidence import Outcome
     from ..state.workspace import Workspace
-    from .session import Approver
+    from .session import Ask
 
 PLAIN_WIDTH = 140
 """Columns where the output is no terminal, such as a log."""
@@ -33,12 +33,13 @@ def workspace_at(path: Path | None) -> "Workspace":
     return Workspace(path) if path else Workspace()
 
 
-def approver(yes: bool, as_json: bool) -> "Approver":
+def asking(yes: bool, as_json: bool) -> "Ask":
     """Who is asked about money: --yes, the person at the terminal, or nobody."""
+    from ..state.talk import Answer, Question
     from . import session
 
-    def at_the_terminal(question: dict[str, Any]) -> bool:
-        return yes or typer.confirm(f"Approve up to ${question['usd']:.4f} for {question['plan']}?")
+    def at_the_terminal(question: Question) -> Answer:
+        return Answer(approved=yes or typer.confirm(f"Approve up to ${question.usd:.4f} for {question.plan}?"))
 
     if not yes and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
         return session.nobody
@@ -77,8 +78,8 @@ def leave(outcome: "Outcome", as_json: bool) -> NoReturn:
 
 
 @contextmanager
-def errors(as_json: bool, started: "list[str] | str" = "") -> Generator[None]:
-    """Turns the library's exceptions into exit text and exit codes; `started` names the run, once it has begun."""
+def errors(as_json: bool, started: Sequence[str] = ()) -> Generator[None]:
+    """Turns the library's exceptions into exit text and exit codes; the last of `started` names the run that has begun."""
     try:
         yield
     except RequestError as error:
@@ -99,9 +100,8 @@ def errors(as_json: bool, started: "list[str] | str" = "") -> Generator[None]:
         fail(f"{error}{_how_to_resume(started)}", FAILED, as_json)
 
 
-def _how_to_resume(started: "list[str] | str") -> str:
-    name = started if isinstance(started, str) else "".join(started)
-    return f"\nContinue with: stratos resume {name}" if name else ""
+def _how_to_resume(started: Sequence[str]) -> str:
+    return f"\nContinue with: stratos resume {started[-1]}" if started else ""
 
 
 def fail(text: str, code: int, as_json: bool) -> NoReturn:

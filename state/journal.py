@@ -244,6 +244,11 @@ class Recorder:
         """Whether every recorded step was taken: the next one goes live."""
         return self._cursor >= len(self._recorded)
 
+    @property
+    def next_name(self) -> str | None:
+        """Name of the next recorded step; None where the record ends."""
+        return None if self.replayed_all else self._recorded[self._cursor].name
+
     def step(
         self, name: str, input: object, do: Callable[[], object], *, kind: Literal["decision", "effect"] = "effect"
     ) -> Json:

@@ -1,10 +1,12 @@
 """What can be chosen and what was chosen: offers, predictions, candidates and plans."""
 
+import hashlib
 from typing import Literal
 
 from pydantic import Field
 
 from .brief import Record
+from .canonical import canonical
 
 LOCAL = "local"
 """The cloud of the one offer that is this machine."""
@@ -106,3 +108,9 @@ class Plan(Record):
     offer: Offer
     reason: str
     runners_up: tuple[Candidate, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Of what would be paid for, the candidate and its server at its price: approvals are bound to it."""
+        bought = {"candidate": self.candidate.model_dump(mode="json"), "offer": self.offer.model_dump(mode="json")}
+        return hashlib.sha256(canonical(bought).encode()).hexdigest()

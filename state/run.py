@@ -1,6 +1,6 @@
 """Where a run stands: everything its steps have established so far, rebuilt from the journal on resume and replay."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -58,6 +58,23 @@ class Data(Record):
     seconds: float
 
 
+class OwnData(Record):
+    """A user's own questions, solved and kept in the run's folder."""
+
+    source: str = Field(description="the file as the user named it")
+    path: str = Field(description="the copy, relative to the run's folder")
+    questions: int
+    sha256: str
+
+
+class Approval(Record):
+    """The word on a plan's money. It holds for that plan alone; a changed plan needs a new one."""
+
+    plan_sha256: str
+    usd: float = Field(description="the most the tools may have cost, counted from the run's start, US dollars")
+    by: Literal["user", "in advance"]
+
+
 class Choice(Record):
     """What the front said, kept small enough to journal and to show."""
 
@@ -105,6 +122,7 @@ class RunState(Record):
 
     run_id: str
     request: str
+    asked: bool = Field(default=False, description="the user left the gaps of the brief to the assumptions")
     brief: Brief | None = None
     machine: Machine | None = None
     offers: tuple[Offer, ...] | None = None
@@ -112,8 +130,8 @@ class RunState(Record):
     match: Match | None = None
     complexity: Complexity | None = None
     choice: Choice | None = None
-    approved_usd: float | None = None
-    approved_plan: str | None = None
+    approval: Approval | None = None
+    own_data: OwnData | None = None
     data: Data | None = None
     attempts: tuple[Attempt, ...] = ()
     verdicts: tuple[Verdict, ...] = ()

@@ -38,6 +38,12 @@ class Settings(Record):
     )
     plan_only: bool = Field(default=False, description="stop when there is a plan")
     deploy: bool = True
+    serve_hours: float = Field(
+        default=1.0,
+        gt=0,
+        description="hours the winner is served for where this machine has a price; the server then stops",
+    )
+    asks: bool = Field(default=False, description="what the request lacks is asked for instead of assumed")
     max_attempts: int = Field(default=4, gt=0)
     held_out_items: int = Field(
         default=2000, gt=0, description="size of the development split and of each sealed split"

@@ -1,6 +1,7 @@
 """What the calls of a plan may cost at most: the money the guard reserves and the user approves, US dollars."""
 
 from ..state.run import RunState
+from .base import Settings
 
 PATIENCE = 3.0
 """Times the predicted upper end that a training may take before the clock stops it: a busy machine must give the same
@@ -33,5 +34,19 @@ def training_usd(state: RunState) -> float:
 
 
 def plan_usd(state: RunState) -> float:
-    """The most that carrying out the plan may still cost."""
+    """The most that carrying out the plan may still cost, serving aside."""
     return generation_usd(state) + training_usd(state) + EVALUATIONS * evaluation_usd(state)
+
+
+def serving_hours(state: RunState, settings: Settings) -> float | None:
+    """Hours that the winner may be served for on this machine within the limit; null where that costs nothing."""
+    price = settings.local_usd_per_hour
+    if price <= 0:
+        return None
+    left = (state.known_brief.limits.usd or 0.0) - state.spent_usd
+    return max(0.0, min(settings.serve_hours, left / price))
+
+
+def serving_usd(state: RunState, settings: Settings) -> float:
+    """What those hours cost; 0 when nothing is to be served."""
+    return (serving_hours(state, settings) or 0.0) * settings.local_usd_per_hour if settings.deploy else 0.0

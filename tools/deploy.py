@@ -4,14 +4,20 @@ from pydantic import Field
 
 from ..skills import load as load_skill
 from ..state.brief import Record
+from ..state.errors import Correctable
 from ..state.run import DeploymentFacts, RunState
-from .base import Context, Tool
+from .base import FREE, Context, Cost, Tool
 from .classify_complexity import PROBE_BLOCK
+from .costs import serving_hours, serving_usd
 from .distill import ANSWERS_ONLY, trained_model
 from .serving.deployments import health_check, start
 
 SMOKE_BLOCK = PROBE_BLOCK + 100
 """Block of the question asked after deployment, far from every block that was trained on or tested."""
+
+
+SHORTEST_HOURS = 1 / 60
+"""Serving for less than a minute is not worth a start."""
 
 
 class Deploy(Record):
@@ -25,7 +31,10 @@ def _run(context: Context, args: Deploy) -> DeploymentFacts:
     attempt, verdict = context.state.attempts[-1], context.state.verdicts[-1]
     use_control = verdict.cheaper_control == ANSWERS_ONLY
     folder = trained_model(context.run_folder, attempt.control_folder if use_control else attempt.job_folder)
-    deployment = start(context.workspace, args.name, folder, context.state.run_id, threads=context.settings.threads)
+    hours = serving_hours(context.state, context.settings)
+    deployment = start(
+        context.workspace, args.name, folder, context.state.run_id, threads=context.settings.threads, hours=hours
+    )
     skill, task = load_skill(context.brief.skill), context.brief.task
     question = skill.make(task, seed=context.settings.seed, block=SMOKE_BLOCK, count=1)[0]
     answer = health_check(deployment, question.prompt)
@@ -37,6 +46,16 @@ def _run(context: Context, args: Deploy) -> DeploymentFacts:
         answer=answer,
         verified=skill.verify(task, question.prompt, answer).answer_right,
     )
+
+
+def _estimate(context: Context, args: Deploy) -> Cost:
+    hours = serving_hours(context.state, context.settings)
+    if hours is None:
+        return FREE
+    if hours < SHORTEST_HOURS:
+        raise Correctable("no money is left to serve it")
+    price = context.settings.local_usd_per_hour
+    return Cost(usd=hours * price, basis=f"served for {hours:.3g} hours at ${price:g} an hour, then it stops by itself")
 
 
 def _needs(state: RunState, args: Deploy) -> str | None:
@@ -57,4 +76,6 @@ DEPLOY = Tool(
     needs=_needs,
     run=_run,
     apply=_apply,
+    estimate=_estimate,
+    settle=lambda context, result: serving_usd(context.state, context.settings),
 )

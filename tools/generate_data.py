@@ -30,7 +30,7 @@ class GenerateData(Record):
 
 
 def _run(context: Context, args: GenerateData) -> Data:
-    folder = context.run_folder / DATA_FOLDER
+    folder, own = context.run_folder / DATA_FOLDER, context.state.own_data
     job = GenerateJob(
         skill=context.brief.skill,
         task=context.brief.task,
@@ -40,6 +40,7 @@ def _run(context: Context, args: GenerateData) -> Data:
         splits=(DEVELOPMENT, *(sealed_split(number) for number in range(1, context.settings.max_attempts + 1))),
         held_out_items=context.settings.held_out_items,
         workers=available_workers(),
+        own_questions=context.run_folder / own.path if own else None,
     )
     request = JobRequest(
         module="stratos.tools.generation", job=job, folder=context.step_folder, offer=context.state.known_plan.offer
@@ -70,9 +71,7 @@ def _apply(state: RunState, result: Data) -> RunState:
 
 
 def _needs(state: RunState, args: GenerateData) -> str | None:
-    if not state.has_plan:
-        return "there is no plan yet: call solve_pareto first"
-    return None
+    return None if state.has_plan else "there is no plan yet: call solve_pareto first"
 
 
 GENERATE_DATA = Tool(

@@ -40,6 +40,7 @@ class GenerateJob(Job):
     splits: tuple[str, ...]
     held_out_items: int = Field(gt=0)
     workers: int = Field(gt=0)
+    own_questions: Path | None = Field(default=None, description="the user's own examples, solved; trained on first")
 
 
 def file_sha256(path: Path) -> str:
@@ -64,6 +65,9 @@ def generate(job: GenerateJob, folder: Path) -> dict[str, object]:
             )
         made = now
     shards = [_shard(job, block) for block in range(blocks)]
+    if job.own_questions is not None:
+        shard, count = _own_shard(job, job.own_questions)
+        shards, counts, made = [shard, *shards], [count, *counts], made + count["examples"]
     return {
         "examples": made,
         "shards": [path.name for path in shards],
@@ -72,6 +76,22 @@ def generate(job: GenerateJob, folder: Path) -> dict[str, object]:
         "dropped_as_leaks": sum(count["dropped_as_leaks"] for count in counts),
         "rejected_by_verifier": sum(count["rejected_by_verifier"] for count in counts),
         "seconds": round(time.monotonic() - started, 2),
+    }
+
+
+def _own_shard(job: GenerateJob, path: Path) -> tuple[Path, dict[str, int]]:
+    """The user's own examples without those that are held out, as a shard, and their counts."""
+    skill = load_skill(job.skill)
+    held_out = set(json.loads((job.data_folder / HELD_OUT_FILE).read_text(encoding="utf-8")))
+    given = [Example(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    verified = [example for example in given if skill.check(job.task, example)]
+    kept = [example for example in verified if skill.canonical(job.task, example.prompt) not in held_out]
+    shard = job.data_folder / f"train-{path.stem}.jsonl"
+    write_atomic(shard, _text(kept))
+    return shard, {
+        "examples": len(kept),
+        "dropped_as_leaks": len(verified) - len(kept),
+        "rejected_by_verifier": len(given) - len(verified),
     }
 
 

@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stratos.agent import session
+from stratos.agent.chat_intake import WRITE_BRIEF
 from stratos.agent.chat_planner import MAX_ANSWERS, decide
 from stratos.agent.digest import digest
 from stratos.agent.planners import MAX_OUTPUT_TOKENS, Decision, check_planner, planner_for
@@ -53,7 +55,7 @@ def asked(script: Script, *, waits: list[float] | None = None, patience_s: float
     with scripted_server(script) as (url, _):
         planner = planner_for(settings(**changes), {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": KEY})
         slept = waits if waits is not None else []
-        return decide(planner, READY, TOOLS, sleep=slept.append, patience_s=patience_s)
+        return decide(replace(planner, sleep=slept.append, patience_s=patience_s), READY, TOOLS)
 
 
 def test_a_good_answer_is_a_decision_with_its_tokens_and_their_price() -> None:
@@ -165,10 +167,20 @@ def test_a_planner_without_an_endpoint_says_what_to_set() -> None:
         check_planner("openai:gpt", {})
 
 
+def reading_well(script: Script) -> Script:
+    """Reads the request as it should be; the rest is the script's."""
+
+    def answer(request: Mapping[str, Any]) -> Answer:
+        reading = [tool["function"]["name"] for tool in request["tools"]] == [WRITE_BRIEF]
+        return competent(request) if reading else script(request)
+
+    return answer
+
+
 def planned(folder: Path, script: Script, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, str, Any]:
     """A plan by the scripted endpoint: its workspace, its run, and the plan."""
     workspace = Workspace(folder)
-    with scripted_server(script) as (url, _):
+    with scripted_server(reading_well(script)) as (url, _):
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         ended = session.start(REQUEST, workspace=workspace, settings=settings())

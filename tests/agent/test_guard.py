@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from stratos.agent.guard import Ruling, rule
-from stratos.state.evidence import Entry
-from stratos.state.run import PlannerUse, RunState
+from stratos.state.evidence import Entry, Verdict
+from stratos.state.run import Approval, PlannerUse, RunState
 from stratos.tools.registry import TOOLS
 
 from ..building import attempt, brief, candidate, choice, context, data, evaluation, prediction, state
@@ -16,6 +16,13 @@ PRICED = candidate(hours=prediction(0.1), usd=prediction(0.1))
 
 def ruling(run: RunState, folder: Path, name: str, /, **arguments: Any) -> Ruling:
     return rule(TOOLS, context(run, folder), name, arguments)
+
+
+def approved(usd: float) -> Approval:
+    """A word on the plan of `priced`."""
+    plan = choice(PRICED, usd_per_hour=1.0).plan
+    assert plan is not None
+    return Approval(plan_sha256=plan.sha256, usd=usd, by="user")
 
 
 def priced(**changes: Any) -> RunState:
@@ -63,20 +70,22 @@ def test_a_call_that_costs_nothing_is_never_stopped_by_money(tmp_path: Path) -> 
 
 
 def test_a_paid_training_reserves_three_times_its_upper_end_for_a_busy_machine(tmp_path: Path) -> None:
-    found = ruling(priced(approved_usd=1.0), tmp_path, "distill", candidate_id=PRICED.id)
+    found = ruling(priced(approval=approved(1.0)), tmp_path, "distill", candidate_id=PRICED.id)
     assert found.problem is None
     assert found.reserved_usd == pytest.approx(0.6)
 
 
 def test_a_training_reserves_no_more_than_the_limit_leaves_beside_its_evaluations(tmp_path: Path) -> None:
-    run = priced(approved_usd=1.0, brief=brief(usd=0.5))
+    run = priced(approval=approved(1.0), brief=brief(usd=0.5))
     found = ruling(run, tmp_path, "distill", candidate_id=PRICED.id)
     assert found.reserved_usd == pytest.approx(0.5 - 2 * 5 / 60)
 
 
 def test_what_would_pass_the_limit_is_refused_with_the_figures(tmp_path: Path) -> None:
     spent = (Entry(step="distill", reserved_usd=0.9, settled_usd=0.95, basis="test"),)
-    problem = ruling(priced(approved_usd=1.0, bill=spent), tmp_path, "distill", candidate_id=PRICED.id).problem or ""
+    problem = (
+        ruling(priced(approval=approved(1.0), bill=spent), tmp_path, "distill", candidate_id=PRICED.id).problem or ""
+    )
     assert "$0.9500 of the limit of $1.00" in problem
 
 
@@ -101,8 +110,40 @@ def test_the_same_call_twice_in_a_row_is_refused(tmp_path: Path) -> None:
 
 def test_the_planners_own_tokens_count_against_the_limit_and_not_against_the_approval(tmp_path: Path) -> None:
     use = PlannerUse(usd=0.3)
-    cost = ruling(priced(approved_usd=1.0), tmp_path, "distill", candidate_id=PRICED.id).reserved_usd
-    paid = priced(approved_usd=cost, planner_use=use)
+    cost = ruling(priced(approval=approved(1.0)), tmp_path, "distill", candidate_id=PRICED.id).reserved_usd
+    paid = priced(approval=approved(cost), planner_use=use)
     assert ruling(paid, tmp_path, "distill", candidate_id=PRICED.id).problem is None
-    poor = priced(approved_usd=1.0, planner_use=PlannerUse(usd=1.0))
+    poor = priced(approval=approved(1.0), planner_use=PlannerUse(usd=1.0))
     assert "does not fit" in (ruling(poor, tmp_path, "distill", candidate_id=PRICED.id).problem or "")
+
+
+def test_an_approval_holds_for_its_own_plan_alone(tmp_path: Path) -> None:
+    run = priced(approval=approved(1.0))
+    assert ruling(run, tmp_path, "distill", candidate_id=PRICED.id).problem is None
+    for changed in (choice(PRICED, usd_per_hour=1.01), choice(PRICED.model_copy(update={"id": "other"}), 1.0)):
+        other = run.model_copy(update={"choice": changed})
+        name = other.known_plan.candidate.id
+        assert "must be approved first" in (ruling(other, tmp_path, "distill", candidate_id=name).problem or "")
+
+
+def test_serving_on_a_priced_machine_is_reserved_by_the_hour_and_on_a_free_one_never_stopped(tmp_path: Path) -> None:
+    met = Verdict(
+        attempt=1,
+        split="sealed-1",
+        met=True,
+        rule="lower_bound",
+        misses=(),
+        cheaper_control=None,
+        next="deploy",
+        reason="",
+    )
+    run = priced(approval=approved(1.0), attempts=(attempt(evaluation(990)),), verdicts=(met,))
+    given = context(run, tmp_path, local_usd_per_hour=0.25, serve_hours=2.0)
+    found = rule(TOOLS, given, "deploy", {"name": "x"})
+    assert (found.problem, found.reserved_usd) == (None, pytest.approx(0.5))
+    assert "2 hours at $0.25" in found.basis
+    spent = run.model_copy(update={"bill": (Entry(step="a", reserved_usd=1, settled_usd=0.999, basis=""),)})
+    poor = context(spent, tmp_path, local_usd_per_hour=0.25)
+    assert "no money is left to serve" in (rule(TOOLS, poor, "deploy", {"name": "x"}).problem or "")
+    free = context(spent, tmp_path)
+    assert rule(TOOLS, free, "deploy", {"name": "x"}).problem is None

@@ -139,7 +139,7 @@ def test_a_language_model_that_misbehaves_ends_a_whole_run_as_the_rules_do(
         settings = {"planner": "openai:scripted", "planner_usd_per_million": (0.5, 2.0)}
         outcome, steps = ended(tmp_path / "llm", request, world, **settings)
     assert (outcome.status, outcome.reason) == (by_rules.status, by_rules.reason)
-    planner_usd = sum(decision["usd"] for decision in steps["plan"])
+    planner_usd = sum(decision["usd"] for decision in (*steps["plan"], steps["intake"][0]["reading"]))
     assert outcome.spent_usd == pytest.approx(by_rules.spent_usd + planner_usd, abs=1e-4)
     assert planner_usd > 0
     longest = max(len(str(request["messages"])) for request in requests)

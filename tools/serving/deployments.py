@@ -70,6 +70,8 @@ class Deployment(BaseModel):
     started_at: float
     status: Status
     run_id: str
+    until: float | None = None
+    """When it stops by itself, seconds since 1970: where serving costs money, it is served as long as was paid for."""
 
 
 class TemporaryServer(BaseModel):
@@ -94,8 +96,10 @@ def start(
     engine: EngineChoice = "auto",
     threads: int = 1,
     probe: str | None = None,
+    hours: float | None = None,
 ) -> Deployment:
     """Serves a model under a name and returns when it answers; `probe` is a prompt it must answer to be accepted.
+    After `hours` it stops by itself; null: never.
 
     The same run and model, already running under that name, is returned as it is. Another one is replaced: it is
     stopped after the new one has been checked, or before, where both were to have one fixed port.
@@ -120,6 +124,7 @@ def start(
             port=port,
             engine=choose_engine(engine),
             threads=threads,
+            stop_after_s=None if hours is None else 3600 * hours,
         )
         new = _started(job, server_folder, name, run_id, model_sha256, probe)
         _write(folder, new)
@@ -255,6 +260,7 @@ def _deployment(job: ServeJob, endpoint: Endpoint, name: str, run_id: str, model
         started_at=endpoint.started_at,
         status="ready",
         run_id=run_id,
+        until=None if job.stop_after_s is None else endpoint.started_at + job.stop_after_s,
     )
 
 

@@ -40,6 +40,7 @@ class ServeJob(Job):
     )
     # Greedy unless a client asks otherwise: those are the answers the evaluation measured.
     default_temperature: float = Field(default=0.0, ge=0, le=2)
+    stop_after_s: float | None = Field(default=None, gt=0, description="stop by itself after that long; null: never")
     stop_with_stdin: bool = Field(
         default=False, description="stop when standard input closes: its writer's death ends this"
     )
@@ -59,6 +60,10 @@ class Endpoint(BaseModel):
 def run(job: ServeJob, folder: Path) -> Mapping[str, object]:
     """Serves until SIGTERM or SIGINT; `endpoint.json` is there exactly while the server is ready."""
     (folder / ENDPOINT_FILE).unlink(missing_ok=True)
+    if job.stop_after_s is not None:
+        timer = threading.Timer(job.stop_after_s, os.kill, (os.getpid(), signal.SIGTERM))
+        timer.daemon = True
+        timer.start()
     if job.stop_with_stdin:
         threading.Thread(target=_stop_with_stdin, name="stdin", daemon=True).start()
     key = read_key(job.api_key_file)

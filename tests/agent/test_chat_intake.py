@@ -1,0 +1,84 @@
+"""A request read by a model: what it may not do is invent a figure, leave one out, or name what cannot be taught."""
+
+from typing import Any
+
+import pytest
+from stratos.agent.chat_intake import WRITE_BRIEF, numbers_in, read_with_model
+from stratos.agent.planners import Decision, planner_for
+from stratos.agent.scripted import Answer, competent, in_turn, scripted_server
+from stratos.tools.base import Settings
+
+REQUEST = "tell whether 14 mahjong tiles win, at least 95 % right, p95 under 0.2 s, at most 15 dollars"
+RIGHT = {"skill": "mahjong", "task": "win", "accuracy": 0.95, "latency_p95_ms": 200, "usd": 15}
+SPANISH = (
+    "un modelo que diga si catorce fichas de mahjong ganan: al menos 9 de cada 10, menos de 200 milisegundos, 5 dólares"
+)
+
+
+def brief(**changes: Any) -> Answer:
+    return Answer(calls=[(WRITE_BRIEF, {**RIGHT, **changes})])
+
+
+def read(*answers: Answer, request: str = REQUEST, max_usd: float | None = None) -> tuple[dict[str, Any], Decision]:
+    with scripted_server(in_turn(*answers) if answers else competent) as (url, _):
+        planner = planner_for(Settings(planner="openai:scripted"), {"OPENAI_BASE_URL": url})
+        return read_with_model(planner, request, max_usd=max_usd, max_hours=None)
+
+
+def test_a_model_reads_a_language_that_the_rules_do_not() -> None:
+    found, decision = read(brief(accuracy=0.9, usd=5), request=SPANISH)
+    assert decision.corrections == ()
+    assert found["brief"]["targets"]["accuracy"] == 0.9
+    assert found["brief"]["targets"]["latency_p95_ms"] == 200
+    assert found["brief"]["limits"]["usd"] == 5
+    assert found["brief"]["request"] == SPANISH
+    assert found["brief"]["assumptions"][0] == "the request was read by openai:scripted"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"usd": 1000}, "usd is 1000, and the request holds no such figure"),
+        ({"accuracy": 0.5}, "accuracy is 0.5"),
+        ({"latency_p95_ms": 20}, "latency_p95_ms is 20"),
+        ({"hours": 3}, "hours is 3"),
+        ({"usd": None}, "the request seems to name 15 for usd"),
+        ({"latency_p95_ms": None}, "the request seems to name 200 for latency_p95_ms"),
+        ({"skill": "chess"}, "skill 'chess' is unknown"),
+        ({"task": "castling"}, "task 'castling' is unknown"),
+        ({"accuracy": "high"}, "wrong arguments"),
+        ({"limit": 1}, "wrong arguments"),
+    ],
+)
+def test_what_a_model_invents_or_leaves_out_is_corrected(changes: dict[str, Any], told: str) -> None:
+    found, decision = read(brief(**changes), brief())
+    assert len(decision.corrections) == 1
+    assert told in decision.corrections[0]
+    assert found["brief"]["limits"]["usd"] == 15
+
+
+def test_the_rules_read_what_a_model_cannot_and_say_so() -> None:
+    found, decision = read(*[brief(usd=1e6)] * 4)
+    assert "1e+06" in decision.gave_up
+    assert found["brief"]["limits"]["usd"] == 15
+    assert found["brief"]["targets"]["accuracy"] == 0.95
+
+
+def test_a_limit_given_beside_the_request_holds_whatever_a_model_reads() -> None:
+    found, _ = read(brief(), max_usd=2.0)
+    assert found["brief"]["limits"]["usd"] == 2.0
+
+
+def test_problems_that_a_model_finds_refuse_the_request() -> None:
+    found, _ = read(Answer(calls=[(WRITE_BRIEF, {"skill": "", "task": "", "problems": ["two budgets"]})]))
+    assert found["problems"] == ["two budgets (as openai:scripted reads it)"]
+
+
+def test_the_competent_server_reads_as_the_rules_do() -> None:
+    found, decision = read()
+    assert (found["brief"]["limits"]["usd"], decision.corrections) == (15, ())
+
+
+def test_numbers_are_found_in_digits_and_words_and_both_decimal_signs() -> None:
+    assert {95.0, 0.5, 1500.0} <= numbers_in("ninety-five percent, half an hour, 1,500 dollars")
+    assert {97.5, 1.5} <= numbers_in("97,5 % und 1.5 s")
