@@ -57,7 +57,7 @@ def test_the_wheel_holds_what_must_ship(tmp_path: Path) -> None:
     wanted = {
         f"stratos/{path}"
         for path in shipped
-        if path.suffix in (".py", ".csv", ".typed") or path.name == "SKILL.md" or path.parent.name == "prompts"
+        if path.suffix in (".py", ".csv", ".yaml", ".typed") or path.name == "SKILL.md" or path.parent.name == "prompts"
     }
     assert wanted <= held
 

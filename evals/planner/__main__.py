@@ -30,14 +30,11 @@ PATIENCE_S = 2.0
 LONGEST_PAUSE_S = 0.02
 """What a planner that waits for its endpoint waits here: pauses are shortened, their number is not."""
 
-QUICK_EACH = {**dict.fromkeys(BASELINES, 2), HTTP_FAULTS: 3}
+QUICK_EACH = dict.fromkeys((*BASELINES, HTTP_FAULTS), 3)
 """With --quick, of how many scenarios in turn such a planner runs one; `rules` runs all."""
 
 QUICK_PLANNERS = tuple(name for name in PLANNERS if name != HTTP)
-LEFT_OUT = (
-    f"baselines ran every second scenario, '{HTTP_FAULTS}' every third, '{HTTP}' none; what compares planners counts "
-    "the scenarios that both ran"
-)
+LEFT_OUT = f"baselines and {HTTP_FAULTS!r} ran every third scenario, {HTTP!r} none; planners are compared on scenarios that both ran"
 NOT_READ = "requests were not read: every run got the brief that its request means"
 CHUNK = 6
 """Scenarios that a worker takes at a time."""

@@ -126,6 +126,7 @@ def _result(
     evaluations = [Evaluation.model_validate(out["evaluation"]) for out in _outputs(rows, "tool evaluate")]
     trained = [out["attempt"] for out in _outputs(rows, "tool distill")]
     decisions = [output for name, output in rows if name == "plan"]
+    decisions += [output["reading"] for name, output in rows if name == "intake" and "reading" in output]
     hours = _hours(rows, evaluations, trained)
     last = evaluations[-1] if evaluations else None
     latency = last.latency if last else None

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import Field, model_validator
@@ -100,7 +100,8 @@ def _same(wanted: Any, found: Any) -> bool:
     if isinstance(wanted, float) and isinstance(found, int | float):
         return abs(wanted - found) <= 1e-6 * max(1.0, abs(wanted))
     if isinstance(wanted, tuple) and isinstance(found, tuple):
-        return {str(one).lower() for one in wanted} == {str(one).lower() for one in found}
+        names, others = cast("tuple[str, ...]", wanted), cast("tuple[str, ...]", found)
+        return {name.lower() for name in names} == {name.lower() for name in others}
     return wanted == found
 
 
