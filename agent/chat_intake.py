@@ -19,8 +19,9 @@ from ..state.brief import AccuracyRule, Brief, Figure, Limits, Record, Targets
 from ..state.errors import RequestError
 from .chat_planner import ask_until_usable, prompt_text
 from .intake import as_brief, read_request
+from .languages import rewritten
+from .limits import CURRENCY_WORDS, USD_PER_UNIT
 from .planners import Decision, Planner
-from .reading import CURRENCY_WORDS, USD_PER_UNIT, in_digits
 
 WRITE_BRIEF = "write_brief"
 SAME = 0.005
@@ -178,7 +179,7 @@ def _left_out(written: WriteBrief, by_rules: dict[str, Any] | None) -> list[str]
 def numbers_in(request: str) -> set[float]:
     """Every number of a text, in digits or in words that the rules know."""
     found: set[float] = set()
-    without_percentiles = re.sub(r"\bp\d+", " ", in_digits(request), flags=re.I)
+    without_percentiles = re.sub(r"\bp\d+", " ", f"{request} {rewritten(request).text}", flags=re.I)
     for text in re.findall(r"\d+(?:[.,]\d+)*", without_percentiles):
         for plain in {text.replace(",", ""), text.replace(",", "."), text.replace(".", "").replace(",", ".")}:
             try:

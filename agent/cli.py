@@ -15,8 +15,10 @@ from .terminal import (
     errors,
     fail,
     leave,
+    pairs,
     print_json,
     print_table,
+    print_what_if,
     say,
     workspace_at,
 )
@@ -147,13 +149,34 @@ def resume(
 
 
 @app.command()
-def replay(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None:
-    """Take every decision of a run again from its record and compare; nothing is run or written."""
+def replay(
+    run_id: RunName,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="What if the brief had said this? Such as budget_usd=50."),
+    ] = None,
+    planner: Annotated[
+        str | None, typer.Option(help="What if this planner had decided? rules, or openai:MODEL.")
+    ] = None,
+    workspace: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take every decision of a run again from its record and compare; with --set or --planner, say what would differ."""
     from dataclasses import asdict
 
     from . import session
+    from .what_if import what_if
 
     with errors(as_json):
+        if changes or planner:
+            found_other = what_if(
+                run_id, workspace=workspace_at(workspace), changes=pairs(changes or []), planner=planner
+            )
+            if as_json:
+                print_json(found_other.model_dump(mode="json"))
+            else:
+                print_what_if(found_other)
+            return
         found = session.replay(run_id, workspace=workspace_at(workspace))
         if as_json:
             print_json(asdict(found))

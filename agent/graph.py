@@ -19,7 +19,7 @@ from langgraph.types import Command, interrupt
 from ..state.brief import Brief
 from ..state.errors import Correctable, PriceChanged, RequestError
 from ..state.evidence import Entry, OutcomeStatus, Verdict
-from ..state.journal import Recorder
+from ..state.journal import Steps
 from ..state.run import Approval, PlannerUse, ProposedCall, RunState
 from ..state.talk import Answer, Question, Word
 from ..state.workspace import Workspace
@@ -59,7 +59,7 @@ class Shown(Protocol):
 class RunContext:
     """What the nodes work with; fixed for one run of the graph."""
 
-    recorder: Recorder
+    recorder: Steps
     settings: Settings
     tools: Mapping[str, Tool[Any, Any]]
     planner: Planner

@@ -1,7 +1,7 @@
 """Turns a request in plain words, or a YAML file, into a brief, by rules alone.
 
-It never invents a target: what is missing is left open and recorded as an assumption. It reads English; other languages
-are left to a language-model planner.
+It never invents a target: what is missing is left open and recorded as an assumption. It reads English and Chinese; another
+language is refused (a YAML brief's fields are the same in every language).
 """
 
 import re
@@ -16,8 +16,10 @@ from ..skills import load as load_skill
 from ..skills import names as skill_names
 from ..state.brief import Brief, Limits, Targets
 from ..state.errors import RequestError
-from . import reading as words
-from .reading import Reading, in_digits
+from . import limits as limit_words
+from . import targets as target_words
+from .languages import in_plain_english
+from .reading import Reading
 
 NO_DOLLARS = "no dollar limit was given: nothing may be spent"
 
@@ -27,14 +29,16 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
 
     Raises RequestError with every problem found.
     """
-    reading = Reading(in_digits(" ".join(request.split())))
-    if not reading.text:
+    if not request.strip():
         raise RequestError(["the request is empty: say what the model should do, how well, how fast and for how much"])
+    reading = Reading(in_plain_english(request))
     skill, task = _skill_and_task(reading)
-    accuracy, rule = words.accuracy(reading)
-    throughput, parameters = words.throughput(reading), words.parameters(reading)
-    usd, usd_per_month = words.dollars(reading)
-    latency, hours = words.times(reading)
+    reading.skip_tiles()
+    usd, usd_per_month = limit_words.dollars(reading)
+    limit_words.refuse_negatives(reading, usd)
+    throughput, parameters = target_words.throughput(reading), limit_words.parameters(reading)
+    latency, hours = target_words.times(reading)
+    accuracy, rule = target_words.accuracy(reading)
     targets: dict[str, Any] = {
         "accuracy": accuracy,
         "accuracy_rule": rule,
@@ -45,13 +49,13 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
         "usd": usd,
         "usd_per_month": usd_per_month,
         "hours": hours,
-        "accelerators": words.accelerators(reading),
-        "regions": words.regions(reading),
-        "clouds": words.clouds(reading),
+        "accelerators": limit_words.accelerators(reading),
+        "regions": limit_words.regions(reading),
+        "clouds": limit_words.clouds(reading),
         "licences": (),
         "max_parameters": parameters,
     }
-    words.contradictions(reading, usd)
+    limit_words.contradictions(reading, usd)
     reading.refuse_left_over()
     if reading.problems:
         raise RequestError(reading.problems)
@@ -155,8 +159,14 @@ def _skill_and_task(reading: Reading) -> tuple[str, str]:
 
 def _hits(text: str, words: Iterable[str]) -> int:
     """Letters of the distinct words and phrases found: a longer, more specific phrase counts for more."""
-    found = {word.lower() for word in words if re.search(rf"(?<!\w){re.escape(word.lower())}(?!\w)", text)}
+    found = {word.lower() for word in words if re.search(_whole(word.lower()), text)}
     return sum(len(word) for word in found)
+
+
+def _whole(word: str) -> str:
+    """Fits a word or phrase, hyphens or spaces between; Chinese has no spaces, and its words fit anywhere."""
+    pattern = re.escape(word).replace(r"\ ", r"[\s-]+")
+    return rf"(?<![^\W_]){pattern}(?!\w)" if word.isascii() else pattern
 
 
 def _catalogue() -> str:

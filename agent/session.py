@@ -12,7 +12,7 @@ from .. import VERSION
 from ..state.brief import Brief
 from ..state.errors import ApprovalNeeded, Divergence, JournalError
 from ..state.evidence import Outcome
-from ..state.journal import Journal, Mode, Recorder, ReplayEnd
+from ..state.journal import Journal, Mode, Recorder, ReplayEnd, Steps
 from ..state.run import RunState
 from ..state.talk import Answer, Question, Word
 from ..state.workspace import Workspace
@@ -173,40 +173,70 @@ def replay(run_id: str, *, workspace: Workspace, shown: Any = None) -> Replay:
 
 
 def _drive(journal: Journal, run_id: str, by: _Run, mode: Mode = "live") -> Outcome:
-    """Takes the graph from the start; recorded steps answer at once, the first missing one goes live."""
+    """Takes a run from its start; recorded steps answer at once, the first missing one goes live."""
+    with Recorder(journal, run_id, mode) as recorder:
+        header: Any = recorder.header
+        settings = Settings.model_validate(header["settings"])
+        return drive(
+            recorder,
+            run_id=run_id,
+            request=header["request"],
+            settings=settings,
+            workspace=journal.workspace,
+            planner=by.planner or (planner_for(settings) if mode == "live" else recorded_planner(settings)),
+            brief=Brief.model_validate(header["brief"]) if header["brief"] else None,
+            shown=by.shown,
+            ask=by.ask,
+            heard=by.heard,
+            executor=by.executor,
+        )
+
+
+def drive(
+    steps: Steps,
+    *,
+    run_id: str,
+    request: str,
+    settings: Settings,
+    workspace: Workspace,
+    planner: Planner,
+    brief: Brief | None,
+    shown: Any,
+    ask: Ask = nobody,
+    heard: Callable[[], Word | None] = silence,
+    executor: Executor | None = None,
+) -> Outcome:
+    """Takes the graph from its start to its outcome; whoever takes the steps says which are answered from a record."""
     from langgraph.errors import GraphRecursionError
     from langgraph.types import Command
 
     from ..tools.registry import TOOLS
     from .graph import RECURSION_LIMIT, RunContext, build_graph
 
-    with Recorder(journal, run_id, mode) as recorder:
-        header: Any = recorder.header
-        settings = Settings.model_validate(header["settings"])
-        context = RunContext(
-            recorder=recorder,
-            settings=settings,
-            tools=TOOLS,
-            planner=by.planner or (planner_for(settings) if mode == "live" else recorded_planner(settings)),
-            workspace=journal.workspace,
-            executor=by.executor or LocalExecutor(),
-            shown=by.shown,
-            given_brief=Brief.model_validate(header["brief"]) if header["brief"] else None,
-            heard=by.heard,
-        )
-        graph = build_graph()
-        config: Any = {"configurable": {"thread_id": run_id}, "recursion_limit": RECURSION_LIMIT}
-        run = RunState(run_id=run_id, request=header["request"], planner=settings.planner)
-        given: Any = {"run": run, "call": None, "question": None}
-        while True:
-            try:
-                state: Any = graph.invoke(given, config, context=context)
-            except GraphRecursionError as error:
-                raise JournalError(f"run {run_id} took more than {RECURSION_LIMIT} steps and was stopped") from error
-            if not (waiting := state.get("__interrupt__")):
-                break
-            given = Command(resume=by.ask(Question.model_validate(waiting[0].value)).model_dump(mode="json"))
-        ended: RunState = state["run"]
-        if ended.outcome is None:
-            raise JournalError(f"run {run_id} stopped without an outcome")
-        return ended.outcome
+    context = RunContext(
+        recorder=steps,
+        settings=settings,
+        tools=TOOLS,
+        planner=planner,
+        workspace=workspace,
+        executor=executor or LocalExecutor(),
+        shown=shown,
+        given_brief=brief,
+        heard=heard,
+    )
+    graph = build_graph()
+    config: Any = {"configurable": {"thread_id": run_id}, "recursion_limit": RECURSION_LIMIT}
+    run = RunState(run_id=run_id, request=request, planner=settings.planner)
+    given: Any = {"run": run, "call": None, "question": None}
+    while True:
+        try:
+            state: Any = graph.invoke(given, config, context=context)
+        except GraphRecursionError as error:
+            raise JournalError(f"run {run_id} took more than {RECURSION_LIMIT} steps and was stopped") from error
+        if not (waiting := state.get("__interrupt__")):
+            break
+        given = Command(resume=ask(Question.model_validate(waiting[0].value)).model_dump(mode="json"))
+    ended: RunState = state["run"]
+    if ended.outcome is None:
+        raise JournalError(f"run {run_id} stopped without an outcome")
+    return ended.outcome

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..state.evidence import Outcome
     from ..state.workspace import Workspace
     from .session import Ask
+    from .what_if import WhatIf
 
 PLAIN_WIDTH = 140
 """Columns where the output is no terminal, such as a log."""
@@ -133,3 +134,36 @@ def print_table(columns: tuple[str, ...], rows: list[Any], *, empty: str) -> Non
     for row in rows:
         table.add_row(*map(str, row))
     console().print(table)
+
+
+def pairs(given: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE options as a dict. Raises RequestError."""
+    wrong = [text for text in given if "=" not in text]
+    if wrong:
+        raise RequestError([f"{text!r} is not of the form NAME=VALUE" for text in wrong])
+    return {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in given)}
+
+
+def print_what_if(found: "WhatIf") -> None:
+    """Both sides of a what-if."""
+    changed = ", ".join(f"{name} = {value}" for name, value in found.changed.items())
+    say(f"{found.run_id} with {changed or 'the same brief'}, planned by {found.planner}")
+    if found.first_difference is None:
+        say("the run would have gone the same way")
+        return
+    difference = found.first_difference
+    where = f", {difference['where']}" if difference["where"] else ""
+    say(f"differs first at step {difference['seq']} ({difference['step']}{where})")
+    say(f"  recorded: {difference['recorded']!r}\n  now:      {difference['now']!r}")
+    print_table(
+        ("", "recorded", "now"),
+        [
+            ("plan", found.plan_recorded or "none", found.plan_now or "none"),
+            ("outcome", found.outcome_recorded or "not finished", found.outcome_now or "unknown"),
+        ],
+        empty="",
+    )
+    for line in found.approvals:
+        say(f"would need an approval: {line}")
+    if found.unknown:
+        say(f"unknown: {found.unknown}")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import astuple, dataclass, fields, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_args
 
 from .canonical import (
     GENESIS,
@@ -199,6 +199,28 @@ def _check_place(run_id: str, kind: Kind, last: Row | None, after: Row | None) -
         raise JournalError(f"run {run_id!r} has ended ({last.name}): nothing can be added to it")
 
 
+class Steps(Protocol):
+    """What a run's graph needs of whoever takes its steps: a Recorder, or a rehearsal of a recorded run."""
+
+    @property
+    def mode(self) -> Mode: ...
+
+    @property
+    def position(self) -> int: ...
+
+    @property
+    def replayed_all(self) -> bool: ...
+
+    @property
+    def next_name(self) -> str | None: ...
+
+    def step(
+        self, name: str, input: object, do: Callable[[], object], *, kind: Literal["decision", "effect"] = "effect"
+    ) -> Json: ...
+
+    def finish(self, outcome: str, output: object = None) -> Json: ...
+
+
 class Recorder:
     """Takes a run step by step: what the journal holds is answered from it, what it lacks is done and recorded.
 
@@ -209,7 +231,8 @@ class Recorder:
     def __init__(
         self, journal: Journal, run_id: str, mode: Mode = "live", *, on_step: Callable[[Row, bool], None] | None = None
     ) -> None:
-        self.journal, self.run_id, self.mode = journal, run_id, mode
+        self.journal, self.run_id = journal, run_id
+        self.mode: Mode = mode
         self._on_step, self._busy, self._cursor = on_step, False, 0
         self._lock = journal.workspace.lock_run(run_id) if mode == "live" else None
         try:

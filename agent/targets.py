@@ -1,0 +1,119 @@
+"""Finds the targets in a request: accuracy, latency (and the time limit, which looks like one), throughput."""
+
+import re
+
+from .reading import NUMBER, Reading, scaled, value_of
+
+SECONDS = {"ms": 0.001, "micro": 1e-6, "milli": 0.001, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "s": 1.0}
+"""Seconds by the beginning of a unit's name; the first that fits counts, so that "s" comes last."""
+
+TIME_UNIT = r"(?P<unit>microseconds?|ms|milliseconds?|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|days?|weeks?)\b"
+_ERROR = r"(?:error(?:s|\s+rate)?|wrong|mistakes?|mistaken|failures?|incorrect)"
+_ACCURACY = r"(?:accuracy|acc|exactness|exact(?:\s+match)?|correctness|right|correct)"
+_TRAINING = r"\b(?:training|train|deadline|time limit|finish\w*|done|built)(?:\s+(?:time|it|of|is|in|must|be|take\w*)|[\s:=≤])*$"
+_OTHER_METRICS = r"\b(?:precision|recall|f1|f-score|auc|bleu|perplexity)\b"
+_ASKED = r"(?:[a-z]+\s+)?(?:requests?|reqs?|queries|query|calls?|predictions?|inferences?|hands?|answers?)"
+
+
+def accuracy(reading: Reading) -> tuple[float | None, str]:
+    """The share that must be right, and by which rule: the interval's lower end, or the measured value.
+
+    A bare figure behind "accuracy" is read last, so that it cannot be money or a time.
+    """
+    reading.find(rf"{NUMBER}\s*%\s*(?:confidence|interval|ci)\b")
+    reading.refuse_unheld(
+        rf"{_OTHER_METRICS}[^\d,;]{{0,12}}{NUMBER}\s*%?",
+        "what is measured is the share of answers that are exactly right",
+    )
+    errors = reading.find(rf"\b{_ERROR}\b[^\d%$€£¥,;]{{0,24}}?{NUMBER}\s*%|{NUMBER}\s*%\s*(?:of\s+)?{_ERROR}\b")
+    for match in errors:
+        reading.refuse_direction(match, "≥", "an error rate", "'at most'")
+    found = [100 - value_of(match.group(1) or match.group(2)) for match in errors]
+    plain = reading.find(rf"{NUMBER}\s*%")
+    bare = reading.find(
+        rf"\b{_ACCURACY}\s*(?:(?:of|is|be|to|target|should\s+be|must\s+be)\s+|[:=≤≥]\s*)*{NUMBER}(?!\s*%)(?![\d.,]*\w)"
+        rf"|{NUMBER}\s+(?:accuracy|acc)\b"
+    )
+    for match in (*plain, *bare):
+        reading.refuse_direction(match, "≤", "an accuracy", "'at least'")
+    found += [value_of(match.group(1)) for match in plain]
+    for match in bare:
+        value = value_of(match.group(1) or match.group(2))
+        found.append(100 * value if value <= 1 else value)
+    return _judged(reading, reading.one("the accuracy in percent", [round(one, 9) for one in found]))
+
+
+def _judged(reading: Reading, percent: float | None) -> tuple[float | None, str]:
+    rule = "point_estimate" if reading.says(r"\bpoint estimate\b|\bon average\b") else "lower_bound"
+    if percent is None:
+        return None, rule
+    if not 0 < percent <= 100:
+        reading.problems.append(f"an accuracy of {percent:g} % is impossible: valid is above 0 and at most 100 %")
+        return None, rule
+    if percent == 100 and rule == "lower_bound":
+        reading.problems.append(
+            "no finite test can show 100 % with a 95 % interval: ask for less, or say 'point estimate' to judge the measured value"
+        )
+    return round(percent / 100, 12), rule
+
+
+def _seconds(match: re.Match[str]) -> float:
+    unit = match.group("unit").lower()
+    return value_of(match.group(1)) * next(seconds for begin, seconds in SECONDS.items() if unit.startswith(begin))
+
+
+def times(reading: Reading) -> tuple[float | None, float | None]:
+    """The latency in milliseconds and the time limit in hours: a time under a minute is a latency where nothing says otherwise."""
+    other = re.search(
+        r"\bp(?!95\b)\d\d(?:\.\d+)?\b|\b(?:average|mean|median)\s+(?:\w+\s+)?(?:latency|response|time)"
+        r"|\b(?:ms|seconds?)\s+(?:on\s+average|mean|median)\b",
+        reading.text,
+        re.I,
+    )
+    if other:
+        reading.find(re.escape(other.group(0)))
+        reading.problems.append(
+            f"a latency such as {reading.quote(*other.span())!r} cannot be judged: p95 is what is measured against a target"
+        )
+    found = reading.find(rf"{NUMBER}\s*-?\s*{TIME_UNIT}")
+    for match in found:
+        reading.refuse_direction(match, "≥", "a time", "'under' or 'at most'")
+    short = [match for match in found if _is_latency(reading, match)]
+    latency = reading.one("the latency in milliseconds", [round(1000 * _seconds(match), 9) for match in short])
+    hours = reading.one("the time limit in hours", [_seconds(match) / 3600 for match in found if match not in short])
+    for value, what in ((latency, "a latency of {:g} ms"), (hours, "a time limit of {:g} hours")):
+        if value is not None and value <= 0:
+            reading.problems.append(f"{what.format(value)} is impossible: it must be above 0")
+    if latency is not None and latency > 0 and not reading.says(r"\bp95\b"):
+        reading.assumptions.append(f"{latency:g} ms is taken as the 95th percentile of one request's time")
+    return latency, hours
+
+
+def _is_latency(reading: Reading, match: re.Match[str]) -> bool:
+    """By the words before it; without any, a time is a latency when its unit is a second or less and it is under a minute."""
+    before, unit = reading.clause_before(match), match.group("unit").lower()
+    if not unit.startswith(("ms", "milli", "micro")) and re.search(_TRAINING, before):
+        return False
+    if re.search(r"\b(?:latency|lat|response|respond\w*|p95)\b", before):
+        return True
+    return _seconds(match) < 60 and not unit.startswith(("h", "d", "w", "min"))
+
+
+def throughput(reading: Reading) -> float | None:
+    """Requests a second; a rate per minute is divided by 60."""
+    per = r"\s*(?:per|a|an|each|every|/)\s*(?P<unit>s|secs?|seconds?|min|minutes?)\b"
+    found = reading.find(
+        rf"{NUMBER}\s*(?P<scale>k|thousand)?\s*(?:rps|qps|{_ASKED}{per})(?!\w)"
+        rf"|\b(?:rps|qps)\s*(?:(?:of|is|be)\s+|[:=≤≥]\s*)*{NUMBER}(?![\d.,]*\w)"
+    )
+    found += reading.find(rf"\bthroughput\b[^\d,;.]{{0,24}}?{NUMBER}(?P<scale>)(?:{per})")
+    values: list[float] = []
+    for match in found:
+        reading.refuse_direction(match, "≤", "a throughput", "'at least'")
+        groups = match.groupdict()
+        number = next(group for group in match.groups() if group and re.fullmatch(r"-?\d+(?:[.,]\d+)*", group))
+        values.append(scaled(number, groups["scale"]) / (60 if (groups["unit"] or "").lower().startswith("min") else 1))
+    value = reading.one("the requests per second", values)
+    if value is not None and value <= 0:
+        reading.problems.append(f"{value:g} requests per second are impossible: it must be above 0")
+    return value

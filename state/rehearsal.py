@@ -1,0 +1,114 @@
+"""A recorded run taken again under other conditions, to see what would have been decided: nothing is done and nothing written.
+
+Decisions are computed anew. What touched the world is answered from the record where the record holds the same step with
+the same input, and the first step that it does not hold ends the rehearsal: what would have come of it is unknown.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .canonical import Json, Row, canonical, first_difference
+from .journal import Journal, Mode
+
+APPROVE, USER = "approve", "user"
+TRAINING = "tool distill"
+"""What is measured after one training does not hold after another."""
+
+
+class Unknown(Exception):
+    """The record does not say what would come of this step."""
+
+    def __init__(self, name: str, given: Json) -> None:
+        self.name, self.given = name, given
+        super().__init__(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """The first step that comes out otherwise: where, and both sides; a side that has no such step is null."""
+
+    seq: int
+    step: str
+    where: str
+    recorded: Json
+    now: Json
+
+
+class Rehearsal:
+    """Answers a graph's steps as a Recorder does. `live` names the steps that are done anew although they are effects."""
+
+    mode: Mode = "replay"
+
+    def __init__(self, journal: Journal, run_id: str, *, live: frozenset[str] = frozenset()) -> None:
+        rows = journal.verified_rows(run_id)
+        self._journal, self._live = journal, live
+        self._recorded = [row for row in rows[1:] if row.kind != "note"]
+        self._taken = self._effects = 0
+        self.difference: Difference | None = None
+        self.approvals_assumed: list[Json] = []
+
+    @property
+    def position(self) -> int:
+        """Number of the next step, counted from 1."""
+        return self._taken + 1
+
+    @property
+    def replayed_all(self) -> bool:
+        """Never: no step goes live as in a run."""
+        return False
+
+    @property
+    def next_name(self) -> str | None:
+        """Name of the next recorded step as long as nothing differs: what the user said later was said of another run."""
+        return self._recorded[self._taken].name if self.difference is None and self._same_place() else None
+
+    def step(
+        self, name: str, input: object, do: Callable[[], object], *, kind: Literal["decision", "effect"] = "effect"
+    ) -> Json:
+        """The step's output; raises Unknown for an effect that the record does not hold."""
+        given = self._journal.clean(input, f"input of {name}")
+        anew = kind == "decision" or name in self._live
+        output = self._journal.clean(do(), f"output of {name}") if anew else self._effect(name, given)
+        self._compare(name, given, output)
+        self._taken += 1
+        return output
+
+    def finish(self, outcome: str, output: object = None) -> Json:
+        """The last step."""
+        found = self._journal.clean(output, f"output of {outcome}")
+        self._compare(outcome, None, found)
+        self._taken += 1
+        return found
+
+    def _same_place(self) -> bool:
+        return self._taken < len(self._recorded)
+
+    def _effect(self, name: str, given: Json) -> Json:
+        for at in range(self._effects, len(self._recorded)):
+            row = self._recorded[at]
+            if row.kind == "effect" and row.name == name and _same(row.input, given):
+                self._effects = at + 1
+                return row.output
+            if row.name == TRAINING and name != TRAINING:
+                break
+        if name == APPROVE:
+            self.approvals_assumed.append(given)
+            return {"approved": True, "by": "in advance", "instead": False}
+        raise Unknown(name, given)
+
+    def _compare(self, name: str, given: Json, output: Json) -> None:
+        if self.difference is not None:
+            return
+        row: Row | None = self._recorded[self._taken] if self._same_place() else None
+        if row is None:
+            self.difference = Difference(seq=-1, step=name, where="", recorded=None, now=output)
+        elif row.name != name:
+            self.difference = Difference(seq=row.seq, step=row.name, where="", recorded=row.name, now=name)
+        elif found := first_difference(row.output, output) or first_difference(row.input, given):
+            where, recorded, now = found
+            self.difference = Difference(seq=row.seq, step=name, where=where.lstrip("."), recorded=recorded, now=now)
+
+
+def _same(left: Any, right: Any) -> bool:
+    return canonical(left) == canonical(right)

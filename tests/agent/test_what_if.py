@@ -1,0 +1,113 @@
+"""What-if: a recorded run under another budget, target or planner, against what was measured then."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from stratos.agent import session
+from stratos.agent.revising import revised_brief
+from stratos.agent.scripted import Answer, competent, scripted_server
+from stratos.agent.what_if import read_changes, what_if
+from stratos.evals.simulated_world import SimulatedExecutor, World
+from stratos.state.errors import RequestError
+from stratos.state.journal import Journal
+from stratos.state.workspace import Workspace
+from stratos.tools.base import Settings
+
+from ..building import brief
+
+REQUEST = "tell whether 14 mahjong tiles are a winning hand, at least 90 % exact, at most $0.05"
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]:
+    """A run that missed once, planned again and met."""
+    workspace = Workspace(tmp_path_factory.mktemp("recorded"))
+    settings = Settings(deploy=False, approved=True, local_usd_per_hour=0.1)
+    executor = SimulatedExecutor(world=World(log_odds_at_1m=0.6))
+    outcome = session.start(REQUEST, workspace=workspace, settings=settings, executor=executor)
+    assert outcome.status == "met"
+    return workspace, outcome.run_id
+
+
+def test_a_larger_budget_shows_the_other_plan_and_what_is_unknown(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    settings = Settings(deploy=False, approved=True, local_usd_per_hour=2.0)
+    request = REQUEST.replace("90 %", "98 %")
+    outcome = session.start(request, workspace=workspace, settings=settings, executor=SimulatedExecutor(world=World()))
+    assert outcome.status == "infeasible"
+    found = what_if(outcome.run_id, workspace=workspace, changes={"budget_usd": "50"})
+    assert found.changed == {"usd": 50.0}
+    assert (found.plan_recorded, found.outcome_now) == (None, None)
+    assert found.plan_now is not None
+    assert "generate_data" in (found.unknown or "")
+    assert "never carried out" in (found.unknown or "")
+    assert found.approvals
+    rows = len(Journal(workspace).rows(outcome.run_id))
+    what_if(outcome.run_id, workspace=workspace, changes={"budget_usd": "50"})
+    assert len(Journal(workspace).rows(outcome.run_id)) == rows
+
+
+def test_the_same_brief_goes_the_same_way(recorded: tuple[Workspace, str]) -> None:
+    workspace, run_id = recorded
+    found = what_if(run_id, workspace=workspace, changes={"budget_usd": "0.05"})
+    assert found.first_difference is None
+    assert found.outcome_now == found.outcome_recorded
+
+
+def test_an_easier_target_is_met_by_the_first_attempt_as_it_was_measured(recorded: tuple[Workspace, str]) -> None:
+    workspace, run_id = recorded
+    first = next(row.output for row in Journal(workspace).rows(run_id) if row.name == "tool evaluate")
+    low = first["evaluation"]["student"]["exact"]["low"]
+    found = what_if(
+        run_id, workspace=workspace, changes={"accuracy_rule": "lower_bound", "accuracy": f"{low - 0.01:.3f}"}
+    )
+    assert found.first_difference is not None
+    assert found.unknown is not None  # another plan was best for that target, or its sealed split was never opened
+
+
+def test_another_planner_that_decides_the_same_gives_the_same_plans(
+    recorded: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, run_id = recorded
+    with scripted_server(competent) as (url, requests):
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        found = what_if(run_id, workspace=workspace, changes={}, planner="openai:scripted")
+        assert len(requests) > 5
+    assert found.plan_now == found.plan_recorded
+    assert found.outcome_now is not None
+    assert found.outcome_now.startswith("met")
+
+
+def test_another_planner_that_ends_early_differs_at_its_first_decision(
+    recorded: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stubborn(request: Mapping[str, object]) -> Answer:
+        if "write_brief" in str(request["tools"]):
+            return competent(request)
+        return Answer(calls=[("match_models", {})])
+
+    workspace, run_id = recorded
+    with scripted_server(stubborn) as (url, _):
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        found = what_if(run_id, workspace=workspace, changes={}, planner="openai:stubborn")
+    assert found.first_difference is not None
+
+
+def test_changes_are_read_with_every_problem_named() -> None:
+    word = read_changes({"budget_usd": "50", "accuracy": "90%", "minutes": "30", "accelerators": "H100, L4"})
+    assert word.limits == {"usd": 50.0, "hours": 0.5, "accelerators": ("H100", "L4")}
+    assert word.targets == {"accuracy": 0.9}
+    with pytest.raises(RequestError) as error:
+        read_changes({"colour": "red", "usd": "much"})
+    assert len(error.value.problems) == 2
+    negative = read_changes({"usd": "-1"})
+    with pytest.raises(RequestError, match="greater than or equal to 0"):
+        revised_brief(brief(), negative)
+
+
+def test_a_refused_run_has_nothing_to_change(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    outcome = session.start("sing a song", workspace=workspace, settings=Settings())
+    with pytest.raises(RequestError, match="refused before it had a brief"):
+        what_if(outcome.run_id, workspace=workspace, changes={"usd": "1"})
