@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...agent.digest import Digest
-from ...agent.planners import Planner
+from ...agent.planners import RULES, Planner
 from ...agent.rule_planner import RulePlanner
 from ...state.plan import Candidate
 
@@ -59,5 +59,5 @@ class BaselinePlanner(RulePlanner):
 
 
 def baseline(aim: str, seed: int) -> Planner:
-    """One of BASELINES as a planner."""
-    return Planner(name=aim, model=BaselinePlanner(aim=aim, seed=seed), pure=True)
+    """One of BASELINES as a planner; named as the rules are, which read the request for all of them."""
+    return Planner(name=RULES, model=BaselinePlanner(aim=aim, seed=seed), pure=True)

@@ -1,7 +1,7 @@
 """Runs one scenario with one planner, through the real session, and reads what happened from the run's journal."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from .scenarios import Scenario
 from .world import executor_for
 
 MAX_RESUMES = 3
+CHOICES = ("skill", "task", "usd_per_month", "regions", "accelerators", "clouds", "max_parameters")
+"""Fields that must have been read right for a run to have met anything; the others are told by its figures."""
+
 IN_MEMORY = Path("/dev/shm")
 """Where workspaces lie if there is such a place: a journal syncs every row to its disk."""
 
@@ -31,7 +34,6 @@ class Result(Record):
     """What one planner made of one scenario."""
 
     scenario: str
-    planner: str
     status: str
     reason: str
     right_fields: dict[str, bool] = Field(default={}, description="of the brief that was read; empty where none was")
@@ -70,13 +72,11 @@ def run_scenario(scenario: Scenario, planner: Planner, seed: int, *, given_brief
         try:
             brief = scenario.wanted if given_brief and scenario.expect else _brief(scenario, folder)
         except RequestError as error:
-            return Result(
-                scenario=scenario.name, planner=planner.name, status="refused", reason="\n".join(error.problems)
-            )
+            return Result(scenario=scenario.name, status="refused", reason="\n".join(error.problems))
         workspace = Workspace(folder / "workspace")
         outcome, resumed = _ended(scenario, planner, seed, workspace, settings, brief)
         rows = Journal(workspace).rows(outcome.run_id)
-        return _result(scenario, planner.name, outcome, [(row.name, row.output) for row in rows], resumed)
+        return _result(scenario, outcome, [(row.name, row.output) for row in rows], resumed)
 
 
 def _brief(scenario: Scenario, folder: Path) -> Brief | None:
@@ -120,9 +120,7 @@ def _resumed(workspace: Workspace, run_id: str, executor: Any, planner: Planner)
     raise JobLost(f"run {run_id} was lost {MAX_RESUMES + 1} times")
 
 
-def _result(
-    scenario: Scenario, planner: str, outcome: Outcome, rows: Sequence[tuple[str, Any]], resumed: int
-) -> Result:
+def _result(scenario: Scenario, outcome: Outcome, rows: Sequence[tuple[str, Any]], resumed: int) -> Result:
     evaluations = [Evaluation.model_validate(out["evaluation"]) for out in _outputs(rows, "tool evaluate")]
     trained = [out["attempt"] for out in _outputs(rows, "tool distill")]
     decisions = [output for name, output in rows if name == "plan"]
@@ -142,13 +140,13 @@ def _result(
             hours=hours,
         )
     )
+    right_fields = scenario.expect.right_fields(outcome.brief) if scenario.expect else {}
     return Result(
         scenario=scenario.name,
-        planner=planner,
         status=outcome.status,
         reason=outcome.reason,
-        right_fields=scenario.expect.right_fields(outcome.brief) if scenario.expect else {},
-        met=bool(outcome.status == "met" and scenario.expect and figures and figures.meets(scenario.wanted)),
+        right_fields=right_fields,
+        met=outcome.status == "met" and figures is not None and _as_asked(scenario, right_fields, figures),
         spent_usd=outcome.spent_usd,
         hours=hours,
         exact=figures.exact if figures else None,
@@ -162,6 +160,11 @@ def _result(
         resumed=resumed,
         trained=tuple(one["candidate"]["id"].rpartition("|")[0] for one in trained),
     )
+
+
+def _as_asked(scenario: Scenario, right_fields: Mapping[str, bool], figures: Measured) -> bool:
+    """Whether it is the right task, within the right choices, and the figures meet what the request means."""
+    return all(right_fields.get(name) for name in CHOICES) and figures.meets(scenario.wanted)
 
 
 def _outputs(rows: Sequence[tuple[str, Any]], name: str) -> list[Any]:

@@ -54,7 +54,7 @@ def scenario(**changes: Any) -> Scenario:
 
 
 def result(**changes: Any) -> Result:
-    given: dict[str, Any] = {"scenario": "en-hand-made", "planner": "rules", "status": "met", "reason": "", "met": True}
+    given: dict[str, Any] = {"scenario": "en-hand-made", "status": "met", "reason": "", "met": True}
     return Result.model_validate({**given, **changes})
 
 
@@ -245,6 +245,15 @@ def test_a_request_that_must_be_refused_is() -> None:
     assert says("accuracy", ended.reason)
 
 
+def test_the_right_figures_for_the_wrong_task_meet_nothing() -> None:
+    """The rules read *win*, and so it is what they make."""
+    one = scenario(
+        request="mahjong: is the hand complete, 50 %, $1", expect={"task": "waits", "accuracy": 0.5, "usd": 1}
+    )
+    ended = run_scenario(one, rules_planner(), 0)
+    assert (ended.status, ended.met) == ("met", False)
+
+
 def test_a_yaml_brief_is_read_as_a_file() -> None:
     ended = run_scenario(scenario_named("brief-percent"), rules_planner(), 0)
     assert ended.status == "refused"
@@ -253,9 +262,9 @@ def test_a_yaml_brief_is_read_as_a_file() -> None:
 
 @pytest.mark.parametrize("aim", BASELINES)
 def test_a_baseline_carries_out_its_own_choice(aim: str) -> None:
-    one = scenario(expect={"task": "win", "accuracy": 0.6, "usd": 1})
-    ended = run_scenario(one, baseline(aim, 0), 0, given_brief=True)
-    assert ended.invalid_calls == 0
+    one = scenario(request="mahjong: is the hand complete, 60 %, $1", expect={"task": "win", "accuracy": 0.6, "usd": 1})
+    ended = run_scenario(one, baseline(aim, 0), 0)
+    assert (ended.invalid_calls, ended.gave_up) == (0, False)
     assert ended.spent_usd <= 1
     tokens = [int(name.split("|")[2].removesuffix("k tokens")) for name in ended.trained]
     assert tokens[0] == {"accuracy-first": 9600, "cost-first": 150}.get(aim, tokens[0])
