@@ -16,6 +16,7 @@ from ..skills import load as load_skill
 from ..skills import names as skill_names
 from ..state.brief import Brief, Limits, Targets
 from ..state.errors import RequestError
+from ..state.talk import Word
 from . import limits as limit_words
 from . import targets as target_words
 from .languages import in_plain_english
@@ -33,6 +34,35 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
         raise RequestError(["the request is empty: say what the model should do, how well, how fast and for how much"])
     reading = Reading(in_plain_english(request))
     skill, task = _skill_and_task(reading)
+    targets, limits = _figures(reading)
+    limit_words.contradictions(reading, limits["usd"])
+    reading.refuse_left_over()
+    if reading.problems:
+        raise RequestError(reading.problems)
+    found = as_brief(request, skill, task, targets, limits, max_usd=max_usd, max_hours=max_hours)
+    return found.model_copy(update={"assumptions": (*reading.assumptions, *found.assumptions)})
+
+
+def read_changes(text: str) -> Word:
+    """What a few words in the middle of a run change of its brief, such as "at most $2, under 100 ms, only on H100".
+
+    Absent fields stay as they are. Raises RequestError for a figure that cannot be placed; nothing found is an empty Word.
+    """
+    reading = Reading(in_plain_english(text))
+    targets, limits = _figures(reading)
+    reading.refuse_left_over()
+    if reading.problems:
+        raise RequestError(reading.problems)
+    if targets["accuracy"] is None and targets["accuracy_rule"] == "lower_bound":
+        del targets["accuracy_rule"]
+    found, bounds = (
+        {name: value for name, value in part.items() if value not in (None, ())} for part in (targets, limits)
+    )
+    return Word(text=text, targets=found, limits=bounds)
+
+
+def _figures(reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Targets and limits, every field of them; null where nothing was said."""
     reading.skip_tiles()
     usd, usd_per_month = limit_words.dollars(reading)
     limit_words.refuse_negatives(reading, usd)
@@ -55,12 +85,7 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
         "licences": (),
         "max_parameters": parameters,
     }
-    limit_words.contradictions(reading, usd)
-    reading.refuse_left_over()
-    if reading.problems:
-        raise RequestError(reading.problems)
-    found = as_brief(request, skill, task, targets, limits, max_usd=max_usd, max_hours=max_hours)
-    return found.model_copy(update={"assumptions": (*reading.assumptions, *found.assumptions)})
+    return targets, limits
 
 
 def as_brief(

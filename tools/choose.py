@@ -30,7 +30,7 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     assert state.offers is not None
     assert state.match is not None
     candidates = list(build_candidates(context))
-    left = _what_is_left(state, context.settings.held_out_items)
+    left = what_is_left(state, context.settings.held_out_items)
     front = solve_pareto(candidates, left)
     unprovable = _unprovable(brief, context.settings.held_out_items)
     if args.candidate_id:
@@ -86,7 +86,7 @@ def _why_try(pilot: Candidate) -> str:
     )
 
 
-def _what_is_left(state: RunState, items: int) -> Brief:
+def what_is_left(state: RunState, items: int) -> Brief:
     """The brief with the money and hours still there, and the accuracy whose interval would reach its target."""
     limits, targets = state.known_brief.limits, state.known_brief.targets
     if targets.accuracy is not None and targets.accuracy_rule == "lower_bound":

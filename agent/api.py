@@ -1,0 +1,121 @@
+"""Stratos from Python: `run` waits, `run_async` awaits, `stream` gives a run's events as they happen."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..state.brief import Brief
+from ..state.evidence import Outcome
+from ..state.talk import Answer
+from ..state.workspace import Workspace
+from ..tools.base import Settings
+from ..tools.executor import Executor
+from . import session
+from .events import RunEvent
+from .intake import read_brief_file
+from .live import LiveRun
+from .planners import check_planner, planner_for
+from .session import Ask
+
+
+def run(
+    request: str | Path | Brief,
+    *,
+    workspace: str | Path | None = None,
+    approve: bool | Ask = False,
+    on_event: Callable[[RunEvent], None] | None = None,
+    max_usd: float | None = None,
+    max_minutes: float | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Carries out a request and returns its outcome.
+
+    `request` is a sentence, the path of a YAML brief, or a Brief. `approve` is True for the money of every plan within the
+    limits, or a function that is asked; without it a plan that costs something raises ApprovalNeeded, and the run can be
+    resumed. `settings` are fields of `stratos.tools.base.Settings`: planner, planner_usd_per_million, seed, deploy, serve_hours,
+    local_usd_per_hour, plan_only, max_attempts, ... Raises StratosError; RequestError only for a brief that cannot be used (a
+    sentence that cannot is an outcome, "refused").
+    """
+    carried = stream(
+        request, workspace=workspace, approve=approve, max_usd=max_usd, max_minutes=max_minutes, **settings
+    )
+    return _followed(carried, on_event)
+
+
+async def run_async(
+    request: str | Path | Brief, *, on_event: Callable[[RunEvent], None] | None = None, **given: Any
+) -> Outcome:
+    """As `run`, for an event loop; cancelling the task stops the run, which can be resumed."""
+    carried = stream(request, **given)
+    async for event in carried:
+        if on_event is not None:
+            on_event(event)
+    return carried.wait()
+
+
+def stream(
+    request: str | Path | Brief,
+    *,
+    workspace: str | Path | None = None,
+    approve: bool | Ask | None = False,
+    max_usd: float | None = None,
+    max_minutes: float | None = None,
+    executor: Executor | None = None,
+    **settings: Any,
+) -> LiveRun:
+    """Begins a run and returns it at once: iterate over it (`for` or `async for`) for typed events, then `wait()`.
+
+    Parameters as for `run`; with `approve=None` a question comes as the event Asked and is answered with `answer()`.
+    `executor` runs the jobs in the place of this machine.
+    """
+    given = Settings(
+        **settings,
+        max_usd=max_usd,
+        max_hours=None if max_minutes is None else max_minutes / 60,
+        approved=approve is True,
+    )
+    brief, text = _brief(request, given)
+    check_planner(given.planner)
+    at = Workspace(Path(workspace)) if workspace else Workspace()
+    carry = partial(session.start, text, workspace=at, settings=given, brief=brief, executor=executor)
+    return LiveRun(carry, planner=planner_for(given), ask=_asking(approve))
+
+
+def resume(
+    run_id: str,
+    *,
+    workspace: str | Path | None = None,
+    approve: bool | Ask = False,
+    on_event: Callable[[RunEvent], None] | None = None,
+) -> Outcome:
+    """Continues a run that was stopped, killed or waits for approval, and returns its outcome."""
+    at = Workspace(Path(workspace)) if workspace else Workspace()
+    return _followed(LiveRun(partial(session.resume, run_id, workspace=at), ask=_asking(approve)), on_event)
+
+
+def _followed(carried: LiveRun, on_event: Callable[[RunEvent], None] | None) -> Outcome:
+    try:
+        for event in carried:
+            if on_event is not None:
+                on_event(event)
+        return carried.wait()
+    except BaseException:  # Ctrl-C too: nothing is left running
+        carried.close()
+        raise
+
+
+def _asking(approve: bool | Ask | None) -> Ask | None:
+    if approve is True:
+        return lambda question: Answer(approved=True)
+    return session.nobody if approve is False else approve
+
+
+def _brief(request: str | Path | Brief, settings: Settings) -> tuple[Brief | None, str]:
+    """The brief, where one was given, and the request's words."""
+    if isinstance(request, Brief):
+        return request, request.request
+    if isinstance(request, Path) or request.endswith((".yaml", ".yml")):
+        brief = read_brief_file(Path(request), max_usd=settings.max_usd, max_hours=settings.max_hours)
+        return brief, brief.request
+    return None, request

@@ -1,0 +1,180 @@
+"""What happens in a run, as typed events: for programs that follow it, and for the chat."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import Field
+
+from ..state.brief import Brief, Record
+from ..state.evidence import Attempt, Evaluation, Outcome, Verdict
+from ..state.plan import Plan
+from ..state.run import Approval, Data, DeploymentFacts, RunState
+from ..state.talk import Question
+from ..tools.base import Event as JobEvent
+
+
+class RunEvent(Record):
+    """Base of all events."""
+
+    run_id: str
+    replayed: bool = Field(default=False, description="taken from the record of a resumed run")
+
+
+class Started(RunEvent):
+    """The run has a name and its first row in the journal."""
+
+
+class BriefRead(RunEvent):
+    """The request was understood."""
+
+    brief: Brief
+
+
+class PricesFound(RunEvent):
+    """Servers were priced."""
+
+    offers: int
+    note: str
+
+
+class Planned(RunEvent):
+    """A candidate was chosen; null where none can meet the brief."""
+
+    plan: Plan | None
+    reason: str
+    attempt: int = Field(description="which attempt it is for, counted from 1")
+
+
+class Asked(RunEvent):
+    """The run waits for its user."""
+
+    question: Question
+
+
+class Approved(RunEvent):
+    """The plan's money was approved."""
+
+    approval: Approval
+
+
+class ToolStarted(RunEvent):
+    """A tool is at work."""
+
+    tool: str
+
+
+class Progress(RunEvent):
+    """How far a running job is."""
+
+    tool: str
+    what: str
+    done: float
+    total: float
+    unit: str
+    loss: float | None = None
+
+
+class Note(RunEvent):
+    """Something worth a line: a call refused, a planner replaced, a job's own words."""
+
+    about: str
+    text: str
+
+
+class DataMade(RunEvent):
+    """Training data and held-out splits are there."""
+
+    data: Data
+
+
+class Trained(RunEvent):
+    """A student was trained."""
+
+    attempt: Attempt
+
+
+class Measured(RunEvent):
+    """A student was measured, controls beside it."""
+
+    evaluation: Evaluation
+    attempt: int
+
+
+class Judged(RunEvent):
+    """Measured was compared with wanted."""
+
+    verdict: Verdict
+
+
+class Heard(RunEvent):
+    """A word of the user's was taken, or could not be."""
+
+    text: str
+    problem: str
+
+
+class Served(RunEvent):
+    """The model answers."""
+
+    deployment: DeploymentFacts
+
+
+class Ended(RunEvent):
+    """The run is over."""
+
+    outcome: Outcome
+
+
+def event_of(name: str, run: RunState, *, replayed: bool, **details: Any) -> RunEvent | None:
+    """The event of one step, as a display is told of it; None for a step that is no event."""
+    given: dict[str, Any] = {"run_id": run.run_id, "replayed": replayed}
+    make = _STEPS.get(name)
+    return make(run, given, details) if make else None
+
+
+def progress_of(run_id: str, tool: str, event: JobEvent) -> RunEvent:
+    """The event of a job's progress line or note."""
+    if event.get("event") != "progress":
+        return Note(run_id=run_id, about=tool, text=str(event.get("text", "")))
+    loss = event.get("loss")
+    return Progress(
+        run_id=run_id,
+        tool=tool,
+        what=str(event.get("what") or event.get("job") or tool),
+        done=float(str(event.get("done", 0))),
+        total=float(str(event.get("total", 0))),
+        unit=str(event.get("unit", "")),
+        loss=float(str(loss)) if loss is not None else None,
+    )
+
+
+Made = Callable[[RunState, dict[str, Any], dict[str, Any]], RunEvent | None]
+_STEPS: dict[str, Made] = {
+    "intake": lambda run, given, details: BriefRead(brief=run.known_brief, **given),
+    "look_up_prices": lambda run, given, details: PricesFound(
+        offers=len(run.offers or ()), note=run.offers_note, **given
+    ),
+    "solve_pareto": lambda run, given, details: Planned(
+        plan=run.known_plan if run.has_plan else None,
+        reason=run.choice.reason if run.choice else "",
+        attempt=len(run.attempts) + 1,
+        **given,
+    ),
+    "approve": lambda run, given, details: Approved(approval=run.approval, **given),  # pyright: ignore[reportArgumentType]
+    "start": lambda run, given, details: ToolStarted(tool=str(details["call"]), **given),
+    "refused": lambda run, given, details: Note(about=f"{details['call']} refused", text=run.last_problem, **given),
+    "take_over": lambda run, given, details: Note(
+        about="the rules plan from here on", text=details["problem"], **given
+    ),
+    "generate_data": lambda run, given, details: DataMade(data=run.data, **given),  # pyright: ignore[reportArgumentType]
+    "distill": lambda run, given, details: Trained(attempt=run.attempts[-1], **given),
+    "evaluate": lambda run, given, details: Measured(
+        evaluation=run.attempts[-1].evaluations[-1], attempt=len(run.attempts), **given
+    ),
+    "judge": lambda run, given, details: Judged(verdict=run.verdicts[-1], **given),
+    "user": lambda run, given, details: Heard(
+        text=details["heard"]["word"]["text"], problem=details["heard"]["problem"], **given
+    ),
+    "deploy": lambda run, given, details: Served(deployment=run.deployment, **given),  # pyright: ignore[reportArgumentType]
+    "report": lambda run, given, details: Ended(outcome=run.outcome, **given),  # pyright: ignore[reportArgumentType]
+}
