@@ -51,7 +51,7 @@ def _row(name: str, cells: Sequence[str]) -> str:
 
 
 def _share(share: Share) -> str:
-    return f"{share.value:.3f} ({share.hits}/{share.n})"
+    return f"{share.value:.3f} ({share.hits}/{share.n})" if share.n else "none"
 
 
 def _by_happening(cases: Sequence[Case]) -> list[str]:
