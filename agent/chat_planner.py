@@ -20,6 +20,7 @@ from ..state.run import ProposedCall
 from ..tools.base import Tool
 from .digest import Digest
 from .planners import MAX_OUTPUT_TOKENS, Decision, Planner
+from .rule_planner import due_call
 
 MAX_ANSWERS = 4
 """Answers of which none could be used, after which the rules take over."""
@@ -149,7 +150,9 @@ def _wrong_call(
 ) -> str | None:
     if name != FINISH and name not in tools:
         return f"there is no tool {name!r}; valid: {', '.join((*tools, FINISH))}"
-    if name == FINISH and seen.phase != "end" and not seen.problem:
+    due = due_call(seen)[0]
+    stuck = seen.refused is not None and seen.refused.name == due
+    if name == FINISH and due != FINISH and not stuck:
         return f"the run is not at its end: next is the phase {seen.phase!r}"
     arguments_type = Finish if name == FINISH else tools[name].args
     try:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ..state.brief import Brief, Record
 from ..state.plan import Candidate
-from ..state.run import RunState
+from ..state.run import ProposedCall, RunState
 from ..tools.distill import examples_needed
 
 FRONT_SHOWN = 8
@@ -41,6 +41,7 @@ class Digest(Record):
     examples_needed: int
     attempts: tuple[dict[str, Any], ...]
     last_verdict: dict[str, Any] | None
+    refused: ProposedCall | None = Field(description="the call that the problem is about")
     problem: str = Field(description="what was wrong with the last call; empty when nothing was")
 
 
@@ -49,28 +50,34 @@ def digest(state: RunState) -> Digest:
     brief, choice = state.known_brief, state.choice
     plan = state.known_plan.candidate if state.has_plan else None
     verdict = state.verdicts[-1] if state.verdicts else None
+    usd_left = round((brief.limits.usd or 0.0) - state.spent_usd, 6)
     return Digest(
         brief=brief,
         phase=_phase(state),
-        usd_left=round((brief.limits.usd or 0.0) - state.spent_usd, 6),
+        usd_left=usd_left,
         prices=state.offers_note,
         students=tuple(shape.name for shape in state.match.students) if state.match else (),
         complexity=state.complexity.verdict if state.complexity else "",
-        front=_shown(choice.front) if choice else (),
+        front=_shown(choice.front, brief, usd_left) if choice else (),
         plan=plan,
         plan_reason=choice.reason if choice else "",
         examples_made=state.data.examples if state.data else 0,
         examples_needed=examples_needed(state, plan) if plan else 0,
         attempts=tuple(_attempt_line(state, index) for index in range(len(state.attempts))),
         last_verdict=verdict.model_dump(mode="json") if verdict else None,
+        refused=state.refused if state.last_problem else None,
         problem=state.last_problem,
     )
 
 
-def _shown(front: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-    """The few to choose from, by rising dollars: of what can be executed the most accurate, the fastest to answer, the
-    fastest to have, then the cheapest."""
-    usable = [one for one in front if one.executable] or list(front)
+def _shown(front: tuple[Candidate, ...], brief: Brief, usd_left: float) -> tuple[Candidate, ...]:
+    """The few to choose from, by rising dollars: of what can be executed within the limits the most accurate, the fastest
+    to answer, the fastest to have, then the cheapest."""
+    hours = brief.limits.hours
+    executable = [one for one in front if one.executable] or list(front)
+    usable = [
+        one for one in executable if one.usd.value <= usd_left and (hours is None or one.hours.value <= hours)
+    ] or executable
     if not usable:
         return ()
     best = {

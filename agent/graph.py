@@ -82,7 +82,7 @@ class GraphState(TypedDict):
 def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "ask", "report"]]:
     """Turns the request into a brief; asks for what it lacks where there is somebody to ask, else refuses it."""
     context, run = runtime.context, state["run"]
-    by_model = run.planner != RULES and context.given_brief is None
+    by_model = not context.planner.pure and run.planner == context.planner.name and context.given_brief is None
     kind = "effect" if by_model else "decision"
     result, replayed = _take(
         context, "intake", {"request": run.request}, lambda: _read(context, run, by_model), kind=kind
@@ -251,7 +251,7 @@ def act(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pla
     return Command(goto="judge" if call.name == "evaluate" else "plan", update={"run": run})
 
 
-def approve(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "report"]]:
+def approve(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "approve", "report"]]:
     """Waits for the user's word on the money; what was approved in advance is not asked again."""
     context, run = runtime.context, state["run"]
     wanted = _to_approve(context, run)
@@ -277,9 +277,8 @@ def approve(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal[
         },
     )
     if said["instead"]:
-        return Command(
-            goto="plan", update={"run": _heed(context, run, answer.word).model_copy(update={"choice": None})}
-        )
+        run = _heed(context, run, answer.word)
+        return Command(goto="approve" if run.has_plan else "plan", update={"run": run})
     if not said["approved"]:
         return _end(run, "cancelled", f"the plan was not approved: up to ${wanted:.4f}")
     approval = Approval(plan_sha256=plan.sha256, usd=wanted, by=said["by"])
@@ -364,7 +363,7 @@ def guarded_call(
     context: RunContext, run: RunState, name: str, arguments: Mapping[str, Any]
 ) -> tuple[RunState, str | None]:
     """One guarded tool call: ruling and reservation, the call, the settlement. Returns the state and any problem."""
-    folder = context.workspace.run_folder(run.run_id)
+    folder, proposed = context.workspace.run_folder(run.run_id), ProposedCall(name=name, args=dict(arguments))
     # The ruling is the step before the call, so the call's own number is one higher.
     step_folder = folder / f"{context.recorder.position + 1:03d}-{name.replace('_', '-')}"
     given = Context(
@@ -385,7 +384,7 @@ def guarded_call(
     )
     ruling = Ruling.model_validate(ruled)
     if ruling.problem:
-        return _refused(context, run, name, ruling.problem, replayed), ruling.problem
+        return _refused(context, run, proposed, ruling.problem, replayed), ruling.problem
     tool = context.tools[name]
     parsed = tool.args.model_validate(ruling.arguments)
     context.shown.step("start", run, replayed=not context.recorder.replayed_all, call=name)
@@ -402,7 +401,7 @@ def guarded_call(
     output, replayed = _take(context, f"tool {name}", {"arguments": ruling.arguments}, do, kind=tool.kind)
     if problem := output.get("problem"):
         run = _settle(context, run, ruling, 0.0)  # a tool objects before it starts what costs money
-        run = _refused(context, run, name, problem, replayed)
+        run = _refused(context, run, proposed, problem, replayed)
         if "offer_id" in output:
             run = _repriced(run, output["offer_id"], output["usd_per_hour"])
         return run, problem
@@ -423,13 +422,15 @@ def _repriced(run: RunState, offer_id: str, usd_per_hour: float) -> RunState:
         for offer in run.offers
     )
     note = f"{run.offers_note}; {run.last_problem}"
-    return run.model_copy(update={"offers": offers, "offers_note": note, "choice": None, "last_problem": ""})
+    changes = {"offers": offers, "offers_note": note, "choice": None, "last_problem": "", "last_call": ""}
+    return run.model_copy(update=changes)
 
 
-def _refused(context: RunContext, run: RunState, name: str, problem: str, replayed: bool) -> RunState:
+def _refused(context: RunContext, run: RunState, call: ProposedCall, problem: str, replayed: bool) -> RunState:
     """The state of a run whose planner is told what was wrong with its call."""
-    run = run.model_copy(update={"last_problem": problem, "corrections": run.corrections + 1, "pending": ()})
-    context.shown.step("refused", run, replayed=replayed, call=name)
+    changes = {"last_problem": problem, "refused": call, "corrections": run.corrections + 1, "pending": ()}
+    run = run.model_copy(update=changes)
+    context.shown.step("refused", run, replayed=replayed, call=call.name)
     return run
 
 

@@ -16,6 +16,10 @@ LEVERS: Mapping[Constraint, str] = {
 }
 
 
+PATIENCE = 2
+"""Attempts in all, diverged ones included, as a multiple of those allowed that told something."""
+
+
 def judge(state: RunState, max_attempts: int) -> Verdict:
     """The verdict on the newest evaluation of the newest attempt; pure."""
     brief, attempt = state.known_brief, state.attempts[-1]
@@ -102,6 +106,7 @@ def _next(
     worst = "; ".join(f"{miss.constraint}: {miss.arithmetic}" for miss in misses)
     if any(miss.constraint in ("dollars", "hours") for miss in misses):
         return "stop", f"a limit is reached ({worst})"
-    if len(state.attempts) >= max_attempts:
+    sound = sum(not attempt.diverged for attempt in state.attempts)
+    if sound >= max_attempts or len(state.attempts) >= PATIENCE * max_attempts:
         return "stop", f"missed after {len(state.attempts)} attempts, the most allowed ({worst})"
     return "replan", worst

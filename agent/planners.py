@@ -88,7 +88,9 @@ def check_planner(name: str, environ: Mapping[str, str] = os.environ) -> None:
         )
 
 
-def planner_for(settings: Settings, environ: Mapping[str, str] = os.environ) -> Planner:
+def planner_for(
+    settings: Settings, environ: Mapping[str, str] = os.environ, *, timeout_s: float = REQUEST_TIMEOUT_S
+) -> Planner:
     """The planner a run was started with. Raises NotAvailable as `check_planner` does."""
     name = settings.planner
     check_planner(name, environ)
@@ -102,7 +104,7 @@ def planner_for(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
         "base_url": _base_url(environ),
         "temperature": 0,
         "max_tokens": MAX_OUTPUT_TOKENS,
-        "timeout": REQUEST_TIMEOUT_S,
+        "timeout": timeout_s,
         "max_retries": 0,  # retried by chat_planner, which knows how long a run may wait
         "use_responses_api": False,
     }

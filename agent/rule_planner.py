@@ -29,6 +29,10 @@ class RulePlanner(BaseChatModel):
         """The rules know the tools by name; binding changes nothing."""
         return self
 
+    def next_call(self, state: Digest) -> tuple[str, dict[str, Any], str]:
+        """Tool, arguments and the reason in one sentence."""
+        return next_call(state)
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -37,15 +41,22 @@ class RulePlanner(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         state = Digest.model_validate(json.loads(str(messages[-1].content)))
-        name, arguments, why = next_call(state)
+        name, arguments, why = self.next_call(state)
         call = ToolCall(name=name, args=arguments, id=f"rules-{name}", type="tool_call")
         return ChatResult(generations=[ChatGeneration(message=AIMessage(content=why, tool_calls=[call]))])
 
 
 def next_call(state: Digest) -> tuple[str, dict[str, Any], str]:
     """Tool, arguments and the reason in one sentence."""
-    if state.problem:
+    name, arguments, why = due_call(state)
+    refused = state.refused
+    if refused is not None and (refused.name, refused.args) == (name, arguments):
         return "finish", {"reason": state.problem}, "what comes next was refused and there is no other"
+    return name, arguments, why
+
+
+def due_call(state: Digest) -> tuple[str, dict[str, Any], str]:
+    """What the phase asks for, whatever was refused."""
     match state.phase:
         case "look_up_prices":
             limits = state.brief.limits

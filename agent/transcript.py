@@ -7,7 +7,7 @@ from ..state.canonical import masked, secrets_from_environment
 from ..state.migrations import utc_now
 
 FILE = "chat.jsonl"
-LINES_SHOWN = 12
+LINES_SHOWN = 40
 
 
 class Transcript:

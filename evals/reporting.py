@@ -36,6 +36,8 @@ class Report:
     quick: bool
     left_out: str = ""
     claims: list[Claim] = field(default_factory=list[Claim])
+    details: dict[str, object] = field(default_factory=dict[str, object])
+    """What stands behind the claims, in the JSON document alone."""
     started: float = field(default_factory=time.monotonic)
 
     def add(self, claim: Claim) -> None:
@@ -54,6 +56,7 @@ class Report:
             "commit": commit(),
             "seconds": round(time.monotonic() - self.started, 1),
             "claims": [asdict(claim) for claim in self.claims],
+            **({"details": self.details} if self.details else {}),
         }
 
     def print(self, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..state.errors import ToolFailed
 from ..state.evidence import Latency, Score, wilson
-from ..state.plan import LOCAL, Machine, Offer
+from ..state.plan import LOCAL, Machine, Offer, StudentShape
 from ..tools.distill import ANSWERS_ONLY
 from ..tools.evaluation import EvaluateJob
 from ..tools.executor import Event, JobHandle, JobStatus
@@ -22,6 +22,12 @@ from ..tools.generation import SHARD_EXAMPLES, GenerateJob
 from ..tools.jobs import Job
 from ..tools.machine import measure_machine
 from ..tools.training.students import TrainJob
+
+ITEMS = 2000
+"""In every held-out split."""
+
+VOCABULARY = 49
+"""Tokens of the mahjong skill, special ones included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +53,22 @@ class World:
         odds = self.log_odds_at_1m + self.gain_per_doubling * math.log2(tokens / 1e6) + self.gain_per_size * size
         return min(self.ceiling, 1 / (1 + math.exp(-odds)))
 
+    def training_seconds(self, student: StudentShape, tokens: float, offer: Offer | None) -> float:
+        """Wall-clock seconds that a student needs for so many tokens on a server."""
+        return tokens * self.seconds_per_million_tokens / 1e6
+
+    def latency_p95_ms(self, student: StudentShape, offer: Offer | None) -> float:
+        """95th percentile of one request's time on a server."""
+        return self.p95_ms
+
+    def throughput_rps(self, student: StudentShape, offer: Offer | None) -> float:
+        """Requests a second with 16 clients, each waiting for its answer."""
+        return 16e3 / self.latency_p95_ms(student, offer)
+
+    def right_answers(self, parameters: int, tokens: int, split: str) -> int:
+        """Items of a split that a student gets right."""
+        return self.draw(self.accuracy(parameters, tokens), ITEMS, parameters, tokens, split)
+
     def draw(self, share: float, n: int, *of: object) -> int:
         """Right answers of n, the same for the same `of`."""
         chance = random.Random(f"{self.seed}:{of}")
@@ -62,6 +84,7 @@ class SimulatedExecutor:
     results: dict[Path, dict[str, Any]] = field(default_factory=dict[Path, dict[str, Any]])
     models: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
     """Parameters and tokens of every student, by its job's folder."""
+    students: dict[Path, StudentShape] = field(default_factory=dict[Path, StudentShape])
 
     clouds = frozenset({LOCAL})
 
@@ -77,9 +100,9 @@ class SimulatedExecutor:
             case GenerateJob():
                 self.results[folder] = self._generate(job)
             case TrainJob():
-                self.results[folder] = self._train(job, folder)
+                self.results[folder] = self._train(job, folder, offer)
             case EvaluateJob():
-                self.results[folder] = self._evaluate(job)
+                self.results[folder] = self._evaluate(job, offer)
             case _:
                 raise ToolFailed(f"the simulated world has no {module}")
         return JobHandle(folder=folder, module=module, how="started")
@@ -112,15 +135,15 @@ class SimulatedExecutor:
             "seconds": self.world.data_seconds,
         }
 
-    def _train(self, job: TrainJob, folder: Path) -> dict[str, Any]:
+    def _train(self, job: TrainJob, folder: Path, offer: Offer | None) -> dict[str, Any]:
         done = self.models[job.continue_from][1] * (1 - job.decay_share) if job.continue_from else 0.0
-        per_token = self.world.seconds_per_million_tokens / 1e6
-        seconds, stopped_by, tokens = (job.tokens - done) * per_token, "tokens", job.tokens
+        seconds = self.world.training_seconds(job.student, job.tokens - done, offer)
+        stopped_by, tokens = "tokens", job.tokens
         if job.wall_clock_s is not None and seconds > job.wall_clock_s:
+            tokens = max(1, int(done + (job.tokens - done) * job.wall_clock_s / seconds))
             seconds, stopped_by = job.wall_clock_s, "clock"
-            tokens = max(1, int(done + seconds / per_token))
-        parameters = job.student.parameters(49)
-        self.models[folder] = parameters, tokens
+        self.models[folder] = job.student.parameters(VOCABULARY), tokens
+        self.students[folder] = job.student
         return {
             "tokens": tokens,
             "loss": 0.1,
@@ -130,18 +153,18 @@ class SimulatedExecutor:
             "curve": [(tokens, 0.1)],
         }
 
-    def _evaluate(self, job: EvaluateJob) -> dict[str, Any]:
-        parameters, tokens = self.models[job.models[0].folder.parent]
-        items = 2000
-        right = self.world.draw(self.world.accuracy(parameters, tokens), items, parameters, tokens, job.split.stem)
-        guessed = self.world.draw(self.world.control_accuracy, items, "control", job.split.stem)
-        p95 = self.world.p95_ms
-        latency = Latency(n=200, p50_ms=p95 / 2, p95_ms=p95, p99_ms=p95, throughput_rps=16e3 / p95, clients=16)
+    def _evaluate(self, job: EvaluateJob, offer: Offer | None) -> dict[str, Any]:
+        folder = job.models[0].folder.parent
+        right = self.world.right_answers(*self.models[folder], job.split.stem)
+        guessed = self.world.draw(self.world.control_accuracy, ITEMS, "control", job.split.stem)
+        p95 = self.world.latency_p95_ms(self.students[folder], offer)
+        rate = self.world.throughput_rps(self.students[folder], offer)
+        latency = Latency(n=200, p50_ms=p95 / 2, p95_ms=p95, p99_ms=p95, throughput_rps=rate, clients=16)
         return {
             "split": job.split.stem,
             "split_sha256": job.split_sha256,
-            "student": _score("student", right, items),
-            "controls": [_score(ANSWERS_ONLY, guessed, items)],
+            "student": _score("student", right, ITEMS),
+            "controls": [_score(ANSWERS_ONLY, guessed, ITEMS)],
             "latency": latency.model_dump(),
             "seconds": self.world.evaluation_seconds,
         }

@@ -144,6 +144,7 @@ class RunState(Record):
     last_call: str = Field(default="", description="the call made last, to refuse it when it is repeated")
     corrections: int = 0
     last_problem: str = ""
+    refused: ProposedCall | None = Field(default=None, description="the call that the last problem is about")
 
     @property
     def known_brief(self) -> Brief:

@@ -57,7 +57,7 @@ def test_the_wheel_holds_what_must_ship(tmp_path: Path) -> None:
     wanted = {
         f"stratos/{path}"
         for path in shipped
-        if path.suffix in (".py", ".csv", ".typed", ".sql", ".j2", ".css")
+        if path.suffix in (".py", ".csv", ".yaml", ".typed", ".sql", ".j2", ".css")
         or path.name in ("SKILL.md", "VIEWS.md")
         or path.parent.name == "prompts"
     }

@@ -48,14 +48,24 @@ def build_candidates(context: Context) -> Iterator[Candidate]:
     assert state.complexity is not None
     attempts = tuple(attempt for attempt in state.attempts if not attempt.diverged)
     accuracy = AccuracyModel(state.complexity.curve, attempts, STRATEGY)
+    # A hundred servers share these; predicted anew for each, they took a third of the time.
+    worth_trying = {
+        shape: [
+            (tokens, _new_tokens(attempts, shape.name, tokens), accuracy.predict(parameters, tokens))
+            for tokens in TOKEN_GRID
+            if tokens > _longest(attempts, shape.name)
+        ]
+        for shape, parameters in zip(state.match.students, state.match.parameters, strict=True)
+    }
     for offer in _cheapest_of_each_kind([offer for offer in state.offers if _may_use(offer, brief)]):
         forecast = _Forecast(context, offer)
-        for shape, parameters in zip(state.match.students, state.match.parameters, strict=True):
-            for tokens in TOKEN_GRID:
-                predicted = accuracy.predict(parameters, tokens)
+        for shape, lengths in worth_trying.items():
+            latency = forecast.latency(shape)
+            for tokens, new_tokens, predicted in lengths:
                 too_short = predicted is None and brief.targets.accuracy is not None and tokens < PILOT_TOKENS
-                if tokens > _longest(attempts, shape.name) and not too_short:
-                    yield _candidate(context, forecast, shape, tokens, predicted)
+                if not too_short:
+                    hours = forecast.hours(shape, new_tokens)
+                    yield _candidate(context, forecast, shape, tokens, (predicted, latency, hours))
 
 
 def _cheapest_of_each_kind(offers: Sequence[Offer]) -> list[Offer]:
@@ -120,6 +130,10 @@ class _Forecast:
             if measured.latency is not None
         )
 
+    def parameters(self, shape: StudentShape) -> int:
+        """Of a student."""
+        return self._sizes[shape.name]
+
     def hours(self, shape: StudentShape, tokens: int) -> Prediction:
         """Of a training that has so many tokens still to read."""
         raw = self._raw_hours(shape, tokens)
@@ -161,11 +175,16 @@ def _fitted(pairs: Iterable[tuple[Prediction, float]]) -> BandFit | None:
 
 
 def _candidate(
-    context: Context, forecast: _Forecast, shape: StudentShape, tokens: int, accuracy: Prediction | None
+    context: Context,
+    forecast: _Forecast,
+    shape: StudentShape,
+    tokens: int,
+    predicted: tuple[Prediction | None, Prediction, Prediction],
 ) -> Candidate:
+    """One candidate with its accuracy, latency and hours."""
     state, offer = context.state, forecast.offer
     assert state.match is not None
-    hours = forecast.hours(shape, _new_tokens(state.attempts, shape.name, tokens))
+    accuracy, latency, hours = predicted
     return Candidate(
         # The attempt's number keeps a plan that is tried again (its clock ran out) apart from the one before.
         id=f"{offer.id}|{shape.name}|{tokens // 1000}k tokens|attempt {len(state.attempts) + 1}",
@@ -173,12 +192,12 @@ def _candidate(
         executable=offer.executable,
         teacher=state.match.teacher,
         student=shape.name,
-        parameters=state.match.parameters[state.match.students.index(shape)],
+        parameters=forecast.parameters(shape),
         precision="fp32",
         strategy=STRATEGY,
         train_tokens=tokens,
         accuracy=accuracy,
-        latency_p95_ms=forecast.latency(shape),
+        latency_p95_ms=latency,
         hours=hours,
         usd=predict_dollars(hours, offer),
     )

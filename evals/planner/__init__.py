@@ -1,0 +1,1 @@
+"""How well runs are planned: scenarios in a simulated world, an oracle that knows it, and several planners side by side."""
