@@ -7,7 +7,7 @@ from langchain_core.messages import HumanMessage
 from stratos.agent.digest import digest
 from stratos.agent.judge import judge
 from stratos.agent.rule_planner import RulePlanner
-from stratos.state.run import Match, RunState
+from stratos.state.run import Match, ProposedCall, RunState
 from stratos.tools.training.students import SHAPES
 
 from ..building import attempt, candidate, choice, data, evaluation, state
@@ -66,4 +66,10 @@ def test_without_a_plan_it_ends_the_run_and_says_why() -> None:
 
 
 def test_a_refused_call_is_not_repeated() -> None:
-    assert called(state(match=MATCH, last_problem="no money"))[0] == "finish"
+    due = ProposedCall(name="solve_pareto", args={})
+    assert called(state(match=MATCH, last_problem="no money", refused=due))[0] == "finish"
+
+
+def test_a_call_that_was_not_due_and_was_refused_ends_nothing() -> None:
+    early = ProposedCall(name="deploy", args={"name": "mine"})
+    assert called(state(match=MATCH, last_problem="out of order", refused=early))[0] == "solve_pareto"
