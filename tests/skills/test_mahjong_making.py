@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from functools import cache
 
 import pytest
 from stratos.skills.mahjong.skill import SKILL
@@ -14,6 +15,7 @@ PRINT_BLOCK = "from stratos.skills.mahjong.skill import SKILL; print(SKILL.make(
 BOUND = 0.64
 
 
+@cache
 def made(task: str, count: int, seed: int = 11) -> list[Example]:
     return SKILL.make(task, seed=seed, block=0, count=count)
 
@@ -96,13 +98,13 @@ def test_waits_vary_in_number_and_are_never_none() -> None:
 
 @pytest.mark.parametrize("name", SKILL.tasks["win"].shortcuts)
 def test_no_feature_of_a_win_prompt_gives_the_answer_away(name: str) -> None:
-    examples, feature = made("win", 4000), SKILL.tasks["win"].shortcuts[name]
+    examples, feature = made("win", 12_000), SKILL.tasks["win"].shortcuts[name]
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for example in examples[:2000]:
+    for example in examples[:4000]:
         votes[feature(example.prompt)][example.answer] += 1
     right = [
         max("no", "yes", key=votes[feature(example.prompt)].__getitem__) == example.answer
-        for example in examples[2000:]
+        for example in examples[4000:]
     ]
     assert sum(right) / len(right) < BOUND
 
