@@ -14,15 +14,15 @@ from .hands import SUIT_WEIGHTS, any_of, complete_hand_and_pair, is_seven_pairs,
 from .shortcuts import stray_tiles, sums_allow
 from .tiles import COPIES, HONOURS_FROM, TILES, Counts, count, suits, with_change
 
-COMPLETE: Mapping[str, float] = {"complete, mixed": 0.78, "complete, one suit": 0.10, "complete, many honours": 0.12}
+COMPLETE: Mapping[str, float] = {"complete, mixed": 0.74, "complete, one suit": 0.14, "complete, many honours": 0.12}
 """Families of complete hands, and how often a hand is one of them or a miss made of one."""
 
 MISSED: Mapping[str, float] = {
     "near miss": 0.55,
     "near miss, same copies": 0.18,
-    "one tile swapped": 0.09,
-    "pair broken": 0.07,
-    "pair replaced": 0.10,
+    "one tile swapped": 0.10,
+    "pair broken": 0.08,
+    "pair replaced": 0.08,
     "random tiles": 0.01,
 }
 """Families of hands that are not complete, and how often a miss is one of them."""
