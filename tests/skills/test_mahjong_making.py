@@ -1,5 +1,6 @@
 """How examples are made: right, repeatable, in the vocabulary, and without shortcuts."""
 
+import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -69,7 +70,8 @@ def test_no_word_is_listed_twice() -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_a_block_is_the_same_in_another_process(task: str) -> None:
     command = [sys.executable, "-c", PRINT_BLOCK.format(task=task)]
-    other = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77"})
+    environment = {**os.environ, "PYTHONHASHSEED": "77"}
+    other = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert other.stdout.strip() == str(SKILL.make(task, seed=3, block=1, count=20))
 
 
