@@ -2,8 +2,8 @@
 
 Evidence is a CSV beside the skill (`learning_curves.csv`, written by `python -m stratos.evals.mahjong`) and this run's own
 attempts. Model: the odds of an error fall as a power of tokens and of parameters, fitted by least squares on logarithms.
-Odds, not the error itself, so that one line holds from "nearly all wrong" to "nearly all right": *win* gains 2 in log odds
-for every doubling from 0.6M to 2.4M tokens. Without evidence the answer is None: unknown.
+Odds, not the error itself, so that one line holds from "nearly all wrong" to "nearly all right": *win* gains 1.7 in log
+odds for every doubling from 0.6M to 2.4M tokens. Without evidence the answer is None: unknown.
 """
 
 import csv
@@ -23,7 +23,7 @@ MIN_POINTS = 4
 
 PRIOR_TOKEN_EXPONENT, PRIOR_EXPONENT_SPREAD = -1.5, 1.0
 """assumption, where only this run's own attempts tell anything: how the odds of an error fall with tokens. Measured on
-mahjong: -2.9 for *win* as it is taught now, about -0.6 for *waits*; so the spread is wide, and two attempts overrule it."""
+mahjong: -2.6 for *win* as it is taught now, about -0.6 for *waits*; so the spread is wide, and two attempts overrule it."""
 
 OWN_SPREAD = 0.4
 """assumption: standard deviation of one attempt's log odds around its own curve, the seed's luck included."""
