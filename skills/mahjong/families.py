@@ -37,7 +37,7 @@ def draw(rng: Random) -> tuple[str, Counts]:
     """A hand, complete half of the time, and its family.
 
     A miss is drawn for every complete hand, and one of the two is kept: so both answers come from the same complete
-    hands, and neither suits nor honours tell which it is.
+    hands, one suit and many honours as often for either.
     """
     of = rng.choices(list(COMPLETE), list(COMPLETE.values()))[0]
     family = rng.choices(list(MISSED), list(MISSED.values()))[0]

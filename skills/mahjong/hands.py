@@ -27,13 +27,13 @@ def is_standard(counts: Counts) -> bool:
     return [sum(part) % 3 for part in parts].count(2) == 1 and all(map(is_complete, parts))
 
 
-def complete_hand(rng: Random, weights: Sequence[float] = SUIT_WEIGHTS) -> Counts:
-    """Four melds and a pair, at most four copies of a tile; `weights` say how often a group is of m, p, s, z."""
-    return complete_hand_and_pair(rng, weights)[0]
+def complete_hand(rng: Random) -> Counts:
+    """Four melds and a pair, at most four copies of a tile."""
+    return complete_hand_and_pair(rng, SUIT_WEIGHTS)[0]
 
 
-def complete_hand_and_pair(rng: Random, weights: Sequence[float] = SUIT_WEIGHTS) -> tuple[Counts, int]:
-    """A complete hand, and the tile of its pair."""
+def complete_hand_and_pair(rng: Random, weights: Sequence[float]) -> tuple[Counts, int]:
+    """A complete hand and the tile of its pair; `weights` say how often a group is of m, p, s, z."""
     while True:
         counts = [0] * len(TILES)
         *melds, pair_suit = rng.choices(range(4), weights, k=5)
