@@ -241,6 +241,8 @@ class RichDisplay:
             f"Measured on {evaluation.split} ({evaluation.student.exact.n} items, sha256 {evaluation.split_sha256[:12]})"
         )
         self._console.print(_score_table(evaluation))
+        if evaluation.families:
+            self._console.print(_by_family(evaluation))
         predicted = attempt.candidate.accuracy
         if predicted is not None:
             self._console.print(
@@ -325,6 +327,14 @@ class _Rate(TextColumn):
     def render(self, task: object) -> Text:
         speed = getattr(task, "finished_speed", None) or getattr(task, "speed", None)
         return Text(f"{speed:,.0f}/s" if speed else "", style="magenta")
+
+
+def _by_family(evaluation: Evaluation) -> str:
+    """The student's exact share of each family of items, worst first."""
+    worst_first = sorted(evaluation.families, key=lambda score: score.exact.value)
+    return "exact by family: " + "; ".join(
+        f"{score.family} {score.exact.value:.1%} of {score.exact.n}" for score in worst_first
+    )
 
 
 def _score_table(evaluation: Evaluation) -> Table:

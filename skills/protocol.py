@@ -1,7 +1,7 @@
 """What a skill is: the Protocol every domain pack implements, and the example it makes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -12,6 +12,8 @@ class Example:
     prompt: str
     rationale: str
     answer: str
+    family: str = field(default="", compare=False)
+    """How the item was made, where a skill makes several kinds; an evaluation gives a figure for each."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,12 +64,23 @@ class Latency(Record):
     clients: int
 
 
+class FamilyScore(Record):
+    """A student's exact share of one family of a split's items."""
+
+    family: str
+    exact: Interval
+
+
 class Evaluation(Record):
     """A student and its controls on one split."""
 
     split: str
     split_sha256: str
     student: Score
+    families: tuple[FamilyScore, ...] = Field(
+        default=(),
+        description="the student by family of item; empty where the skill names none. No target is judged by it",
+    )
     controls: tuple[Score, ...]
     latency: Latency | None
     seconds: float

@@ -2,8 +2,8 @@
 
 Evidence is a CSV beside the skill (`learning_curves.csv`, written by `python -m stratos.evals.mahjong`) and this run's own
 attempts. Model: the odds of an error fall as a power of tokens and of parameters, fitted by least squares on logarithms.
-Odds, not the error itself, so that one line holds from "nearly all wrong" to "nearly all right": *win* gains 2 in log odds
-for every doubling from 0.6M to 2.4M tokens. Without evidence the answer is None: unknown.
+Odds, not the error itself, so that one line holds from "nearly all wrong" to "nearly all right": *win* gains 1.7 in log
+odds for every doubling from 0.6M to 2.4M tokens. Without evidence the answer is None: unknown.
 """
 
 import csv
@@ -23,13 +23,17 @@ MIN_POINTS = 4
 
 PRIOR_TOKEN_EXPONENT, PRIOR_EXPONENT_SPREAD = -1.5, 1.0
 """assumption, where only this run's own attempts tell anything: how the odds of an error fall with tokens. Measured on
-mahjong: -2.9 for *win* as it is taught now, about -0.6 for *waits*; so the spread is wide, and two attempts overrule it."""
+mahjong: -2.6 for *win* as it is taught now, about -0.6 for *waits*; so the spread is wide, and two attempts overrule it."""
 
 OWN_SPREAD = 0.4
 """assumption: standard deviation of one attempt's log odds around its own curve, the seed's luck included."""
 
 SHIPPED_WEIGHT = 0.5
 """assumption: attempts the shipped curve's own level counts for, so that one attempt moves it and does not replace it."""
+
+SIZE_SPREAD = 0.6
+"""assumption, where the shipped curve is of one size alone: standard deviation of how the log odds of an error change when
+parameters grow by a factor of e. Two sizes measured on an earlier *win* gave -0.6."""
 
 ERROR_FLOOR, ERROR_CEILING = 0.0005, 0.98
 
@@ -59,6 +63,8 @@ class _Fit:
     by_parameters: float
     spread: float
     points: int
+    only_size: int | None
+    """The number of parameters, where all points share it: then `by_parameters` is 0, as nothing tells it."""
 
     def log_odds(self, parameters: int, tokens: int) -> float:
         return self.constant + self.by_tokens * math.log(tokens) + self.by_parameters * math.log(parameters)
@@ -99,8 +105,10 @@ class AccuracyModel:
         shifts = [_log_odds(point) - fit.log_odds(point.parameters, point.tokens) for point in self._own]
         centre = fit.log_odds(parameters, tokens) + sum(shifts) / (own + SHIPPED_WEIGHT)
         # Attempts tell the level; how far a single result strays from its curve stays as it is.
-        spread = fit.spread * math.sqrt(1 + 1 / fit.points)
-        source = f"{fit.points} measured points" + (f" and {own} of this run" if own else "")
+        away = SIZE_SPREAD * math.log(parameters / fit.only_size) if fit.only_size else 0.0
+        spread = math.hypot(fit.spread * math.sqrt(1 + 1 / fit.points), away)
+        of_size = f" of {fit.only_size:,} parameters" if fit.only_size else ""
+        source = f"{fit.points} measured points{of_size}" + (f" and {own} of this run" if own else "")
         return _prediction(centre, spread, source)
 
 
@@ -124,13 +132,23 @@ def _fitted(points: Sequence[CurvePoint]) -> _Fit | None:
         return None
     import numpy as np
 
-    rows = np.array([[1.0, math.log(point.tokens), math.log(point.parameters)] for point in points])
+    sizes = {point.parameters for point in points}
+    # With one size, its logarithm is a multiple of the constant's column, and least squares would make up a slope.
+    rows = np.array(
+        [[1.0, math.log(point.tokens), *([math.log(point.parameters)] if len(sizes) > 1 else [])] for point in points]
+    )
     odds = np.array([_log_odds(point) for point in points])
-    coefficients, *_ = np.linalg.lstsq(rows, odds, rcond=None)
-    residuals = odds - rows @ coefficients
-    spread = math.sqrt(float(residuals @ residuals) / max(1, len(points) - 3))
-    constant, by_tokens, by_parameters = (float(value) for value in coefficients)
-    return _Fit(constant=constant, by_tokens=by_tokens, by_parameters=by_parameters, spread=spread, points=len(points))
+    solved, *_ = np.linalg.lstsq(rows, odds, rcond=None)
+    residuals = odds - rows @ solved
+    constant, by_tokens, by_parameters = (*map(float, solved), 0.0)[:3]
+    return _Fit(
+        constant=constant,
+        by_tokens=by_tokens,
+        by_parameters=by_parameters,
+        spread=math.sqrt(float(residuals @ residuals) / max(1, len(points) - len(solved))),
+        points=len(points),
+        only_size=min(sizes) if len(sizes) == 1 else None,
+    )
 
 
 def _log_odds(point: CurvePoint) -> float:

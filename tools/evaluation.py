@@ -5,14 +5,15 @@ It measures only; whether the figures are good enough is the judge's part.
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
 
 from ..skills import load as load_skill
-from ..skills.protocol import Example
-from ..state.evidence import Interval, Latency, Score, wilson
+from ..skills.protocol import Check, Example
+from ..state.evidence import FamilyScore, Interval, Latency, Score, wilson
 from .controls import Lookup, fit_shortcuts, most_frequent, right_answers
 from .generation import file_sha256
 from .jobs import Job, main, progress, write_atomic
@@ -53,19 +54,21 @@ def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
     if file_sha256(job.split) != job.split_sha256:
         raise ValueError(f"{job.split.name} is not the file whose hash was recorded when it was made")
     items = read_examples(job.split)
-    scores = [_model_score(job, model, items, folder) for model in job.models]
+    checks = [_judged_answers(job, model, items, folder) for model in job.models]
+    scores = [_score(model.name, judged) for model, judged in zip(job.models, checks, strict=True)]
     latency = _latency(job, items, folder) if job.latency_requests else None
     return {
         "split": job.split.stem,
         "split_sha256": job.split_sha256,
         "student": scores[0].model_dump(),
+        "families": [score.model_dump() for score in by_family(items, checks[0])],
         "controls": [score.model_dump() for score in (*scores[1:], *_free_controls(job, items))],
         "latency": latency.model_dump() if latency else None,
         "seconds": round(time.monotonic() - started, 2),
     }
 
 
-def _model_score(job: EvaluateJob, model: NamedModel, items: Sequence[Example], folder: Path) -> Score:
+def _judged_answers(job: EvaluateJob, model: NamedModel, items: Sequence[Example], folder: Path) -> list[Check]:
     """Answers every item greedily and has the verifier judge; the answers are kept beside the result for an audit."""
     skill = load_skill(job.skill)
     chosen = items[: model.items]
@@ -85,12 +88,25 @@ def _model_score(job: EvaluateJob, model: NamedModel, items: Sequence[Example], 
         for example, text, check in zip(chosen, texts, checks, strict=True)
     )
     write_atomic(folder / f"answers-{model.name}.jsonl", "\n".join(lines) + "\n")
+    return checks
+
+
+def _score(name: str, checks: Sequence[Check]) -> Score:
     return Score(
-        name=model.name,
+        name=name,
         exact=wilson(sum(check.exact for check in checks), len(checks)),
         answer=wilson(sum(check.answer_right for check in checks), len(checks)),
         note=f"{sum(not check.parsed for check in checks)} of {len(checks)} completions had no valid form",
     )
+
+
+def by_family(items: Sequence[Example], checks: Sequence[Check]) -> list[FamilyScore]:
+    """The exact share of every family, in the order of the alphabet; items without a family count in none."""
+    exact: defaultdict[str, list[bool]] = defaultdict(list)
+    for item, check in zip(items, checks, strict=False):  # a model may have answered the first items only
+        if item.family:
+            exact[item.family].append(check.exact)
+    return [FamilyScore(family=name, exact=wilson(sum(exact[name]), len(exact[name]))) for name in sorted(exact)]
 
 
 def _free_controls(job: EvaluateJob, items: Sequence[Example]) -> list[Score]:

@@ -1,21 +1,23 @@
 """Examples of the three tasks: made from a hand drawn backwards, or solved for a hand given."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from ..protocol import Example
+from . import families
 from .completions import NO, NONE, YES, write_groups
 from .discard import aim, best_discards
-from .hands import discard_hand, near_miss_pair, waiting_hand
+from .hands import discard_hand, waiting_hand
 from .search import written_search
 from .tiles import TILES, Counts, with_change, write_prompt
 from .waits import wait_readings
 
 
 def make_win(rng: Random) -> Example:
-    """A complete hand or its near miss, each half of the time."""
-    complete, missed = near_miss_pair(rng)
-    return solve_win(complete if rng.random() < 0.5 else missed)
+    """A complete hand or one that misses, each half of the time."""
+    family, hand = families.draw(rng)
+    return replace(solve_win(hand), family=family)
 
 
 def make_waits(rng: Random) -> Example:

@@ -40,7 +40,7 @@ def ended(
 
 
 def test_a_student_that_learns_slower_than_predicted_is_planned_again_until_it_meets(tmp_path: Path) -> None:
-    outcome, steps = ended(tmp_path, "at least 90 % exact, at most $1", World(log_odds_at_1m=0.6))
+    outcome, steps = ended(tmp_path, "at least 90 % exact, at most $1", World(log_odds_at_1m=-0.6))
     assert outcome.status == "met"
     assert session.replay(outcome.run_id, workspace=Workspace(tmp_path)).identical
     verdicts = steps["judge"]
@@ -52,7 +52,7 @@ def test_a_student_that_learns_slower_than_predicted_is_planned_again_until_it_m
 
 def test_a_sealed_split_is_opened_once_and_the_next_attempt_gets_another(tmp_path: Path) -> None:
     """In this world the plan's student meets the target on dev and, by bad luck, misses it on the first sealed split."""
-    outcome, steps = ended(tmp_path, "at least 95 % exact, at most $1", World(seed=1, log_odds_at_1m=0.7))
+    outcome, steps = ended(tmp_path, "at least 95 % exact, at most $1", World(seed=1, log_odds_at_1m=-0.45))
     assert outcome.status == "met"
     splits = [found["evaluation"]["split"] for found in steps["tool evaluate"]]
     assert splits == [DEVELOPMENT, "sealed-1", DEVELOPMENT, "sealed-2"]
@@ -132,7 +132,7 @@ def misbehaving(seed: int) -> Any:
 def test_a_language_model_that_misbehaves_ends_a_whole_run_as_the_rules_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, request = World(log_odds_at_1m=0.6), "at least 90 % exact, at most $1"
+    world, request = World(log_odds_at_1m=-0.6), "at least 90 % exact, at most $1"
     by_rules, _ = ended(tmp_path / "rules", request, world)
     with scripted_server(misbehaving(5)) as (url, requests):
         monkeypatch.setenv("OPENAI_BASE_URL", url)

@@ -1,8 +1,10 @@
 """How examples are made: right, repeatable, in the vocabulary, and without shortcuts."""
 
+import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from functools import cache
 
 import pytest
 from stratos.skills.mahjong.skill import SKILL
@@ -14,6 +16,7 @@ PRINT_BLOCK = "from stratos.skills.mahjong.skill import SKILL; print(SKILL.make(
 BOUND = 0.64
 
 
+@cache
 def made(task: str, count: int, seed: int = 11) -> list[Example]:
     return SKILL.make(task, seed=seed, block=0, count=count)
 
@@ -67,7 +70,8 @@ def test_no_word_is_listed_twice() -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_a_block_is_the_same_in_another_process(task: str) -> None:
     command = [sys.executable, "-c", PRINT_BLOCK.format(task=task)]
-    other = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77"})
+    environment = {**os.environ, "PYTHONHASHSEED": "77"}
+    other = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert other.stdout.strip() == str(SKILL.make(task, seed=3, block=1, count=20))
 
 
@@ -96,13 +100,13 @@ def test_waits_vary_in_number_and_are_never_none() -> None:
 
 @pytest.mark.parametrize("name", SKILL.tasks["win"].shortcuts)
 def test_no_feature_of_a_win_prompt_gives_the_answer_away(name: str) -> None:
-    examples, feature = made("win", 4000), SKILL.tasks["win"].shortcuts[name]
+    examples, feature = made("win", 12_000), SKILL.tasks["win"].shortcuts[name]
     votes: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for example in examples[:2000]:
+    for example in examples[:4000]:
         votes[feature(example.prompt)][example.answer] += 1
     right = [
         max("no", "yes", key=votes[feature(example.prompt)].__getitem__) == example.answer
-        for example in examples[2000:]
+        for example in examples[4000:]
     ]
     assert sum(right) / len(right) < BOUND
 

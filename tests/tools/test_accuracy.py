@@ -32,6 +32,17 @@ def test_a_power_law_is_found_again() -> None:
     assert found.high - found.low < 1e-3  # no residual, no band
 
 
+def test_from_one_size_another_is_predicted_alike_and_less_surely() -> None:
+    """Least squares on one size would make up what size does, and call the larger student far worse."""
+    one_size = model([point for point in POWER_LAW * 2 if point.parameters == 300_000])
+    same, larger = (one_size.predict(parameters, 20_000) for parameters in (300_000, 800_000))
+    assert same is not None
+    assert larger is not None
+    assert same.value == larger.value == pytest.approx(right(0.05), abs=1e-4)
+    assert width(same) < 0.01 < 0.5 < width(larger)
+    assert "of 300,000 parameters" in larger.source
+
+
 def test_without_evidence_the_accuracy_is_unknown() -> None:
     assert model([]).predict(500_000, 30_000) is None
     assert model(POWER_LAW[:3]).predict(500_000, 30_000) is None

@@ -52,6 +52,12 @@ def test_every_example_is_verified(folder: Path) -> None:
     assert all(SKILL.check("win", example) for example in examples[:300])
 
 
+def test_held_out_items_say_of_which_family_they_are(folder: Path) -> None:
+    families = {example.family for example in read_examples(folder / "data" / "sealed-1.jsonl")}
+    assert "" not in families
+    assert len(families) > 3
+
+
 def test_there_are_at_least_as_many_as_asked_for_although_some_are_dropped(tmp_path: Path) -> None:
     found = made(tmp_path, examples=generation.SHARD_EXAMPLES, held_out_items=600)
     assert found["dropped_as_leaks"] > 0
