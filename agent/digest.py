@@ -41,6 +41,7 @@ class Digest(Record):
     examples_needed: int
     attempts: tuple[dict[str, Any], ...]
     last_verdict: dict[str, Any] | None
+    looked_up: str = Field(description="the answer to the last call of look_closer; empty after any other call")
     refused: ProposedCall | None = Field(description="the call that the problem is about")
     problem: str = Field(description="what was wrong with the last call; empty when nothing was")
 
@@ -65,6 +66,7 @@ def digest(state: RunState) -> Digest:
         examples_needed=examples_needed(state, plan) if plan else 0,
         attempts=tuple(_attempt_line(state, index) for index in range(len(state.attempts))),
         last_verdict=verdict.model_dump(mode="json") if verdict else None,
+        looked_up=state.looked_up,
         refused=state.refused if state.last_problem else None,
         problem=state.last_problem,
     )

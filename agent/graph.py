@@ -406,7 +406,7 @@ def guarded_call(
             run = _repriced(run, output["offer_id"], output["usd_per_hour"])
         return run, problem
     result = tool.result.model_validate(output)
-    run = tool.apply(run, result).model_copy(
+    run = tool.apply(run.model_copy(update={"looked_up": ""}), result).model_copy(
         update={"last_problem": "", "corrections": 0, "last_call": call_text(name, parsed)}
     )
     run = _settle(context, run, ruling, tool.settle(given, result))

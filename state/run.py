@@ -142,6 +142,7 @@ class RunState(Record):
     planner_use: PlannerUse = PlannerUse()
     pending: tuple[ProposedCall, ...] = Field(default=(), description="further calls of the planner's last answer")
     last_call: str = Field(default="", description="the call made last, to refuse it when it is repeated")
+    looked_up: str = Field(default="", description="the answer to the planner's last look, until its next call")
     corrections: int = 0
     last_problem: str = ""
     refused: ProposedCall | None = Field(default=None, description="the call that the last problem is about")

@@ -10,6 +10,7 @@ from .deploy import DEPLOY
 from .distill import DISTILL
 from .evaluate import EVALUATE
 from .generate_data import GENERATE_DATA
+from .look_closer import LOOK_CLOSER
 from .match_models import MATCH_MODELS
 from .pricing.tool import LOOK_UP_PRICES
 
@@ -24,5 +25,6 @@ TOOLS: Mapping[str, Tool[Any, Any]] = {
         DISTILL,
         EVALUATE,
         DEPLOY,
+        LOOK_CLOSER,
     )
 }
