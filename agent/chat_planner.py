@@ -6,6 +6,7 @@ call is in order is the guard's part.
 
 # pyright: reportUnknownMemberType=false
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from pydantic import Field, ValidationError
 
 from ..state.brief import Record
+from ..state.canonical import odd_part
 from ..state.run import ProposedCall
 from ..tools.base import Tool
 from .digest import Digest
@@ -74,7 +76,7 @@ def prompt_text(name: str) -> str:
 
 def decide(planner: Planner, seen: Digest, tools: Mapping[str, Tool[Any, Any]]) -> Decision:
     """The planner's next call, or why it gave up; never raises for what an endpoint or a model does."""
-    messages = [SystemMessage(prompt_text("planner")), HumanMessage(seen.model_dump_json())]
+    messages = [SystemMessage(prompt_text("planner")), HumanMessage(_as_json(seen))]
 
     def read(reply: AIMessage) -> tuple[list[ProposedCall] | None, str | None]:
         calls, problem = read_answer(reply, seen, tools)
@@ -82,6 +84,12 @@ def decide(planner: Planner, seen: Digest, tools: Mapping[str, Tool[Any, Any]]) 
 
     asked = ask_until_usable(planner, messages, list(_schemas(tools)), read, usd_left=seen.usd_left)
     return asked.decision(planner.name, *(asked.found or ()))
+
+
+def _as_json(seen: Digest) -> str:
+    """One compact line; half a character, which UTF-8 cannot hold, is written as JSON's escape of it."""
+    text = json.dumps(seen.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def ask_until_usable(
@@ -153,11 +161,12 @@ def _wrong_call(
         return f"the run is not at its end: next is the phase {seen.phase!r}"
     arguments_type = Finish if name == FINISH else tools[name].args
     try:
-        arguments_type.model_validate(dict(arguments))
+        parsed = arguments_type.model_validate(dict(arguments))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}" for item in error.errors())
         return f"wrong arguments for {name}: {wrong}; valid: {', '.join(arguments_type.model_fields) or 'none'}"
-    return None
+    odd = odd_part(parsed.model_dump())
+    return f"wrong arguments for {name}: {odd}" if odd else None
 
 
 def _schemas(tools: Mapping[str, Tool[Any, Any]]) -> Iterator[dict[str, Any]]:
@@ -236,6 +245,6 @@ def _invoke(model: Any, messages: list[BaseMessage], planner: Planner) -> AIMess
         return retrying(model.invoke, messages)
     except OpenAIError as error:
         raise _Unreachable(f"its endpoint failed: {type(error).__name__}: {error}") from error
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         # What langchain-openai raises for an answer that is no chat completion; to its model it is as good as empty.
         return AIMessage("", response_metadata={"unreadable": f"{type(error).__name__}: {error}"})

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ..skills import load as load_skill
 from ..skills import names as skill_names
 from ..state.brief import Brief, Limits, Targets
+from ..state.canonical import odd_part
 from ..state.errors import RequestError
 from . import reading as words
 from .reading import Reading, in_digits
@@ -70,6 +71,8 @@ def as_brief(
     max_hours: float | None = None,
 ) -> Brief:
     """What was read of a request as a brief, under the tighter limits, each gap with its assumption. Raises RequestError."""
+    if odd := odd_part([request, targets, limits]):
+        raise RequestError([odd])
     tight = {**limits, "usd": _tighter(limits["usd"], max_usd), "hours": _tighter(limits["hours"], max_hours)}
     assumptions: list[str] = []
     _fill_gaps(assumptions, tight, targets)
@@ -100,6 +103,8 @@ def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: floa
         brief = Brief.model_validate(fields)
     except ValidationError as error:
         raise RequestError([*problems, *map(_field_problem, error.errors())]) from error
+    if odd := odd_part(brief.assumptions):
+        problems.append(f"assumptions: {odd}")
     if problems:
         raise RequestError(problems)
     limits, targets = brief.limits.model_dump(), brief.targets.model_dump()

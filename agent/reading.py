@@ -36,6 +36,7 @@ ACCELERATOR = re.compile(r"\b(h100|h200|b200|a100|a10g?|l40s?|l4|t4|v100|rtx ?\d
 
 
 SCALE = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "billion": 1e9}
+MOST_PARAMETERS = 1e15
 AT_MOST = (
     "at most",
     "under",
@@ -219,8 +220,10 @@ def parameters(reading: Reading) -> int | None:
         _value(match.group(1)) * SCALE.get((match.group("scale") or "").lower(), 1) for match in reading.find(pattern)
     ]
     value = reading.one("the number of parameters", found)
-    if value is not None and value <= 0:
-        reading.problems.append(f"a model of {value:g} parameters is impossible: it must be above 0")
+    if value is not None and not 0 < value < MOST_PARAMETERS:
+        reading.problems.append(
+            f"a model of {value:g} parameters is impossible: valid is above 0 and below {MOST_PARAMETERS:g}"
+        )
         return None
     return None if value is None else int(value)
 

@@ -144,6 +144,9 @@ class RunState(Record):
     last_call: str = Field(default="", description="the call made last, to refuse it when it is repeated")
     corrections: int = 0
     last_problem: str = ""
+    end_checked: bool = Field(
+        default=False, description="the rules looked again for what can be had after another planner ended the run"
+    )
 
     @property
     def known_brief(self) -> Brief:
