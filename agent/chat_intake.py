@@ -55,7 +55,9 @@ SCALES: dict[str, float] = {
 """Words for a scale; one counts for money and parameters where the request holds it."""
 
 _SUM = r"(?P<{0}number>\d+(?:[.,]\d+)*)"
-_SCALE = r"\s?(?P<{0}scale>(?:k|thousand|tausend|mil|mille|m|million|millón|millones|billion)\b|[千万萬亿億]|百万|百萬)?"
+_SCALE = (
+    r"\s?(?P<{0}scale>(?:k|thousand|tausend|mil|mille|m|million|millón|millones|billion)\b|[千万萬亿億]|百万|百萬)?"
+)
 _CURRENCY = (
     r"(?:[$€£¥¢]|(?:us\$|usd|eur|gbp|jpy|cny|rmb)\b|(?:dollar|bucks|dólar|dolar|долл|euro|евро|pound|libra|фунт|yen|иен|yuan|юан"
     r"|cent)\w*|美元|美金|欧元|歐元|英镑|日元|日圆|人民币|块|元|円|ドル|ユーロ|달러|유로|엔|위안)"
@@ -197,7 +199,9 @@ def _otherwise(written: WriteBrief, by_rules: dict[str, Any]) -> list[str]:
         if wants is None:
             wrong.append(f"the request seems to name {value:g} for {name}")
         elif value is None or abs(wants - value) > SAME * value:
-            wrong.append(f"{name} is {wants:g}, and the request seems to name {'none' if value is None else f'{value:g}'}")
+            wrong.append(
+                f"{name} is {wants:g}, and the request seems to name {'none' if value is None else f'{value:g}'}"
+            )
     for name in CHOICES:
         wants, value = ({one.lower() for one in given} for given in (getattr(written, name), found[name]))
         if value and wants != value:
@@ -238,7 +242,9 @@ def _sums(written: WriteBrief, request: str) -> list[str]:
         if not getattr(written, name):
             continue
         if len(sums) > 1:
-            wrong.append(f"the request names {' and '.join(sorted(sums))} for {name}: say in problems that it must name one")
+            wrong.append(
+                f"the request names {' and '.join(sorted(sums))} for {name}: say in problems that it must name one"
+            )
         elif not sums or _invented(written, " ".join([*sums, *_currencies(request)]), (name,)):
             wrong.append(f"{name} is {getattr(written, name):g}, and the request names no such sum of money")
     return wrong

@@ -1,7 +1,6 @@
 """vLLM as a program of its own environment: when to use it, its command line, and its life as the serve job's child."""
 
 import ctypes
-import os
 import shutil
 import signal
 import socket
