@@ -212,19 +212,23 @@ def _otherwise(written: WriteBrief, by_rules: dict[str, Any]) -> list[str]:
 
 
 def _looser(written: WriteBrief, request: str) -> list[str]:
-    """Limits above the smallest that the rules find in a request of which they do not understand all."""
+    """Limits above the smallest, and an accuracy rule other than the one, that the rules find in a request of which they do
+    not understand all."""
     reading = Reading(in_digits(" ".join(request.split())))
-    words.accuracy(reading)
+    _, rule = words.accuracy(reading)
     words.throughput(reading)
     parameters = words.parameters(reading)
     usd, usd_per_month = words.dollars(reading)
     _, hours = words.times(reading)
     least = {"usd": usd, "usd_per_month": usd_per_month, "hours": hours, "max_parameters": parameters}
-    return [
+    wrong = [
         f"{name} is {value:g}, and the request names {bound:g} for it"
         for name, bound in least.items()
         if (value := getattr(written, name)) is not None and bound is not None and value > bound * (1 + SAME)
     ]
+    if written.accuracy_rule != rule:
+        wrong.append(f"the accuracy rule is {rule}: any other must be named in English, as 'point estimate'")
+    return wrong
 
 
 def _sums(written: WriteBrief, request: str) -> list[str]:

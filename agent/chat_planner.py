@@ -79,7 +79,7 @@ def decide(planner: Planner, seen: Digest, tools: Mapping[str, Tool[Any, Any]]) 
     messages = [SystemMessage(prompt_text("planner")), HumanMessage(_as_json(seen))]
 
     def read(reply: AIMessage) -> tuple[list[ProposedCall] | None, str | None]:
-        calls, problem = read_answer(reply, seen, tools)
+        calls, problem = read_answer(reply, seen, tools, may_give_up=planner.pure)
         return (None, problem) if problem else (calls, None)
 
     asked = ask_until_usable(planner, messages, list(_schemas(tools)), read, usd_left=seen.usd_left)
@@ -141,24 +141,26 @@ def _unreadable(reply: AIMessage, names: Sequence[str]) -> str | None:
 
 
 def read_answer(
-    reply: AIMessage, seen: Digest, tools: Mapping[str, Tool[Any, Any]]
+    reply: AIMessage, seen: Digest, tools: Mapping[str, Tool[Any, Any]], *, may_give_up: bool
 ) -> tuple[list[ProposedCall], str | None]:
-    """The calls of an answer, or what is wrong with it in words that its model can act on."""
+    """The calls of an answer, or what is wrong with it in words that its model can act on.
+
+    One that may give up may end the run before its end, because of the digest's problem.
+    """
     calls: list[ProposedCall] = []
     for proposed in reply.tool_calls:
-        if problem := _wrong_call(proposed["name"], proposed["args"], seen, tools):
+        name, arguments = proposed["name"], proposed["args"]
+        if name == FINISH and seen.phase != "end" and not (seen.problem and may_give_up):
+            return [], f"the run is not at its end: next is the phase {seen.phase!r}"
+        if problem := _wrong_call(name, arguments, tools):
             return [], problem
-        calls.append(ProposedCall(name=proposed["name"], args=proposed["args"]))
+        calls.append(ProposedCall(name=name, args=arguments))
     return calls, None
 
 
-def _wrong_call(
-    name: str, arguments: Mapping[str, Any], seen: Digest, tools: Mapping[str, Tool[Any, Any]]
-) -> str | None:
+def _wrong_call(name: str, arguments: Mapping[str, Any], tools: Mapping[str, Tool[Any, Any]]) -> str | None:
     if name != FINISH and name not in tools:
         return f"there is no tool {name!r}; valid: {', '.join((*tools, FINISH))}"
-    if name == FINISH and seen.phase != "end" and not seen.problem:
-        return f"the run is not at its end: next is the phase {seen.phase!r}"
     arguments_type = Finish if name == FINISH else tools[name].args
     try:
         parsed = arguments_type.model_validate(dict(arguments))

@@ -40,8 +40,8 @@ from .revising import after_word, hear
 MAX_CORRECTIONS = 5
 """Refused calls in one run after which the planner is taken to be stuck."""
 
-MAX_STEPS_BY_MODEL = 250
-"""Recorded steps of a run after which a planner that is no rule is taken to go in circles; four attempts take about 120."""
+MAX_STEPS_BY_MODEL = 200
+"""Recorded steps of a run after which a planner that is no rule is taken to go in circles; four attempts of the rules take 80."""
 
 RECURSION_LIMIT = 500
 

@@ -4,7 +4,7 @@ It does not tell characters that look alike apart.
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
@@ -22,7 +22,7 @@ UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 def printable(text: str) -> str:
     """The text with secrets masked and every unseen character written as Python writes it (`\\x1b`, `\\u202e`)."""
-    return _seen(masked(text, secrets_from_environment()))
+    return printable_value(text)
 
 
 def printable_record(record: RecordT) -> RecordT:
@@ -32,14 +32,18 @@ def printable_record(record: RecordT) -> RecordT:
 
 def printable_value(value: object) -> Any:
     """The value with all texts in it printable, keys too."""
+    return _clean(value, secrets_from_environment())
+
+
+def _clean(value: object, secrets: Collection[str]) -> Any:
     if isinstance(value, str):
-        return printable(value)
+        return _seen(masked(value, secrets))
     if isinstance(value, Mapping):
-        return {
-            printable_value(key): printable_value(item) for key, item in cast("Mapping[object, object]", value).items()
-        }
+        items = cast("Mapping[object, object]", value).items()
+        return {_clean(key, secrets): _clean(item, secrets) for key, item in items}
     if isinstance(value, list | tuple):
-        return type(value)(printable_value(item) for item in cast("list[object]", value))  # pyright: ignore[reportUnknownVariableType]
+        items = [_clean(item, secrets) for item in cast("list[object]", value)]
+        return items if isinstance(value, list) else tuple(items)
     return value
 
 
