@@ -1,13 +1,16 @@
 """Reads a request, in any language, with the planner's model; code checks every figure against the request's own text.
 
 A model may read words better than rules do, but it may not invent: a figure that the request does not hold is a
-correction, and so is one that the rules find and the model left out.
+correction. Where the rules understand every figure the model's must be theirs; where they do not, no limit may be looser
+than one they find, and money must be the one sum that the request names. It does not know every currency's name: what it
+does not know is no money.
 """
 
 # pyright: reportUnknownMemberType=false
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
@@ -16,12 +19,14 @@ from pydantic import Field, ValidationError
 from ..skills import load as load_skill
 from ..skills import names as skill_names
 from ..state.brief import AccuracyRule, Brief, Figure, Limits, Record, Targets
+from ..state.canonical import odd_part
 from ..state.errors import RequestError
 from .chat_planner import ask_until_usable, prompt_text
-from .intake import as_brief, read_request
+from .intake import as_brief, figures, read_request
 from .languages import rewritten
 from .limits import CURRENCY_WORDS, USD_PER_UNIT
 from .planners import Decision, Planner
+from .reading import Reading
 
 WRITE_BRIEF = "write_brief"
 SAME = 0.005
@@ -38,6 +43,9 @@ FACTORS: dict[str, tuple[float, ...]] = {
 }
 """What a number of the request may be multiplied with to become a field: units, in any language."""
 
+MONEY = ("usd", "usd_per_month")
+CHOICES = ("accelerators", "regions", "clouds")
+
 SCALES: dict[str, float] = {
     r"\d\s?k\b|thousand|tausend|mil\b|mille|千": 1e3,
     r"万|萬": 1e4,
@@ -46,6 +54,20 @@ SCALES: dict[str, float] = {
     r"\d\s?b\b|billion": 1e9,
 }
 """Words for a scale; one counts for money and parameters where the request holds it."""
+
+_SUM = r"(?P<{0}number>\d+(?:[.,]\d+)*)"
+_SCALE = (
+    r"\s?(?P<{0}scale>(?:k|thousand|tausend|mil|mille|m|million|millón|millones|billion)\b|[千万萬亿億]|百万|百萬)?"
+)
+_CURRENCY = (
+    r"(?:[$€£¥¢]|(?:us\$|usd|eur|gbp|jpy|cny|rmb)\b|(?:dollar|bucks|dólar|dolar|долл|euro|евро|pound|libra|фунт|yen|иен|yuan|юан"
+    r"|cent)\w*|美元|美金|欧元|歐元|英镑|日元|日圆|人民币|块|元|円|ドル|ユーロ|달러|유로|엔|위안)"
+)
+_SUMS = re.compile(
+    rf"{_CURRENCY}\s?{_SUM.format('b')}{_SCALE.format('b')}|{_SUM.format('a')}{_SCALE.format('a')}\s?{_CURRENCY}", re.I
+)
+_MONTHLY_AFTER = re.compile(r"[^\d,;.]{0,12}?(?:month|monat|mois|mes|mês|mese|месяц|月|달|월)", re.I)
+_MONTHLY_BEFORE = re.compile(r"(?:每月|每个月|月額|毎月|monthly)\D{0,4}$", re.I)
 
 
 class WriteBrief(Record):
@@ -80,7 +102,7 @@ def read_with_model(
         planner,
         messages,
         [{"type": "function", "function": tool}],
-        lambda reply: _read(reply, request, by_rules.get("brief")),
+        lambda reply: _read(reply, request),
         usd_left=max_usd if max_usd is not None else float("inf"),
     )
     decision = asked.decision(planner.name)
@@ -109,7 +131,7 @@ def _question(request: str) -> str:
     )
 
 
-def _read(reply: AIMessage, request: str, by_rules: dict[str, Any] | None) -> tuple[WriteBrief | None, str | None]:
+def _read(reply: AIMessage, request: str) -> tuple[WriteBrief | None, str | None]:
     """The brief a reply holds, or what is wrong with it."""
     calls = [call for call in reply.tool_calls if call["name"] == WRITE_BRIEF]
     if len(reply.tool_calls) != 1 or not calls:
@@ -119,9 +141,13 @@ def _read(reply: AIMessage, request: str, by_rules: dict[str, Any] | None) -> tu
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         return None, f"wrong arguments for {WRITE_BRIEF}: {wrong}"
+    if odd := odd_part(written.model_dump()):
+        return None, f"wrong arguments for {WRITE_BRIEF}: {odd}"
     if written.problems:
         return written, None
-    wrong = [*_unknown(written), *_invented(written, request), *_left_out(written, by_rules)]
+    by_rules = _by_rules(request).get("brief")
+    otherwise = _otherwise(written, by_rules) if by_rules else [*_looser(written, request), *_sums(written, request)]
+    wrong = [*_unknown(written), *_invented(written, request), *otherwise]
     return (None, "; ".join(wrong)) if wrong else (written, None)
 
 
@@ -134,7 +160,7 @@ def _unknown(written: WriteBrief) -> list[str]:
     return [] if written.task in tasks else [f"task {written.task!r} is unknown; valid: {', '.join(tasks)}"]
 
 
-def _invented(written: WriteBrief, request: str) -> list[str]:
+def _invented(written: WriteBrief, request: str, names: Collection[str] = FACTORS) -> list[str]:
     """Figures of the brief that no number of the request, in any unit, amounts to."""
     numbers = numbers_in(request)
     scales = [1.0, *(scale for words, scale in SCALES.items() if re.search(words, request, re.I))]
@@ -142,12 +168,12 @@ def _invented(written: WriteBrief, request: str) -> list[str]:
     wrong: list[str] = []
     for name, factors in FACTORS.items():
         value = getattr(written, name)
-        if value is None or (name in ("usd", "usd_per_month") and value == 0):
+        if name not in names or value is None or (name in MONEY and value == 0):
             continue
         means = {number * factor for number in numbers for factor in factors}
-        if name in ("usd", "usd_per_month", "max_parameters"):
+        if name in (*MONEY, "max_parameters"):
             means = {mean * scale for mean in means for scale in scales}
-        if name in ("usd", "usd_per_month"):
+        if name in MONEY:
             means = {mean * rate for mean in means for rate in rates}
         if name == "accuracy":
             means |= {1 - share for share in means}
@@ -163,17 +189,70 @@ def _names_currency(request: str, symbol: str) -> bool:
     return symbol in request or bool(words)
 
 
-def _left_out(written: WriteBrief, by_rules: dict[str, Any] | None) -> list[str]:
-    """Figures that the rules read in the request and the model passed over."""
-    if by_rules is None:
-        return []
+def _otherwise(written: WriteBrief, by_rules: dict[str, Any]) -> list[str]:
+    """Where a brief is not what the rules read, who understood every figure of the request."""
     found = {**by_rules["targets"], **by_rules["limits"]}
-    silent = {"usd": 0.0}  # the rules' "nothing may be spent" where no limit was named
-    return [
-        f"the request seems to name {found[name]:g} for {name}"
-        for name in FACTORS
-        if getattr(written, name) is None and found.get(name) is not None and found[name] != silent.get(name)
+    wrong: list[str] = []
+    for name in FACTORS:
+        wants, value = getattr(written, name), found[name]
+        if (wants or 0.0) == (value or 0.0):  # no money and no word of money are the same
+            continue
+        if wants is None:
+            wrong.append(f"the request seems to name {value:g} for {name}")
+        elif value is None or abs(wants - value) > SAME * value:
+            wrong.append(
+                f"{name} is {wants:g}, and the request seems to name {'none' if value is None else f'{value:g}'}"
+            )
+    for name in CHOICES:
+        wants, value = ({one.lower() for one in given} for given in (getattr(written, name), found[name]))
+        if value and wants != value:
+            wrong.append(f"the request seems to name {', '.join(sorted(value))} for {name}")
+    if written.accuracy_rule != found["accuracy_rule"]:
+        wrong.append(f"the request seems to ask for the accuracy rule {found['accuracy_rule']}")
+    return wrong
+
+
+def _looser(written: WriteBrief, request: str) -> list[str]:
+    """Limits above the smallest, and an accuracy rule other than the one, that the rules find in a request of which they do
+    not understand all."""
+    targets, limits = figures(Reading(rewritten(request)))
+    rule = targets["accuracy_rule"]
+    least = {name: limits[name] for name in (*MONEY, "hours", "max_parameters")}
+    wrong = [
+        f"{name} is {value:g}, and the request names {bound:g} for it"
+        for name, bound in least.items()
+        if (value := getattr(written, name)) is not None and bound is not None and value > bound * (1 + SAME)
     ]
+    if written.accuracy_rule != rule:
+        wrong.append(f"the accuracy rule is {rule}: any other must be named in English, as 'point estimate'")
+    return wrong
+
+
+def _sums(written: WriteBrief, request: str) -> list[str]:
+    """Money that is not the one sum the request names, once or for a month."""
+    once: set[str] = set()
+    monthly: set[str] = set()
+    text = rewritten(request).text
+    for found in _SUMS.finditer(text):
+        month = _MONTHLY_AFTER.match(text, found.end()) or _MONTHLY_BEFORE.search(text[: found.start()])
+        number = found.group("anumber") or found.group("bnumber")
+        scale = found.group("ascale") or found.group("bscale") or ""
+        (monthly if month else once).add(f"{number}{scale.lower()}")
+    wrong: list[str] = []
+    for name, sums in zip(MONEY, (once, monthly), strict=True):
+        if not getattr(written, name):
+            continue
+        if len(sums) > 1:
+            wrong.append(
+                f"the request names {' and '.join(sorted(sums))} for {name}: say in problems that it must name one"
+            )
+        elif not sums or _invented(written, " ".join([*sums, *_currencies(request)]), (name,)):
+            wrong.append(f"{name} is {getattr(written, name):g}, and the request names no such sum of money")
+    return wrong
+
+
+def _currencies(request: str) -> list[str]:
+    return [symbol for symbol in USD_PER_UNIT if _names_currency(request, symbol)]
 
 
 def numbers_in(request: str) -> set[float]:

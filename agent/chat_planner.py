@@ -6,6 +6,7 @@ call is in order is the guard's part.
 
 # pyright: reportUnknownMemberType=false
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from pydantic import Field, ValidationError
 
 from ..state.brief import Record
+from ..state.canonical import odd_part
 from ..state.run import ProposedCall
 from ..tools.base import Tool
 from .digest import Digest
 from .planners import MAX_OUTPUT_TOKENS, Decision, Planner
-from .rule_planner import due_call
 
 MAX_ANSWERS = 4
 """Answers of which none could be used, after which the rules take over."""
@@ -75,14 +76,20 @@ def prompt_text(name: str) -> str:
 
 def decide(planner: Planner, seen: Digest, tools: Mapping[str, Tool[Any, Any]]) -> Decision:
     """The planner's next call, or why it gave up; never raises for what an endpoint or a model does."""
-    messages = [SystemMessage(prompt_text("planner")), HumanMessage(seen.model_dump_json())]
+    messages = [SystemMessage(prompt_text("planner")), HumanMessage(_as_json(seen))]
 
     def read(reply: AIMessage) -> tuple[list[ProposedCall] | None, str | None]:
-        calls, problem = read_answer(reply, seen, tools)
+        calls, problem = read_answer(reply, seen, tools, may_give_up=planner.pure)
         return (None, problem) if problem else (calls, None)
 
     asked = ask_until_usable(planner, messages, list(_schemas(tools)), read, usd_left=seen.usd_left)
     return asked.decision(planner.name, *(asked.found or ()))
+
+
+def _as_json(seen: Digest) -> str:
+    """One compact line; half a character, which UTF-8 cannot hold, is written as JSON's escape of it."""
+    text = json.dumps(seen.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def ask_until_usable(
@@ -134,33 +141,34 @@ def _unreadable(reply: AIMessage, names: Sequence[str]) -> str | None:
 
 
 def read_answer(
-    reply: AIMessage, seen: Digest, tools: Mapping[str, Tool[Any, Any]]
+    reply: AIMessage, seen: Digest, tools: Mapping[str, Tool[Any, Any]], *, may_give_up: bool
 ) -> tuple[list[ProposedCall], str | None]:
-    """The calls of an answer, or what is wrong with it in words that its model can act on."""
+    """The calls of an answer, or what is wrong with it in words that its model can act on.
+
+    One that may give up may end the run before its end, because of the digest's problem.
+    """
     calls: list[ProposedCall] = []
     for proposed in reply.tool_calls:
-        if problem := _wrong_call(proposed["name"], proposed["args"], seen, tools):
+        name, arguments = proposed["name"], proposed["args"]
+        if name == FINISH and seen.phase != "end" and not (seen.problem and may_give_up):
+            return [], f"the run is not at its end: next is the phase {seen.phase!r}"
+        if problem := _wrong_call(name, arguments, tools):
             return [], problem
-        calls.append(ProposedCall(name=proposed["name"], args=proposed["args"]))
+        calls.append(ProposedCall(name=name, args=arguments))
     return calls, None
 
 
-def _wrong_call(
-    name: str, arguments: Mapping[str, Any], seen: Digest, tools: Mapping[str, Tool[Any, Any]]
-) -> str | None:
+def _wrong_call(name: str, arguments: Mapping[str, Any], tools: Mapping[str, Tool[Any, Any]]) -> str | None:
     if name != FINISH and name not in tools:
         return f"there is no tool {name!r}; valid: {', '.join((*tools, FINISH))}"
-    due = due_call(seen)[0]
-    stuck = seen.refused is not None and seen.refused.name == due
-    if name == FINISH and due != FINISH and not stuck:
-        return f"the run is not at its end: next is the phase {seen.phase!r}"
     arguments_type = Finish if name == FINISH else tools[name].args
     try:
-        arguments_type.model_validate(dict(arguments))
+        parsed = arguments_type.model_validate(dict(arguments))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}" for item in error.errors())
         return f"wrong arguments for {name}: {wrong}; valid: {', '.join(arguments_type.model_fields) or 'none'}"
-    return None
+    odd = odd_part(parsed.model_dump())
+    return f"wrong arguments for {name}: {odd}" if odd else None
 
 
 def _schemas(tools: Mapping[str, Tool[Any, Any]]) -> Iterator[dict[str, Any]]:
@@ -239,6 +247,6 @@ def _invoke(model: Any, messages: list[BaseMessage], planner: Planner) -> AIMess
         return retrying(model.invoke, messages)
     except OpenAIError as error:
         raise _Unreachable(f"its endpoint failed: {type(error).__name__}: {error}") from error
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         # What langchain-openai raises for an answer that is no chat completion; to its model it is as good as empty.
         return AIMessage("", response_metadata={"unreadable": f"{type(error).__name__}: {error}"})

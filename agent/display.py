@@ -1,8 +1,10 @@
 """Shows a run as it happens: the brief, the servers, the plan, live progress, the figures, the verdicts, the bill."""
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from pydantic import BaseModel
 from rich.console import Console, Group
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -15,6 +17,7 @@ from ..state.run import RunState
 from ..tools.base import Event
 from .front_table import band, front_table
 from .planners import Decision
+from .printable import printable_record, printable_value
 
 SPARKS = "▁▂▃▄▅▆▇█"
 OFFER_ROWS = 8
@@ -51,8 +54,24 @@ def _limits(limits: Limits) -> list[tuple[str, str]]:
     return [*rows, *([("size", f"at most {size:,} parameters")] if size else [])]
 
 
+def _figure(event: Mapping[str, object], key: str) -> float:
+    """A job's number; 0 for what is none, since jobs are programs that may say anything."""
+    try:
+        value = float(str(event.get(key, 0)))
+    except ValueError:
+        return 0.0
+    return value if math.isfinite(value) else 0.0
+
+
+def _shown(detail: object) -> object:
+    return printable_record(detail) if isinstance(detail, BaseModel) else printable_value(detail)
+
+
 class RichDisplay:
-    """Prints to a rich console; plain lines where the output is no terminal."""
+    """Prints to a rich console; plain lines where the output is no terminal.
+
+    What it shows comes from outside (requests, price sources, jobs, models), so that none of it is read as style.
+    """
 
     def __init__(self, console: Console, *, whole_record: bool = False, bars: bool = True) -> None:
         self._console = console
@@ -71,18 +90,24 @@ class RichDisplay:
             return
         self._stop()
         if replayed and name != "report" and not self._whole_record:
-            self._console.print(f"[dim]· {name.replace('_', ' ')}: taken from the record[/dim]")
+            self._print(f"· {name.replace('_', ' ')}: taken from the record", "dim")
             return
         show = getattr(self, f"_show_{name}", None)
         if show is not None:
-            show(run, **details)
+            told = {key: _shown(value) for key, value in details.items()}
+            show(printable_record(run), **told)
+
+    def _print(self, text: str, style: str = "") -> None:
+        """A line of text as it is."""
+        self._console.print(text, style=style, markup=False, emoji=False)
 
     def event(self, tool: str, event: Event) -> None:
         """Moves the progress bars of a running job."""
         if self._progress is None:
             return
+        event = printable_value(event)
         if event.get("event") == "note":
-            self._progress.console.print(f"  [dim]{tool}: {event.get('text')}[/dim]")
+            self._print(f"  {tool}: {event.get('text')}", "dim")
             return
         label = str(event.get("what") or event.get("job") or tool.replace("_", " "))
         if label not in self._tasks:
@@ -91,8 +116,8 @@ class RichDisplay:
         self._heartbeat(label, event, extra)
         self._progress.update(
             self._tasks[label],
-            completed=float(str(event.get("done", 0))),
-            total=float(str(event.get("total", 0))),
+            completed=_figure(event, "done"),
+            total=_figure(event, "total"),
             extra=extra,
         )
 
@@ -102,8 +127,8 @@ class RichDisplay:
         if self._console.is_terminal or now - self._told.get(label, self._began) < HEARTBEAT_S:
             return
         self._told[label] = now
-        done, total = (float(str(event.get(key, 0))) for key in ("done", "total"))
-        self._console.print(f"  {label}: {done:,.0f} of {total:,.0f} {event.get('unit', '')} {extra}".rstrip())
+        done, total = _figure(event, "done"), _figure(event, "total")
+        self._print(f"  {label}: {done:,.0f} of {total:,.0f} {event.get('unit', '')} {extra}".rstrip())
 
     def close(self) -> None:
         """Ends any bar still shown, so that an error prints on a line of its own."""
@@ -117,13 +142,13 @@ class RichDisplay:
         self._stop()
         if self._bars and call in ("generate_data", "distill", "evaluate", "deploy"):
             self._progress = Progress(
-                TextColumn("  {task.description:<36}"),
+                TextColumn("  {task.description:<36}", markup=False),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[unit]}"),
+                TextColumn("{task.fields[unit]}", markup=False),
                 _Rate(),
                 TimeRemainingColumn(),
-                TextColumn("[cyan]{task.fields[extra]}"),
+                TextColumn("{task.fields[extra]}", style="cyan", markup=False),
                 console=self._console,
             )
             self._tasks, self._told, self._began = {}, {}, time.monotonic()
@@ -136,15 +161,15 @@ class RichDisplay:
 
     def _title(self, text: str) -> None:
         self._console.print()
-        self._console.rule(f"[bold]{text}", align="left", style="dim")
+        self._console.rule(Text(text, style="bold"), align="left", style="dim")
 
     def _show_intake(self, run: RunState) -> None:
         brief = run.known_brief
         targets, limits = brief.targets, brief.limits
         table = Table.grid(padding=(0, 2))
         table.add_row("run", run.run_id)
-        table.add_row("request", brief.request)
-        table.add_row("skill, task", f"{brief.skill}, {brief.task}")
+        table.add_row("request", Text(brief.request))
+        table.add_row("skill, task", Text(f"{brief.skill}, {brief.task}"))
         rule = targets.accuracy_rule.replace("_", " ")
         table.add_row(
             "accuracy", f"at least {100 * targets.accuracy:.4g} % exact ({rule})" if targets.accuracy else "no target"
@@ -157,15 +182,15 @@ class RichDisplay:
         if limits.hours:
             table.add_row("time", f"at most {60 * limits.hours:g} minutes")
         for what, limited in _limits(limits):
-            table.add_row(what, limited)
+            table.add_row(what, Text(limited))
         for assumption in brief.assumptions:
-            table.add_row("assumed", f"[yellow]{assumption}")
+            table.add_row("assumed", Text(assumption, style="yellow"))
         self._title("Brief")
         self._console.print(table)
 
     def _show_look_up_prices(self, run: RunState) -> None:
         self._title("Servers")
-        self._console.print(run.offers_note)
+        self._print(run.offers_note)
         table = Table(box=None, pad_edge=False)
         for column in ("server", "accelerator", "$/hour", "priced", "can run here"):
             table.add_column(column, justify="right" if column == "$/hour" else "left")
@@ -173,10 +198,10 @@ class RichDisplay:
             accelerator = f"{offer.accelerator_count} x {offer.accelerator}" if offer.accelerator else "CPU"
             runs = "yes" if offer.executable else "no executor"
             table.add_row(
-                offer.id.split("/")[0] + "/" + offer.instance_type,
-                accelerator,
+                Text(offer.id.split("/")[0] + "/" + offer.instance_type),
+                Text(accelerator),
                 f"{offer.usd_per_hour:.4f}",
-                offer.as_of or "undated",
+                Text(offer.as_of or "undated"),
                 runs,
             )
         self._console.print(table)
@@ -188,14 +213,15 @@ class RichDisplay:
             for shape, size in zip(run.match.students, run.match.parameters, strict=True)
         )
         self._title("Teacher and students")
-        self._console.print(f"teacher {run.match.teacher}; students built from scratch: {students}")
+        self._print(f"teacher {run.match.teacher}; students built from scratch: {students}")
 
     def _show_classify_complexity(self, run: RunState) -> None:
         assert run.complexity is not None
         self._title("How hard is it?")
-        self._console.print(f"[bold]{run.complexity.verdict}[/bold] (probability {run.complexity.probability:.2f})")
+        probability = f" (probability {run.complexity.probability:.2f})"
+        self._console.print(Text.assemble((run.complexity.verdict, "bold"), probability))
         for line in run.complexity.evidence:
-            self._console.print(f"  · {line}")
+            self._print(f"  · {line}")
 
     def _show_solve_pareto(self, run: RunState) -> None:
         choice = run.choice
@@ -211,15 +237,13 @@ class RichDisplay:
     def _show_approve(self, run: RunState) -> None:
         approval = run.approval
         assert approval is not None
-        self._console.print(
-            f"approved {approval.by}: up to ${approval.usd:.4f}, for this plan ({approval.plan_sha256[:12]})"
-        )
+        self._print(f"approved {approval.by}: up to ${approval.usd:.4f}, for this plan ({approval.plan_sha256[:12]})")
 
     def _show_generate_data(self, run: RunState) -> None:
         data = run.data
         assert data is not None
         held_out = ", ".join(f"{split.name} {split.n}" for split in data.splits)
-        self._console.print(
+        self._print(
             f"data: {data.examples:,} training examples made in reverse, each verified; {data.rejected_by_verifier} rejected, "
             f"{data.dropped_as_leaks} dropped because a held-out item equals them under the skill's symmetries; held out: {held_out}"
         )
@@ -227,12 +251,12 @@ class RichDisplay:
     def _show_distill(self, run: RunState) -> None:
         attempt = run.attempts[-1]
         losses = [loss for _, loss in attempt.curve]
-        self._console.print(
+        self._print(
             f"attempt {attempt.number}: {attempt.candidate.student}, {attempt.tokens:,} tokens in {attempt.seconds:.0f} s "
             f"({attempt.cpu_seconds:.0f} CPU-s), stopped by {attempt.stopped_by}"
         )
         if losses:
-            self._console.print(f"  loss {losses[0]:.2f} {sparkline(losses)} {losses[-1]:.3f}")
+            self._print(f"  loss {losses[0]:.2f} {sparkline(losses)} {losses[-1]:.3f}")
 
     def _show_evaluate(self, run: RunState) -> None:
         attempt = run.attempts[-1]
@@ -245,12 +269,10 @@ class RichDisplay:
             self._console.print(_by_family(evaluation))
         predicted = attempt.candidate.accuracy
         if predicted is not None:
-            self._console.print(
-                f"predicted {predicted.value:.1%} (80 % band {predicted.low:.1%} to {predicted.high:.1%})"
-            )
+            self._print(f"predicted {predicted.value:.1%} (80 % band {predicted.low:.1%} to {predicted.high:.1%})")
         if evaluation.latency:
             latency = evaluation.latency
-            self._console.print(
+            self._print(
                 f"latency over HTTP, {latency.n} requests: p50 {latency.p50_ms:.1f} ms, p95 {latency.p95_ms:.1f} ms, p99 "
                 f"{latency.p99_ms:.1f} ms (predicted p95 {band(attempt.candidate.latency_p95_ms)}); "
                 f"{latency.throughput_rps:.0f} requests a second with {latency.clients} clients"
@@ -262,17 +284,18 @@ class RichDisplay:
         head = "met" if verdict.met else "missed"
         self._console.print(Text(f"verdict on {verdict.split}: {head}; {verdict.reason}", style=style))
         for miss in verdict.misses:
-            self._console.print(f"  {miss.constraint}: what would act on it: {miss.levers}")
+            self._print(f"  {miss.constraint}: what would act on it: {miss.levers}")
         if verdict.next == "replan":
-            self._console.print("  → planning again with this evidence")
+            self._print("  → planning again with this evidence")
 
     def _show_deploy(self, run: RunState) -> None:
         deployment = run.deployment
         assert deployment is not None
         self._title("Served")
-        self._console.print(f"{deployment.name} at {deployment.base_url} ({deployment.engine})")
-        right = "the verifier agrees" if deployment.verified else "[red]the verifier does not agree[/red]"
-        self._console.print(f"  asked    {deployment.question}\n  answered {deployment.answer}   ({right})")
+        self._print(f"{deployment.name} at {deployment.base_url} ({deployment.engine})")
+        right = ("the verifier agrees", "") if deployment.verified else ("the verifier does not agree", "red")
+        self._print(f"  asked    {deployment.question}")
+        self._console.print(Text.assemble(f"  answered {deployment.answer}   (", right, ")"))
 
     def _show_plan(self, run: RunState, *, decision: Decision) -> None:
         for correction in decision.corrections:
@@ -292,7 +315,7 @@ class RichDisplay:
             bill.add_column(column)
         for entry in run.bill:
             settled = "" if entry.settled_usd is None else f"{entry.settled_usd:.4f}"
-            bill.add_row(entry.step, f"{entry.reserved_usd:.4f}", settled, entry.basis)
+            bill.add_row(entry.step, f"{entry.reserved_usd:.4f}", settled, Text(entry.basis))
         use = run.planner_use
         tokens = (
             f"{use.input_tokens:,} tokens in, {use.output_tokens:,} out, longest prompt {use.largest_input_tokens:,}"
@@ -347,5 +370,5 @@ def _score_table(evaluation: Evaluation) -> Table:
     ]
     for score, style in rows:
         name = score.name if style == "bold" else f"control: {score.name}"
-        table.add_row(name, share(score.exact), share(score.answer), str(score.exact.n), style=style)
+        table.add_row(Text(name), share(score.exact), share(score.answer), str(score.exact.n), style=style)
     return table

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from ..state.plan import Candidate, Prediction
 from ..state.run import Choice
@@ -61,7 +62,7 @@ def _exact(candidate: Candidate) -> float:
     return candidate.accuracy.value if candidate.accuracy else 0.0
 
 
-def _cells(candidate: Candidate, chosen: Candidate | None, wide: bool) -> tuple[str, ...]:
+def _cells(candidate: Candidate, chosen: Candidate | None, wide: bool) -> tuple[str | Text, ...]:
     known = candidate.accuracy
     exact = "unknown" if known is None else f"{known.value:.1%}"
     if known is not None and wide:
@@ -69,8 +70,8 @@ def _cells(candidate: Candidate, chosen: Candidate | None, wide: bool) -> tuple[
     server = server_name(candidate.offer_id, SERVER_WIDTH if wide else NARROW_SERVER_WIDTH)
     return (
         "→" if candidate == chosen else "",
-        server if candidate.executable else f"[dim]{server}",
-        candidate.student,
+        Text(server, style="" if candidate.executable else "dim"),
+        Text(candidate.student),
         f"{candidate.train_tokens / 1e6:g}M",
         exact,
         band(candidate.latency_p95_ms) if wide else f"{candidate.latency_p95_ms.value:.3g}",

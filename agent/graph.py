@@ -40,6 +40,9 @@ from .revising import after_word, hear
 MAX_CORRECTIONS = 5
 """Refused calls in one run after which the planner is taken to be stuck."""
 
+MAX_STEPS_BY_MODEL = 200
+"""Recorded steps of a run after which a planner that is no rule is taken to go in circles; four attempts of the rules take 80."""
+
 RECURSION_LIMIT = 500
 
 
@@ -159,10 +162,12 @@ def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pl
     if (heard := _heard(context, run)) is not None:
         again = heard.brief != run.brief and _judged_on_development(heard)
         return Command(goto="judge" if again else "plan", update={"run": heard})
+    planner = context.planner if run.planner == context.planner.name else rules_planner()
+    if not planner.pure and context.recorder.position > MAX_STEPS_BY_MODEL:
+        return _take_over(context, run, f"after {MAX_STEPS_BY_MODEL} steps the run is not at its end")
     if run.pending:
         call, *rest = run.pending
         return Command(goto="act", update={"run": run.model_copy(update={"pending": tuple(rest)}), "call": call})
-    planner = context.planner if run.planner == context.planner.name else rules_planner()
     if run.corrections >= MAX_CORRECTIONS:
         problem = f"{run.corrections} of its calls in a row were refused, the last because {run.last_problem}"
         return _take_over(context, run, problem) if not planner.pure else _end(run, "failed", problem)
@@ -180,6 +185,8 @@ def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pl
         return _take_over(context, run, decision.gave_up)
     context.shown.step("plan", run, replayed=replayed, decision=decision)
     if decision.call.name == FINISH:
+        if context.planner.name != RULES and not run.end_checked:
+            return _take_over(context, _looking_again(run), "it would end the run, and the rules look for themselves")
         return _end(run, "missed" if run.attempts else "infeasible", str(decision.call.args["reason"]))
     return Command(goto="act", update={"run": run.model_copy(update={"pending": decision.also}), "call": decision.call})
 
@@ -228,6 +235,11 @@ def _used(run: RunState, decision: Decision) -> RunState:
 def _take_over(context: RunContext, run: RunState, problem: str) -> Command[Any]:
     """The rules plan from here on, from the same state."""
     return Command(goto="plan", update={"run": _taken_over(context, run, problem)})
+
+
+def _looking_again(run: RunState) -> RunState:
+    """The state without what a planner may have narrowed by its arguments, so that an end is what the brief's limits make it."""
+    return run.model_copy(update={"offers": None, "match": None, "choice": None, "end_checked": True})
 
 
 def _taken_over(context: RunContext, run: RunState, problem: str) -> RunState:

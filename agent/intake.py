@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ..skills import load as load_skill
 from ..skills import names as skill_names
 from ..state.brief import Brief, Limits, Targets
+from ..state.canonical import odd_part
 from ..state.errors import RequestError
 from ..state.talk import Word
 from . import limits as limit_words
@@ -34,7 +35,7 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
         raise RequestError(["the request is empty: say what the model should do, how well, how fast and for how much"])
     reading = Reading(in_plain_english(request))
     skill, task = _skill_and_task(reading)
-    targets, limits = _figures(reading)
+    targets, limits = figures(reading)
     limit_words.contradictions(reading, limits["usd"])
     reading.refuse_left_over()
     if reading.problems:
@@ -49,7 +50,7 @@ def read_changes(text: str) -> Word:
     Absent fields stay as they are. Raises RequestError for a figure that cannot be placed; nothing found is an empty Word.
     """
     reading = Reading(in_plain_english(text))
-    targets, limits = _figures(reading)
+    targets, limits = figures(reading)
     reading.refuse_left_over()
     if reading.problems:
         raise RequestError(reading.problems)
@@ -61,7 +62,7 @@ def read_changes(text: str) -> Word:
     return Word(text=text, targets=found, limits=bounds)
 
 
-def _figures(reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
+def figures(reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
     """Targets and limits, every field of them; null where nothing was said."""
     reading.skip_tiles()
     usd, usd_per_month = limit_words.dollars(reading)
@@ -99,6 +100,8 @@ def as_brief(
     max_hours: float | None = None,
 ) -> Brief:
     """What was read of a request as a brief, under the tighter limits, each gap with its assumption. Raises RequestError."""
+    if odd := odd_part([request, targets, limits]):
+        raise RequestError([odd])
     tight = {**limits, "usd": _tighter(limits["usd"], max_usd), "hours": _tighter(limits["hours"], max_hours)}
     assumptions: list[str] = []
     _fill_gaps(assumptions, tight, targets)
@@ -129,6 +132,8 @@ def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: floa
         brief = Brief.model_validate(fields)
     except ValidationError as error:
         raise RequestError([*problems, *map(_field_problem, error.errors())]) from error
+    if odd := odd_part(brief.assumptions):
+        problems.append(f"assumptions: {odd}")
     if problems:
         raise RequestError(problems)
     limits, targets = brief.limits.model_dump(), brief.targets.model_dump()

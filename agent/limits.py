@@ -33,6 +33,9 @@ _OTHER_CLOUDS = "alibaba|aliyun|tencent|huawei|baidu|ovh|hetzner|digital ?ocean|
 _EVERY = r"\s*(?:per|an?|/|each|every)\s*"
 
 
+MOST_PARAMETERS = 1e15
+
+
 def parameters(reading: Reading) -> int | None:
     """The largest student allowed."""
     scale = r"\s*(?P<scale{}>k|m|million|b|billion|thousand)?"
@@ -45,8 +48,10 @@ def parameters(reading: Reading) -> int | None:
         reading.refuse_direction(match, "≥", "a size", "'at most'")
         values.append(scaled(match.group(1) or match.group(3), match.group("scale1") or match.group("scale2")))
     value = reading.one("the number of parameters", values)
-    if value is not None and value <= 0:
-        reading.problems.append(f"a model of {value:g} parameters is impossible: it must be above 0")
+    if value is not None and not 0 < value < MOST_PARAMETERS:
+        reading.problems.append(
+            f"a model of {value:g} parameters is impossible: valid is above 0 and below {MOST_PARAMETERS:g}"
+        )
         return None
     return None if value is None else int(value)
 

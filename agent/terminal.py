@@ -47,9 +47,11 @@ def asking(yes: bool, as_json: bool) -> "Ask":
     """Who is asked about money: --yes, the person at the terminal, or nobody."""
     from ..state.talk import Answer, Question
     from . import session
+    from .printable import printable
 
     def at_the_terminal(question: Question) -> Answer:
-        return Answer(approved=yes or typer.confirm(f"Approve up to ${question.usd:.4f} for {question.plan}?"))
+        asked = f"Approve up to ${question.usd:.4f} for {printable(question.plan)}?"
+        return Answer(approved=yes or typer.confirm(asked))
 
     if not yes and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
         return session.nobody
@@ -57,10 +59,10 @@ def asking(yes: bool, as_json: bool) -> "Ask":
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """Standard output or standard error, wide where it is no terminal."""
+    """Standard output or standard error, wide where it is no terminal; text in brackets is text, not style."""
     from rich.console import Console
 
-    console = Console(stderr=stderr)
+    console = Console(stderr=stderr, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     return console
@@ -123,25 +125,32 @@ def fail(text: str, code: int, as_json: bool) -> NoReturn:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output."""
-    typer.echo(json.dumps(value, indent=2, default=str))
+    """One JSON document on standard output, secrets masked."""
+    from ..state.canonical import masked, secrets_from_environment
+
+    document = json.loads(json.dumps(value, default=str))
+    typer.echo(json.dumps(masked(document, secrets_from_environment()), indent=2))
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """One line."""
-    typer.echo(text, err=err)
+    """One line; nothing in it is a secret or steers the terminal."""
+    from .printable import printable
+
+    typer.echo(printable(text), err=err)
 
 
 def print_table(columns: tuple[str, ...], rows: list[Any], *, empty: str) -> None:
     """Rows under their columns, or what to say when there are none."""
     from rich.table import Table
 
+    from .printable import printable
+
     if not rows:
         say(empty)
         return
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(printable(str(cell)) for cell in row))
     console().print(table)
 
 

@@ -1,12 +1,14 @@
 """What the journal's hashes stand on: one text per JSON value, secrets masked, and rows chained by their hashes.
 
-Masking does not find a secret that was encoded (base64, URL, split over two strings) or that is a number.
+Masking finds a secret and what an error quotes of one ("sk-ab***yz"). It does not find a secret that was encoded
+(base64, URL, split over two strings) or that is a number.
 """
 
 import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, Literal, TypeAlias, cast
@@ -27,6 +29,12 @@ ABSENT = "(absent)"
 SECRET_SUFFIXES = ("_API_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_SECRET_ACCESS_KEY", "_SECRET_KEY")
 MIN_SECRET_LENGTH = 8
 """assumption: shorter values are words or switches, and masking them would blot out ordinary text."""
+
+MIN_QUOTED_LENGTH = 4
+"""assumption: fewer characters of a secret tell nothing of it."""
+
+_QUOTED_IN_PART = re.compile(r"([\w+/=-]*)(?:\*{2,}|\.{3,}|…)([\w+/=-]*)")
+"""The beginning and end of something whose middle was left out."""
 
 
 def canonical(value: object) -> str:
@@ -71,6 +79,23 @@ def _key(key: object, where: str) -> str:
     if not isinstance(key, str):
         raise JournalError(f"{where} has the key {key!r}: JSON keys are strings")
     return str.__str__(key)
+
+
+def odd_part(value: object) -> str | None:
+    """What of a plain value is valid in Python and not between programs, or None: half a character (a lone surrogate), a
+    number that is not finite or has more than 64 bits."""
+    if isinstance(value, str):
+        half = any("\ud800" <= character <= "\udfff" for character in value)
+        return f"{value[:60]!r} holds half a character" if half else None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{value!r} is no finite number"
+    if isinstance(value, int):
+        return None if abs(value) < 2**63 else f"a number of {value.bit_length()} bits is too large"
+    if isinstance(value, dict):
+        parts: list[object] = [part for item in cast("dict[object, object]", value).items() for part in item]
+    else:
+        parts = list(cast("list[object]", value)) if isinstance(value, list | tuple) else []
+    return next((found for part in parts if (found := odd_part(part))), None)
 
 
 def first_difference(recorded: Json, actual: Json, where: str = "") -> tuple[str, Json, Json] | None:
@@ -128,12 +153,24 @@ def _masked_text(text: str, secrets: Collection[str]) -> str:
         if start >= position:
             result += text[position:start] + MASK
         position = max(position, end)
-    return result + text[position:]
+    return _QUOTED_IN_PART.sub(lambda found: _unquoted(found, secrets), result + text[position:])
+
+
+def _unquoted(found: re.Match[str], secrets: Collection[str]) -> str:
+    """The text found, or the mask where it begins and ends as a secret does."""
+    begins, ends = found.groups()
+    told = len(begins) + len(ends) >= MIN_QUOTED_LENGTH
+    return MASK if told and any(one.startswith(begins) and one.endswith(ends) for one in secrets) else found.group()
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether an environment variable's name says that its value is secret."""
+    return f"_{name.upper()}".endswith(SECRET_SUFFIXES)
 
 
 def secrets_from_environment(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
     """Values, 8 characters or more, of the variables whose names say that they are secret (`*_API_KEY`, `*_TOKEN`)."""
-    values = (value.strip() for name, value in environ.items() if name.upper().endswith(SECRET_SUFFIXES))
+    values = (value.strip() for name, value in environ.items() if is_secret_name(name))
     return frozenset(value for value in values if len(value) >= MIN_SECRET_LENGTH)
 
 

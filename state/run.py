@@ -146,6 +146,9 @@ class RunState(Record):
     corrections: int = 0
     last_problem: str = ""
     refused: ProposedCall | None = Field(default=None, description="the call that the last problem is about")
+    end_checked: bool = Field(
+        default=False, description="the rules looked again for what can be had after another planner ended the run"
+    )
 
     @property
     def known_brief(self) -> Brief:

@@ -84,6 +84,8 @@ def _openings(state: RunState) -> int:
 def _needs(state: RunState, args: Evaluate) -> str | None:
     if not state.attempts:
         return "nothing was trained yet: call distill first"
+    if not state.has_plan:
+        return "there is no plan now: call solve_pareto first"
     verdict = state.verdicts[-1] if state.verdicts else None
     judged = verdict is not None and verdict.attempt == state.attempts[-1].number
     if args.split == DEVELOPMENT:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from ..state.canonical import first_difference
 from ..state.errors import ToolFailed
 from ..state.plan import LOCAL, Machine, Offer
-from .jobs import ERROR_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, write_atomic
+from .jobs import ERROR_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, process_environment, write_atomic
 from .machine import measure_machine
 
 PROCESS_FILE = "process.json"
@@ -210,7 +210,7 @@ def _write_job(folder: Path, job: Job) -> None:
 
 def _start(module: str, folder: Path, threads: int | None) -> None:
     (folder / ERROR_FILE).unlink(missing_ok=True)
-    environment = os.environ | JOB_ENVIRONMENT | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
+    environment = process_environment(**JOB_ENVIRONMENT, **({"OMP_NUM_THREADS": str(threads)} if threads else {}))
     # -P: the job imports what is installed, not what happens to lie in the current folder.
     command = [sys.executable, "-P", "-m", module, str(folder / JOB_FILE)]
     with (folder / LOG_FILE).open("ab+") as log, (folder / STDERR_FILE).open("ab") as errors:
@@ -344,6 +344,6 @@ def _failure(folder: Path, started: _Started, code: int | None) -> str:
 def _event(line: str) -> Event:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # the second: brackets a thousand deep
         value = None
     return cast("Event", value) if isinstance(value, dict) else {"event": "note", "text": line}

@@ -10,11 +10,14 @@ from ..state.errors import ToolFailed
 from ..state.run import Data, RunState, Split
 from .base import Context, Cost, Tool
 from .costs import GENERATION_MINUTES, generation_usd
-from .generation import GenerateJob, available_workers
+from .distill import examples_needed
+from .generation import SHARD_EXAMPLES, GenerateJob, available_workers
 from .waiting import JobRequest, run
 
 DATA_FOLDER = "data"
 DEVELOPMENT = "dev"
+MOST_OVER_NEEDED = 2
+"""Times the examples a plan needs that may be made for it: the money reserved is for about as many as it needs."""
 
 
 def sealed_split(opening: int) -> str:
@@ -71,7 +74,12 @@ def _apply(state: RunState, result: Data) -> RunState:
 
 
 def _needs(state: RunState, args: GenerateData) -> str | None:
-    return None if state.has_plan else "there is no plan yet: call solve_pareto first"
+    if not state.has_plan:
+        return "there is no plan yet: call solve_pareto first"
+    needed = examples_needed(state, state.known_plan.candidate)
+    if args.examples > max(MOST_OVER_NEEDED * needed, SHARD_EXAMPLES):
+        return f"the plan needs {needed:,} examples; at most {MOST_OVER_NEEDED} times as many may be made for it"
+    return None
 
 
 GENERATE_DATA = Tool(

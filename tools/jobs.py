@@ -14,6 +14,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from ..state.canonical import is_secret_name
+
 JOB_FILE = "job.json"
 LOG_FILE = "log.jsonl"
 RESULT_FILE = "result.json"
@@ -37,6 +39,11 @@ def write_atomic(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def process_environment(**changes: str) -> dict[str, str]:
+    """The environment of a job's or server's process: this one's without its secrets, then the changes."""
+    return {name: value for name, value in os.environ.items() if not is_secret_name(name)} | changes
 
 
 def report(event: str, **fields: object) -> None:

@@ -81,7 +81,7 @@ def _lines(path: Path) -> list[str]:
 def _object(line: str) -> dict[str, Any]:
     try:
         given = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError([f"it is no JSON ({error})"]) from error
     if not isinstance(given, dict):
         raise RequestError(["it is no JSON object"])

@@ -53,6 +53,17 @@ def test_calls_before_their_turn_are_refused(tmp_path: Path, name: str, argument
     assert "out of order" in (ruling(state(), tmp_path, name, **arguments).problem or "")
 
 
+def test_data_beyond_twice_what_the_plan_needs_is_refused_because_nothing_was_reserved_for_it(tmp_path: Path) -> None:
+    run = state(choice=choice())
+    assert ruling(run, tmp_path, "generate_data", examples=20_000).problem is None
+    assert "at most 2 times" in (ruling(run, tmp_path, "generate_data", examples=5_000_000).problem or "")
+
+
+def test_an_attempt_is_not_evaluated_while_there_is_no_plan(tmp_path: Path) -> None:
+    run = state(attempts=(attempt(),), data=data())
+    assert "call solve_pareto first" in (ruling(run, tmp_path, "evaluate", split="dev").problem or "")
+
+
 def test_training_needs_enough_data(tmp_path: Path) -> None:
     run = state(choice=choice(), data=data(10))
     assert "examples are needed and 10 exist" in (ruling(run, tmp_path, "distill", candidate_id="x").problem or "")

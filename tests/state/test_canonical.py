@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stratos.state.canonical import canonical, first_difference, masked, plain, secrets_from_environment
+from stratos.state.canonical import canonical, first_difference, masked, odd_part, plain, secrets_from_environment
 from stratos.state.errors import JournalError
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -79,6 +79,23 @@ def test_no_secret_stays_in_a_text(text: str, secrets: list[str]) -> None:
 
 def test_overlapping_secrets_are_masked_as_one() -> None:
     assert masked("x abcdefghijkl y", ["abcdefgh", "efghijkl"]) == "x *** y"
+
+
+@pytest.mark.parametrize("quoted", ["sk-ab***yz99", "sk-abc...yz99", "sk-abcdef…", "****yz99"])
+def test_a_secret_that_is_quoted_in_part_is_masked(quoted: str) -> None:
+    assert masked(f"Incorrect API key: '{quoted}'.", ["sk-abcdefghxyz99"]) == "Incorrect API key: '***'."
+
+
+def test_dots_and_stars_of_ordinary_text_stay() -> None:
+    for text in ("wait ... and see", "**bold** words", "a...b", "other***yz99"):
+        assert masked(text, ["sk-abcdefghxyz99"]) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "odd"), [("\ud800", "half"), ([1e400], "finite"), ({"a": 10**400}, "bits"), ("é", None)]
+)
+def test_what_cannot_be_passed_on_between_programs_is_named(value: Any, odd: str | None) -> None:
+    assert odd in (odd_part(value) or "") if odd else odd_part(value) is None
 
 
 def test_two_secret_keys_keep_their_values_apart() -> None:

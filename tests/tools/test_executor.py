@@ -55,6 +55,21 @@ def test_a_job_runs_and_its_events_and_result_come_back(executor: LocalExecutor,
     assert executor.poll(handle).exit_code in (0, None)
 
 
+def test_a_job_inherits_no_secret(executor: LocalExecutor, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_TOKEN", "openai_api_key", "PASSWORD", "KEYBOARD"):
+        monkeypatch.setenv(name, "a-value-of-the-test")
+    executor.submit(MODULE, TinyJob(sleep_s=30), folder)
+    until((folder / "ready").exists)
+    environment = psutil.Process(starts(folder)[0]).environ()
+    assert [name for name, value in environment.items() if value == "a-value-of-the-test"] == ["KEYBOARD"]
+
+
+def test_a_line_of_deep_brackets_is_a_note(executor: LocalExecutor, folder: Path) -> None:
+    events: list[Event] = []
+    wait(executor, executor.submit(MODULE, TinyJob(say="[" * 50_000 + "\n"), folder), events.append)
+    assert [event["event"] for event in events] == ["note"]
+
+
 def test_a_complete_job_is_not_started_again(executor: LocalExecutor, folder: Path) -> None:
     first = wait(executor, executor.submit(MODULE, TinyJob(), folder))
     again = executor.submit(MODULE, TinyJob(), folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from ...state.errors import ToolFailed
-from ..jobs import JOB_FILE, write_atomic
+from ..jobs import JOB_FILE, process_environment, write_atomic
 from .job import ENDPOINT_FILE, Endpoint, ServeJob
 
 KEY_FILE = "api_key"
@@ -48,7 +48,7 @@ def launch(job: ServeJob, folder: Path) -> "subprocess.Popen[bytes]":
             stdin=subprocess.PIPE if job.stop_with_stdin else subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, **quiet},
+            env=process_environment(**quiet),
             start_new_session=True,
         )
     _children[process.pid] = process

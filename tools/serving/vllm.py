@@ -1,7 +1,6 @@
 """vLLM as a program of its own environment: when to use it, its command line, and its life as the serve job's child."""
 
 import ctypes
-import os
 import shutil
 import signal
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...state.errors import NotAvailable, ToolFailed
+from ..jobs import process_environment
 from .engine import EngineName
 
 PR_SET_PDEATHSIG = 1
@@ -47,7 +47,7 @@ def vllm_command(
 
 def vllm_environment(api_key: str) -> dict[str, str]:
     """vLLM reads the key from VLLM_API_KEY; a process's environment is readable by its owner alone."""
-    return {**os.environ, "VLLM_API_KEY": api_key, "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
+    return process_environment(VLLM_API_KEY=api_key, VLLM_NO_USAGE_STATS="1", HF_HUB_OFFLINE="1")
 
 
 def free_port(host: str) -> int:

@@ -57,6 +57,16 @@ def test_a_deployment_answers_as_its_engine_does(workspace: Path, deployment: De
     assert deployment.base_url.startswith("http://127.0.0.1:")
 
 
+def test_a_server_inherits_no_secret(tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "a-value-of-the-test")
+    job = ServeJob(model_dir=model_dir, served_name="m", api_key_file=processes.write_key(tmp_path))
+    process = processes.launch(job, tmp_path)
+    try:
+        assert "HF_TOKEN" not in psutil.Process(process.pid).environ()
+    finally:
+        processes.end(processes.find(process.pid))
+
+
 def test_the_key_is_in_one_file_that_only_the_owner_reads(workspace: Path, deployment: Deployment) -> None:
     key = read_key(deployment.api_key_file)
     assert stat.S_IMODE(deployment.api_key_file.stat().st_mode) == 0o600

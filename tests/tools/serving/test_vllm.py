@@ -26,6 +26,11 @@ def test_the_command_line_says_everything_but_the_key() -> None:
     assert vllm_environment("secret")["VLLM_API_KEY"] == "secret"
 
 
+def test_the_environment_holds_no_other_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "another secret")
+    assert "OPENAI_API_KEY" not in vllm_environment("secret")
+
+
 @pytest.mark.usefixtures("fake_vllm")
 def test_auto_wants_both_the_program_and_a_gpu() -> None:
     assert choose_engine("auto", gpu=lambda: True) == "vllm"
