@@ -39,12 +39,17 @@ def after_word(run: RunState, heard: dict[str, Any]) -> RunState:
         changes["own_data"] = OwnData.model_validate(heard["own_data"])
     if word.targets or word.limits:
         changes["brief"] = revised_brief(run.known_brief, word)
-        changes["choice"] = None
+        if not _to_be_measured(run):  # what was trained is measured first, and judged by the new brief
+            changes["choice"] = None
         if "max_parameters" in word.limits:
             changes["match"] = None
         if SEARCHED_BY & word.limits.keys():
             changes["offers"] = None
     return run.model_copy(update=changes)
+
+
+def _to_be_measured(run: RunState) -> bool:
+    return bool(run.attempts) and not run.attempts[-1].evaluations
 
 
 def revised_brief(brief: Brief, word: Word) -> Brief:

@@ -52,6 +52,9 @@ class MemoryJournal:
     def verified_rows(self, run_id: str) -> list[Row]:
         return list(self.rows)
 
+    def known_rows(self, run_id: str) -> list[Row]:
+        return list(self.rows)
+
     def append(
         self,
         run_id: str,

