@@ -15,10 +15,11 @@ from ..state.workspace import Workspace
 from ..tools.base import Settings
 from ..tools.executor import Executor
 from . import explaining, session
+from .chat_model import reply
 from .display import RichDisplay
 from .events import Asked, Ended, Heard, Progress, RunEvent, ToolStarted
 from .live import LiveRun
-from .planners import planner_for
+from .planners import RULES, planner_for
 from .transcript import Transcript
 from .understanding import Intent, understand
 
@@ -49,9 +50,10 @@ class Chat:
         say: Say,
         *,
         executor: Executor | None = None,
+        stream: Say | None = None,
     ) -> None:
         self._workspace, self._settings, self._display, self._say = workspace, settings, display, say
-        self._executor = executor
+        self._executor, self._stream = executor, stream
         self._run: LiveRun | None = None
         self._state: RunState | None = None
         self._run_id: str | None = None
@@ -150,7 +152,7 @@ class Chat:
                 self._doing = f"{event.what}: {event.done:,.0f} of {event.total:,.0f} {event.unit}{loss}"
             case Asked():
                 self._ask(event.question)
-            case Heard():
+            case Heard() if event.changes:
                 self._tell(event.problem or f"noted: {event.text}")
             case Ended():
                 self._doing = ""
@@ -275,8 +277,34 @@ class Chat:
     def _unknown(self, intent: Intent) -> None:
         if self._run_id is None or self._ended or (self._run is not None and not self._run.working):
             self._request(intent)
-        else:
+        elif self._settings.planner == RULES:
             self._tell(f"I do not understand {intent.text!r}; `help` lists what can be said")
+        else:
+            self._ask_the_model(intent.text)
+
+    def _ask_the_model(self, line: str) -> None:
+        """Has the planner's model answer, or put the line into words that the rules know; what it costs is put on the bill."""
+        pieces: list[str] = []
+        found = reply(
+            planner_for(self._settings), self._state, line, pieces.append if self._stream is None else self._stream
+        )
+        if self._stream is not None:
+            self._stream("\n")
+        self._note("stratos", found.text)
+        if found.usd and self._run is not None and self._run.working:
+            self._run.say(Word(text=line, usd=found.usd))
+        if found.problem:
+            self._tell(found.problem)
+        elif pieces:
+            self._say("".join(pieces))
+        if not found.line:
+            return
+        intent = understand(found.line)
+        if intent.does in ("approve", "decline", "quit", "unknown"):
+            self._tell(f"the model understood {found.line!r}, which only you can say; `help` lists what can be said")
+            return
+        self._tell(f"understood as: {found.line}")
+        getattr(self, f"_{intent.does}")(intent)
 
     def _request(self, intent: Intent) -> None:
         """A line that asks for a new model."""

@@ -191,7 +191,7 @@ class _Used:
         if self._planner.pure:
             return
         used = reply.usage_metadata
-        taken = (used["input_tokens"], used["output_tokens"]) if used else (_most_tokens(messages), MAX_OUTPUT_TOKENS)
+        taken = (used["input_tokens"], used["output_tokens"]) if used else (most_tokens(messages), MAX_OUTPUT_TOKENS)
         self._input += taken[0]
         self._output += taken[1]
         self._largest = max(self._largest, taken[0])
@@ -199,7 +199,7 @@ class _Used:
     def too_dear(self, messages: list[BaseMessage], usd_left: float) -> str | None:
         """Why the next answer may not fit the money left, or None."""
         so_far = self._planner.usd(self._input, self._output)
-        worst = so_far + self._planner.usd(_most_tokens(messages), MAX_OUTPUT_TOKENS)
+        worst = so_far + self._planner.usd(most_tokens(messages), MAX_OUTPUT_TOKENS)
         if worst <= max(usd_left, 0.0):
             return None
         return f"the planner's next answer may bring its cost to ${worst:.4f}, and ${usd_left:.4f} is left"
@@ -215,7 +215,8 @@ class _Used:
         )
 
 
-def _most_tokens(messages: list[BaseMessage]) -> int:
+def most_tokens(messages: list[BaseMessage]) -> int:
+    """At most, for what a prompt may cost."""
     return math.ceil(sum(len(str(message.content)) for message in messages) / CHARACTERS_PER_TOKEN)
 
 

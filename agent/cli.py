@@ -23,6 +23,7 @@ from .terminal import (
     print_table,
     print_what_if,
     say,
+    say_on,
     workspace_at,
 )
 
@@ -145,7 +146,7 @@ def chat(
             asks=True,
         )
         at = workspace_at(workspace)
-        chatting = Chat(at, settings, RichDisplay(console(), bars=False), say)
+        chatting = Chat(at, settings, RichDisplay(console(), bars=False), say, stream=say_on)
         if resume is not None:
             chatting.resume(resume)
         elif request:

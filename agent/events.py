@@ -111,6 +111,9 @@ class Heard(RunEvent):
 
     text: str
     problem: str
+    changes: bool = Field(
+        description="whether it was meant to change the run, and not only a model's answer to be paid for"
+    )
 
 
 class Served(RunEvent):
@@ -173,7 +176,10 @@ _STEPS: dict[str, Made] = {
     ),
     "judge": lambda run, given, details: Judged(verdict=run.verdicts[-1], **given),
     "user": lambda run, given, details: Heard(
-        text=details["heard"]["word"]["text"], problem=details["heard"]["problem"], **given
+        text=details["heard"]["word"]["text"],
+        problem=details["heard"]["problem"],
+        changes=any(details["heard"]["word"][key] for key in ("targets", "limits", "data")),
+        **given,
     ),
     "deploy": lambda run, given, details: Served(deployment=run.deployment, **given),  # pyright: ignore[reportArgumentType]
     "report": lambda run, given, details: Ended(outcome=run.outcome, **given),  # pyright: ignore[reportArgumentType]

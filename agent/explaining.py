@@ -68,9 +68,9 @@ def why_not_this(run: RunState, settings: Settings, about: str) -> str:
     chosen = run.known_plan.candidate if run.has_plan else None
     if chosen is not None and chosen.id == best.id:
         return f"it is the plan: {describe(best)}"
-    if chosen is not None and not [one for one in violations(best, left) if one.constraint != "executor"]:
-        pair = solve_pareto([chosen, best.model_copy(update={"executable": True})], left)
-        reasons.append(why_not(pair, next(one for one in (*pair.front, best) if one.id == best.id), left))
+    here = best.model_copy(update={"executable": True})
+    if chosen is not None and not violations(here, left):
+        reasons.append(why_not(solve_pareto([chosen, here], left), here, left))
     against = f"\n  the plan is {describe(chosen)}" if chosen else ""
     return f"the best there is: {describe(best)}\n  not chosen: {'; '.join(reasons)}{against}"
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypedDict
 
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
@@ -355,7 +356,8 @@ def build_graph() -> CompiledStateGraph[GraphState, RunContext, GraphState, Grap
     graph.add_node("report", report)
     graph.add_edge(START, "intake")
     graph.add_edge("report", END)
-    return graph.compile(checkpointer=InMemorySaver())
+    kept = [(kind.__module__, kind.__name__) for kind in (RunState, ProposedCall, Question)]
+    return graph.compile(checkpointer=InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=kept)))
 
 
 def _take(

@@ -31,9 +31,12 @@ def hear(run: RunState, word: Word, run_folder: Path) -> dict[str, Any]:
 
 def after_word(run: RunState, heard: dict[str, Any]) -> RunState:
     """The state once a recorded word is heeded; the same where it could not be taken."""
-    if heard["problem"]:
-        return run
     word = Word.model_validate(heard["word"])
+    if word.usd:
+        use = run.planner_use
+        run = run.model_copy(update={"planner_use": use.model_copy(update={"usd": use.usd + word.usd})})
+    if heard["problem"] or not (word.targets or word.limits or word.data):
+        return run
     changes: dict[str, Any] = {"pending": (), "last_problem": "", "last_call": "", "corrections": 0}
     if heard["own_data"]:
         changes["own_data"] = OwnData.model_validate(heard["own_data"])

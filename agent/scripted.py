@@ -103,9 +103,32 @@ def scripted_server(script: Script) -> Generator[tuple[str, list[dict[str, Any]]
             if answer.drop:
                 self.close_connection = True
                 return
-            self._send(answer)
+            self._send(answer, streamed=bool(request.get("stream")))
 
-        def _send(self, answer: Answer) -> None:
+        def _stream(self, answer: Answer) -> None:
+            """The same answer as server-sent events, its text word by word."""
+            whole = answer.document()
+            message = whole["choices"][0]["message"]
+            deltas: list[dict[str, Any]] = [{"content": f"{word} "} for word in answer.text.split()]
+            if calls := message.get("tool_calls"):
+                deltas.append({"tool_calls": [{"index": at, **call} for at, call in enumerate(calls)]})
+            head = {**whole, "object": "chat.completion.chunk"}
+            usage = head.pop("usage", None)
+            chunks = [{**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+            chunks.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": answer.finish_reason}]})
+            if usage:
+                chunks.append({**head, "choices": [], "usage": usage})
+            lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
+            self.send_response(answer.status)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            self.wfile.write("".join([*lines, "data: [DONE]\n\n"]).encode())
+            self.close_connection = True
+
+        def _send(self, answer: Answer, *, streamed: bool = False) -> None:
+            if streamed and answer.body is None:
+                self._stream(answer)
+                return
             body = (json.dumps(answer.document()) if answer.body is None else answer.body).encode()
             self.send_response(answer.status)
             for name, value in {"Content-Type": "application/json", **answer.headers}.items():

@@ -139,6 +139,14 @@ def say(text: str, *, err: bool = False) -> None:
     typer.echo(printable(text), err=err)
 
 
+def say_on(piece: str) -> None:
+    """A piece of a line, at once."""
+    from .printable import printable
+
+    typer.echo(printable(piece), nl=False)
+    sys.stdout.flush()
+
+
 def print_table(columns: tuple[str, ...], rows: list[Any], *, empty: str) -> None:
     """Rows under their columns, or what to say when there are none."""
     from rich.table import Table

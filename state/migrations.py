@@ -4,12 +4,14 @@ DuckDB lets one process open a file for writing, and DuckDB 2.0 lost acknowledge
 writers without a lock; so every open here, a reader's too, holds one operating system lock.
 """
 
+import atexit
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from .errors import JournalError
 
@@ -85,6 +87,16 @@ _inherited: list[object] = []
 """Engines of a process that forked this one: unusable here, and ending one would wait for threads that are not here."""
 
 
+_files: "WeakSet[JournalFile]" = WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """An engine still there when the interpreter ends makes DuckDB's bindings complain on standard error."""
+    for file in list(_files):
+        file.close()
+
+
 class JournalFile:
     """One DuckDB file, attached to an engine in memory for each use and detached after it.
 
@@ -94,6 +106,7 @@ class JournalFile:
 
     def __init__(self, path: Path, lock_file: Path) -> None:
         self.path, self._lock_file = path, lock_file
+        _files.add(self)
         self._engine: DuckDBPyConnection | None = None
         self._engine_pid = 0
 

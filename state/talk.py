@@ -28,6 +28,7 @@ class Word(Record):
     text: str = Field(description="as it was typed")
     targets: dict[str, Any] = Field(default_factory=dict[str, Any])
     limits: dict[str, Any] = Field(default_factory=dict[str, Any])
+    usd: float = Field(default=0.0, ge=0, description="what a model took to understand or answer it, US dollars")
     data: str | None = Field(default=None, description="path of a JSONL file with the user's own questions")
 
 
