@@ -13,7 +13,7 @@ from ..tools.base import Settings
 from ..tools.executor import Executor
 from . import session
 from .events import RunEvent
-from .intake import read_brief_file
+from .intake import read_brief_file, refuse_unwritable_brief
 from .live import LiveRun
 from .planners import check_planner, planner_for
 from .session import Ask
@@ -114,6 +114,7 @@ def _asking(approve: bool | Ask | None) -> Ask | None:
 def _brief(request: str | Path | Brief, settings: Settings) -> tuple[Brief | None, str]:
     """The brief, where one was given, and the request's words."""
     if isinstance(request, Brief):
+        refuse_unwritable_brief(request)
         return request, request.request
     if isinstance(request, Path) or request.endswith((".yaml", ".yml")):
         brief = read_brief_file(Path(request), max_usd=settings.max_usd, max_hours=settings.max_hours)

@@ -22,7 +22,7 @@ from ..state.brief import AccuracyRule, Brief, Figure, Limits, Record, Targets
 from ..state.canonical import odd_part
 from ..state.errors import RequestError
 from .chat_planner import ask_until_usable, prompt_text
-from .intake import as_brief, figures, read_request
+from .intake import as_brief, figures, read_request, refuse_unwritable
 from .languages import rewritten
 from .limits import CURRENCY_WORDS, USD_PER_UNIT
 from .planners import Decision, Planner
@@ -93,6 +93,10 @@ def read_with_model(
     planner: Planner, request: str, *, max_usd: float | None, max_hours: float | None
 ) -> tuple[dict[str, Any], Decision]:
     """{"brief": ...} or {"problems": [...]}, and what the asking took; the rules read where the model cannot be used."""
+    try:
+        refuse_unwritable(request)
+    except RequestError as error:  # no endpoint can be sent it
+        return {"problems": error.problems}, Decision(call=None, by=planner.name)
     messages = [SystemMessage(prompt_text("intake")), HumanMessage(_question(request))]
     schema = WriteBrief.model_json_schema()
     tool = {"name": WRITE_BRIEF, "description": schema.pop("description", ""), "parameters": schema}

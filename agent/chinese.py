@@ -54,11 +54,25 @@ _UNITS = (
     ("euros", "欧元"),
     ("pounds", "英镑"),
     ("yen", "日元|日圆|円"),
-    ("元", r"(?:元|块|圆)人民币|元钱|块钱|元|圆|人民币|块(?!\s*[A-Za-z显])"),
+    ("元", "元|圆|人民币"),
     ("parameters", "个?参数量?"),
     ("tiles", "张(?!\\s*(?:[A-Za-z]|显卡))|枚"),
 )
-_ASKED = r"(?:(?:个|次|条|笔|手|副)\s*)?(?:推理|并发)?(?:请求|查询|推理|调用|问题)|(?:次|条|笔)"
+_COUNTED_IN_TENTHS = r"[一二两三四五六七八九\d]"
+_NO_MORE = (
+    r"(?!\.\d|,\d{3}|[\d零一二两三四五六七八九十百千万亿点成个秒分天周张枚次条笔手副台轮级度名年月季毫微小钟刻趴%])"
+)
+"""Behind a bare digit that is a tenth, as in 三块五: nothing that makes it a figure of its own, as in 三块五分钟."""
+
+_FEN = rf"零?(?P<fen>{_COUNTED_IN_TENTHS})(?:分(?!钟)|{_NO_MORE})"
+_BOARD = r"(?!\s*(?:[A-Za-z显儿]|\d{4}))"
+_IN_DOLLARS = r"钱?\s*(?:(?P<us>美元|美金|美刀|美圆)|人民币)?"
+_VAGUE_MONEY = "毛|角|分钱|块钱?"
+_INTERVAL = r"(?:95\s*%\s*|百分之九十五)?的?置信(?:区间)?的?(?:下限|下界|区间|水平|度)?|区间的?(?:下限|下界)"
+_MEASURED = r"(?:实测|实际测得|测得|测出来?|测量)"
+_ASKED = (
+    r"(?:(?:个|次|条|笔|手|副)\s*)?(?:推理|并发)?(?:请求|查询|推理|调用|问题)|(?:次|条|笔)|(?:手|副)(?:麻将)?(?:手?牌)?"
+)
 _PLACES = {"欧洲": "europe", "欧盟": "the eu", "美国": "the us", "亚洲": "asia"}
 _AT_A_PLACE = r"(?:\s*(?:区域?|地区|机房|服务器|数据中心|节点|境内|云))"
 _CLOUDS = {
@@ -71,7 +85,10 @@ _CLOUDS = {
     "华为云": "huawei",
 }
 _NO = r"(?:不要用?|不想用?|不能用?|不可用?|不用|不许用?|不使用|别用?|禁用|禁止使用?|没有|无需|无|不含|避开|除了?)"
-_FREE = "免费|(?:一|1)(?:块|分|毛)钱?(?:都|也)?不(?:想|愿|能|要)?花|不花(?:一分)?钱|不要钱|不用花钱|无需花费|零成本|零预算|零费用"
+_FREE = (
+    "免费|一毛不拔|(?:一|1)(?:块|分|毛)钱?(?:都|也)?不(?:想|愿|能|要)?花|不花(?:一[分毛块])?钱|"
+    "不要钱|不用花钱|无需花费|零成本|零预算|零费用"
+)
 _PHRASES = (
     (" CPU only ", r"(?:只|仅|纯)(?:能|限|要|可)?(?:用|使用|在|有|靠)?\s*CPU(?:\s*上)?"),
     (" error rate ", "错误率|出错率|失误率|误判率|差错率|错判率|误差率?|失败率|错误"),
@@ -109,9 +126,13 @@ def rewrite(wording: Wording) -> None:
     wording.sub(_HAN, lambda match: match.group(0).translate(_SIMPLIFIED))
     wording.sub("¥|人民币(?=\\s*\\d)", "CNY ")
     wording.sub(_FREE, " for free ")
+    wording.sub(r"(?<![\d.])1(?=(?:手|副)(?:麻将)?(?:手?牌)?)", "一")
+    _write_rule(wording)
     wording.sub(rf"负\s*{_NUMBER_TOO}", UNREAD)
     wording.sub(r"(\d\d(?:\.\d)?)\s*%的?(?:请求|响应|情况)(?=[^,;.]{0,12}\d)", r" p\1 ")
-    wording.sub(rf"{_OTHER_MONEY}\s*{_NUMBER}\s*[元块圆]?|{_NUMBER_TOO}\s*{_OTHER_MONEY}", f" {UNREAD} ")
+    wording.sub(
+        rf"{_OTHER_MONEY}\s*{_NUMBER}\s*[元块圆毛角]?|{_NUMBER_TOO}\s*[块毛角分]?钱?\s*{_OTHER_MONEY}", f" {UNREAD} "
+    )
     _write_places(wording)
     _write_shares(wording)
     _write_times(wording)
@@ -180,7 +201,11 @@ def _write_times(wording: Wording) -> None:
     ):
         wording.sub(rf"{_NUMBER}\s*(?:{words})", partial(_scaled, unit=unit, more=0.5))
     wording.sub(rf"{_NUMBER}刻钟", partial(_scaled, unit="minutes", times=15))
-    wording.sub(r"半(?=个?(?:毫秒|秒|分钟|小时|钟头|天|个月|刀|美元|块|元))", " 0.5 ")
+    wording.sub(
+        rf"{_NUMBER}个半(?=美元|美金|美刀|刀|欧元|英镑|块|元)",
+        lambda match: f" {UNREAD if (value := chinese_value(match['n'])) is None else _number(value + 0.5)}",
+    )
+    wording.sub(r"半(?=个?(?:毫秒|秒|分钟|小时|钟头|天|个月|刀|美元|美金|美刀|块|元|毛|角))", " 0.5 ")
     wording.sub(r"(?<=小时)\s*(\d+|[一二三四五六七八九十]+)分(?!钟)", r" \1分钟")
 
 
@@ -189,9 +214,41 @@ def _scaled(match: re.Match[str], *, unit: str, times: float = 1, more: float = 
     return f" {UNREAD if value is None else _number(times * value + more)} {unit} "
 
 
-def _with_tenth(match: re.Match[str]) -> str:
-    """五块五: the digit behind is a tenth."""
-    return _scaled(match, unit="元", more=(chinese_value(match[2]) or 0) / 10)
+def _write_rule(wording: Wording) -> None:
+    """What the accuracy is judged by: 按实测值 is the measured value, 不看置信区间 "point estimate"."""
+    wording.sub(
+        rf"(?:不|别|无|没)(?:是|用|必|须|需要?|要求?|想|会)?(?:看|管|考虑|在意|参考|算|给|计算|用|以|按|有|要)*\s*(?:{_INTERVAL})"
+        r"(?:为准|来?算|计算)?",
+        " point estimate ",
+    )
+    wording.sub(_INTERVAL, " confidence interval ")
+    wording.sub(
+        rf"(?P<no>不|别|非)?(?:是|要|能)?(?:(?:按照?|依照?|以|凭|看|用){_MEASURED}(?:到)?的?|实测|{_MEASURED}的(?=值|准确|正确|精)|{_MEASURED}值)"
+        r"(?:值|结果|数值|数)?(?:为准|来?算|计算|判断)?",
+        lambda match: " not as measured " if match["no"] else " as measured ",
+    )
+
+
+def _write_money(wording: Wording) -> None:
+    """三块五, 五块八毛, 八毛五, 三块零五分, 一分钱: yuan, its tenths (毛, 角) and hundredths (分); dollars where 美 says so."""
+    tenth = rf"(?P<tenth>{_COUNTED_IN_TENTHS}|半)"
+    parts = rf"(?:零?(?P<jiao>{_COUNTED_IN_TENTHS})[毛角](?:{_FEN})?|零?(?P<cents>{_COUNTED_IN_TENTHS})分(?!钟)|{tenth}{_NO_MORE})"
+    wording.sub(rf"{_NUMBER}\s*(?:[元圆]|块{_BOARD}){parts}?{_IN_DOLLARS}", partial(_money, times=1))
+    wording.sub(
+        rf"{_NUMBER}\s*[毛角](?![形度色落洲利])(?:{_FEN}|(?P<half>半){_NO_MORE})?{_IN_DOLLARS}",
+        partial(_money, times=0.1),
+    )
+    wording.sub(rf"{_NUMBER}\s*分钱\s*(?P<us>美元|美金|美刀)?", partial(_money, times=0.01))
+    for unit, words in (("dollars", "美元|美金|美刀|美圆|刀"), ("euros", "欧元"), ("pounds", "英镑")):
+        wording.sub(rf"{_NUMBER}\s*(?:{words}){tenth}{_NO_MORE}", partial(_money, times=1, unit=unit))
+
+
+def _money(match: re.Match[str], *, times: float, unit: str = "元") -> str:
+    """An amount of money with its parts of ten and of a hundred."""
+    worth = {"jiao": 0.1, "tenth": 0.1, "fen": 0.01, "cents": 0.01, "half": 0.01}
+    given = {name: text.replace("半", "五") for name, text in match.groupdict().items() if text}
+    more = sum((chinese_value(given[name]) or 0) * worth[name] for name in worth if name in given)
+    return _scaled(match, unit="dollars" if "us" in given else unit, times=times, more=more)
 
 
 def _write_figures(wording: Wording) -> None:
@@ -205,11 +262,9 @@ def _write_figures(wording: Wording) -> None:
             rf"{_NUMBER}\s*(?:{_ASKED})?\s*(?:每|/)\s*{word}",
             lambda match, rate=rate: f" {_in_digits(match['n'])} requests per {rate} ",
         )
-    units = "|".join(words for _, words in _UNITS)
-    wording.sub(rf"(?:{_VAGUE})(?=个?(?:{units}))", f" {UNREAD} ")
-    wording.sub(
-        rf"{_NUMBER}[块元]([一二两三四五六七八九\d])(?:毛|角)?钱?(?![\d一二三四五六七八九十百千万个])", _with_tenth
-    )
+    units = "|".join([*(words for unit, words in _UNITS if unit != "tiles"), _VAGUE_MONEY])
+    wording.sub(rf"(?:{_VAGUE})(?=个?(?:{units})|[张块](?:[HABLVT]\d|RTX|GPU|显卡))", f" {UNREAD} ")
+    _write_money(wording)
     for english, words in _UNITS:
         wording.sub(rf"{_NUMBER}\s*(?:{words})", partial(_scaled, unit=english))
     wording.sub(rf"CNY\s*{_NUMBER}", lambda match: f" CNY {_in_digits(match['n'])} ")

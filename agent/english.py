@@ -7,11 +7,24 @@ from .numerals import ENGLISH_NUMBER, english_value
 from .wording import UNREAD, Wording
 
 _TIME = r"(?:ms|microseconds?|milliseconds?|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|days?|weeks?)\b"
-_MONEY = r"(?:(?:u\.?s\.?|american)\s+)?(?:dollars?|bucks|cents?|euros?|pounds?|yen|yuan|usd|eur|gbp)\b"
+_MONEY = r"(?:(?:u\.?s\.?|american)\s+)?(?:dollars?|bucks?|cents?|euros?|pounds?|yen|yuan|usd|eur|gbp)\b"
 _COUNTED = (
     rf"(?=[\s-]+(?:%|percent\b|per\s+cent\b|pct\b|and\s+a\s+half\b|parameters?\b|params?\b|(?:[a-z]+\s+)?(?:requests?|queries)\b"
     rf"|(?:third|quarter|fifth|tenth|twentieth|hundredth)s?\b|{_TIME}|{_MONEY}))"
 )
+_NO_INTERVAL = (
+    r"(?:\b(?:no|not|without|ignor\w+|skip|forget|rather\s+than|instead\s+of)|\w+n't)\s+"
+    r"(?:(?:really|actually|even|strictly|need|needs|want|require|care|bother|about|for|with|by|on|at|to|use|using|look|looking|judged?|see)\s+)*"
+    r"(?:(?:an?|any|the|its)\s+)?(?:\d+\s*%\s*)?"
+    r"(?:lower\s+(?:confidence\s+)?bound(?:\s+of\s+(?:an?|the|its)\s+(?:\d+\s*%\s*)?(?:confidence\s+)?interval)?"
+    r"|lower\s+end\s+of\s+(?:an?|the|its)\s+(?:\d+\s*%\s*)?(?:confidence\s+)?interval"
+    r"|(?:confidence|error)\s+(?:intervals?|bounds?|bars?|margins?))(?:\s+(?:is|are))?(?:\s+(?:needed|required|necessary))?\b"
+    r"(?!\s+(?:on|for|to)\b)"
+    r"|(?:\d+\s*%\s*)?\b(?:confidence\s+intervals?|lower\s+bound)\s+(?:(?:(?:is|are)\s+)?not|isn't|aren't)\s+(?:needed|required|necessary)\b"
+)
+"""Asks for no interval: the measured value is what counts."""
+
+_WHOLES = "(?:dollars?|bucks?|euros?|pounds?)"
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "tenth": 10, "twentieth": 20, "hundredth": 100}
 _RIGHT = r"(?=\s+(?:of\s+(?:the|all|them|it|my|its)\b|the\s+time\b|right\b|correct|accura|exact))"
 
@@ -52,6 +65,7 @@ _PHRASES = (
     ("ms", r"(?<=\d|\s)(?:mill?i?-?\s?sec(?:ond)?s?|m-?secs?)\b"),
     ("microseconds", r"(?<=\d|\s)μs\b"),
     (r"p\1", r"\b(\d\d(?:\.\d)?)(?:th|st|nd|rd)?[\s-]+percentile\b|\bp[\s-](?=\d\d\b)"),
+    ("point estimate", _NO_INTERVAL),
     ("dollars", r"\b(?:u\.?s\.?|american)\s+dollars?\b|\bus\s?\$(?!\s?\d)"),
     (r"\1 ", r"\b(us\$|usd|eur|gbp|jpy|cny|rmb)(?=\d)"),
     (
@@ -62,6 +76,10 @@ _PHRASES = (
     ("gcp", r"\bgoogle(?:'s)?(?:\s+cloud(?:\s+platform)?)?\b"),
     ("azure", r"\bmicrosoft\s+azure\b"),
     ("oci", r"\boracle\s+cloud\b"),
+)
+
+_MONEY_ENDS = (
+    r"\s*(?:[,;:.!?)]|$|(?:in\s+(?:all|total)|total|altogether|overall|please|per|an?|for|to\s+spend|budget|and)\b)"
 )
 
 _SHARE_OF_REQUESTS = (
@@ -77,7 +95,7 @@ def rewrite(wording: Wording) -> None:
         wording.sub(words, english)
     wording.sub(_SHARE_OF_REQUESTS, r"p\1 ")
     wording.sub(
-        rf"\b(?:a\s+couple\s+of|a\s+few|several|a\s+handful\s+of|an?\s+dozen|(?:tens|dozens|hundreds|thousands)\s+of)(?=\s+(?:{_TIME}|{_MONEY}))",
+        rf"\b(?:a\s+couple\s+of|a\s+few|several|a\s+handful\s+of|an?\s+dozen|(?:tens|dozens|hundreds|thousands)\s+of)(?=\s+(?:{_TIME}|{_MONEY}|[habltv]\d|rtx|gpus?\b))",
         UNREAD,
     )
     wording.sub(r"\b(?:two|three|four|five|six)\s+nines\b", f"{UNREAD} nines")
@@ -89,10 +107,7 @@ def rewrite(wording: Wording) -> None:
     _write_parts(wording)
     join_times(wording)
     wording.sub(r"\b(within|in)\s+(\d+)\s?(?-i:m)\b(?!\s*param)", r"\1 \2 minutes")
-    wording.sub(
-        r"(?<![\w.,])(\d+)\s+(?:dollars?|bucks)\s+(?:and\s+)?(\d\d?)\s+cents?\b",
-        lambda match: f"{int(match[1]) + int(match[2]) / 100:.2f} dollars",
-    )
+    _join_money(wording)
     unit = rf"(?:{_TIME}|{_MONEY})"
     wording.sub(rf"\ban?\s+(?={unit}\s+(?:{'|'.join(words for _, words in _BEHIND)}))", "1 ")
     _move_comparators(wording)
@@ -101,6 +116,10 @@ def rewrite(wording: Wording) -> None:
     wording.sub(rf"(?<=[≤≥])\s+({ENGLISH_NUMBER})(?!\s+of\b)", lambda match: f" {_beyond_one(match[1])}")
     wording.sub(rf"(≤\s+|\bin\s+)an?\s+(?=(?:{_TIME}|{_MONEY}))", r"\g<1>1 ")
     wording.sub(rf"((?:^|[,;:.(]|\b(?:for|take|takes|cost|costs|is))\s*)an?\s+(?={unit}\s*(?:[,;.!)]|$))", r"\g<1>1 ")
+    wording.sub(
+        rf"((?:^|[,;:.(]|\b(?:for|cost|costs|is|with|and|just|only|(?<!n't\s)(?<!not\s)(?:have|got)))\s*)an?\s+(?={_MONEY}{_MONEY_ENDS})",
+        r"\g<1>1 ",
+    )
 
 
 def _plain(value: float) -> str:
@@ -152,8 +171,10 @@ def _write_parts(wording: Wording) -> None:
 
         return write
 
-    quantity = rf"(\d+)(?:\s+({_TIME}|{_MONEY}))?\s+and\s+a\s+(half|quarter)\b(?!\s+of\b)(?:\s+(?={_TIME}|{_MONEY}))?"
-    wording.sub(rf"\ban?\s+(?=(?:{_TIME})\s+and\s+a\s+(?:half|quarter)\b)", "1 ")
+    quantity = (
+        rf"(\d+)(?:\s+({_TIME}|{_MONEY}))?[\s-]+and[\s-]+a[\s-]+(half|quarter)\b(?!\s+of\b)(?:\s+(?={_TIME}|{_MONEY}))?"
+    )
+    wording.sub(rf"\ban?\s+(?=(?:{_TIME}|{_MONEY})\s+and\s+a\s+(?:half|quarter)\b)", "1 ")
     wording.sub(quantity, lambda match: f"{_plain(float(match[1]) + 1 / _PARTS[match[3].lower()])} {match[2] or ''}")
     wording.sub(rf"{part}[\s-]+{unit}", lambda match: decimal(1)(match) + " ")
     wording.sub(part + _RIGHT, lambda match: decimal(100)(match) + " %")
@@ -161,6 +182,15 @@ def _write_parts(wording: Wording) -> None:
     wording.sub(
         mixed,
         lambda m: _plain(float(m[1] or 0) + float(m[2]) / float(m[3])) + " " if float(m[3]) else UNREAD,
+    )
+
+
+def _join_money(wording: Wording) -> None:
+    """ "1 dollar and 20 cents", "2 dollars 50", "a buck fifty": one figure."""
+    wording.sub(rf"\ban?\s+(?={_WHOLES}\s+(?:and\s+)?\d\d?\b)", "1 ")
+    wording.sub(
+        rf"(?<![\w.,])(\d+)\s+({_WHOLES})\s+(?:(?:and\s+)?(\d\d?)\s+(?:cents?|pence)\b|(\d\d)(?=\s*(?:[,;.!)](?!\d)|$)))",
+        lambda match: f"{int(match[1]) + int(match[3] or match[4]) / 100:.2f} {match[2]}",
     )
 
 

@@ -4,6 +4,7 @@ It never invents a target: what is missing is left open and recorded as an assum
 language is refused (a YAML brief's fields are the same in every language).
 """
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,6 +32,7 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
 
     Raises RequestError with every problem found.
     """
+    refuse_unwritable(request)
     if not request.strip():
         raise RequestError(["the request is empty: say what the model should do, how well, how fast and for how much"])
     reading = Reading(in_plain_english(request))
@@ -49,6 +51,7 @@ def read_changes(text: str) -> Word:
 
     Absent fields stay as they are. Raises RequestError for a figure that cannot be placed; nothing found is an empty Word.
     """
+    refuse_unwritable(text)
     reading = Reading(in_plain_english(text))
     targets, limits = figures(reading)
     reading.refuse_left_over()
@@ -60,6 +63,23 @@ def read_changes(text: str) -> Word:
         {name: value for name, value in part.items() if value not in (None, ())} for part in (targets, limits)
     )
     return Word(text=text, targets=found, limits=bounds)
+
+
+def refuse_unwritable_brief(brief: Brief) -> None:
+    """As `refuse_unwritable`, for every text of a brief."""
+    refuse_unwritable(json.dumps(brief.model_dump(), ensure_ascii=False), "the brief")
+
+
+def refuse_unwritable(text: str, what: str = "the request") -> None:
+    """Raises RequestError for a text that no UTF-8 file can hold: half a surrogate pair, or a byte that was no UTF-8."""
+    broken = [at for at, letter in enumerate(text, 1) if "\ud800" <= letter <= "\udfff"]
+    if broken:
+        raise RequestError(
+            [
+                f"{what} is not valid Unicode: its character {broken[0]} is half a surrogate pair or a byte that is no UTF-8 "
+                f"({len(broken)} in all); write it again in UTF-8"
+            ]
+        )
 
 
 def figures(reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -136,6 +156,7 @@ def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: floa
         problems.append(f"assumptions: {odd}")
     if problems:
         raise RequestError(problems)
+    refuse_unwritable_brief(brief)
     limits, targets = brief.limits.model_dump(), brief.targets.model_dump()
     found = as_brief(brief.request, brief.skill, brief.task, targets, limits, max_usd=max_usd, max_hours=max_hours)
     assumptions = (*brief.assumptions, *found.assumptions)
@@ -188,9 +209,9 @@ def _skill_and_task(reading: Reading) -> tuple[str, str]:
 
 
 def _hits(text: str, words: Iterable[str]) -> int:
-    """Letters of the distinct words and phrases found: a longer, more specific phrase counts for more."""
+    """Letters of the distinct words and phrases found, none of them part of another: a more specific one counts for more."""
     found = {word.lower() for word in words if re.search(_whole(word.lower()), text)}
-    return sum(len(word) for word in found)
+    return sum(len(word) for word in found if not any(word in other for other in found - {word}))
 
 
 def _whole(word: str) -> str:

@@ -9,7 +9,7 @@ USD_PER_UNIT = {"$": 1.0, "¢": 0.01, "€": 1.05, "£": 1.25, "¥": 0.0065, "�
 """assumption: round figures, not market rates; every use is written into the brief so that the user can correct it."""
 
 CURRENCY_WORDS = {
-    "$": ("usd", "us$", "dollar", "dollars", "bucks"),
+    "$": ("usd", "us$", "dollar", "dollars", "buck", "bucks"),
     "¢": ("cent", "cents"),
     "€": ("eur", "euro", "euros"),
     "£": ("gbp", "pound", "pounds"),

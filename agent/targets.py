@@ -11,6 +11,12 @@ TIME_UNIT = r"(?P<unit>microseconds?|ms|milliseconds?|s|secs?|seconds?|mins?|min
 _ERROR = r"(?:error(?:s|\s+rate)?|wrong|mistakes?|mistaken|failures?|incorrect)"
 _ACCURACY = r"(?:accuracy|acc|exactness|exact(?:\s+match)?|correctness|right|correct)"
 _TRAINING = r"\b(?:training|train|deadline|time limit|finish\w*|done|built)(?:\s+(?:time|it|of|is|in|must|be|take\w*)|[\s:=≤])*$"
+_MEASURED = (
+    r"\bas\s+(?:it\s+is\s+)?measured\b|\bmeasured\s+(?:value|accuracy|share|figure|result|rate|score|number)s?\b|%\s+measured\b"
+    r"|\b(?:raw|observed)\s+(?:accuracy|share|figure|result|rate|score|number|value)s?\b"
+)
+_OTHER_TARGETS = r"(?:ms|seconds?|latency|response|p95|throughput|requests|dollars?|costs?|price)"
+_REJECTED = r"(?:\b(?:not|no|never|than|instead\s+of)|n't)\s+(?:\w+\s+){0,3}$"
 _OTHER_METRICS = r"\b(?:precision|recall|f1|f-score|auc|bleu|perplexity)\b"
 _ASKED = r"(?:[a-z]+\s+)?(?:requests?|reqs?|queries|query|calls?|predictions?|inferences?|hands?|answers?)"
 
@@ -43,8 +49,22 @@ def accuracy(reading: Reading) -> tuple[float | None, str]:
     return _judged(reading, reading.one("the accuracy in percent", [round(one, 9) for one in found]))
 
 
+def _by_measured_value(reading: Reading) -> bool:
+    """Whether the measured value is asked for, and asked for of the accuracy: "p95 as measured" says nothing of it."""
+    if reading.says(r"\bon average\b"):
+        return True
+    for match in re.finditer(rf"\bpoint estimate\b|{_MEASURED}", reading.text, re.I):
+        before = re.split(r"[,;.!?(]\s", reading.text[: match.start()])[-1]
+        what = re.findall(rf"%|\b{_ACCURACY}|\b{_OTHER_TARGETS}\b", before, re.I)
+        other = what and re.fullmatch(_OTHER_TARGETS, what[-1], re.I)
+        behind = re.match(rf"\s*(?:of\s+)?(?:the\s+)?{_OTHER_TARGETS}\b", reading.text[match.end() :], re.I)
+        if not (other or behind or re.search(_REJECTED, before, re.I)):
+            return True
+    return False
+
+
 def _judged(reading: Reading, percent: float | None) -> tuple[float | None, str]:
-    rule = "point_estimate" if reading.says(r"\bpoint estimate\b|\bon average\b") else "lower_bound"
+    rule = "point_estimate" if _by_measured_value(reading) else "lower_bound"
     if percent is None:
         return None, rule
     if not 0 < percent <= 100:

@@ -132,6 +132,60 @@ SECOND: tuple[tuple[str, Wanted], ...] = (
 )
 """Written after the rules; 18 of the 22 of this batch were right at first sight and 4 misread; those are among these."""
 
+THIRD: tuple[tuple[str, Wanted], ...] = (
+    ("麻将胡牌判断，准确率92%，预算八毛钱", Wanted("win", accuracy=0.92, usd=0.112)),
+    ("麻将听牌，这手牌在等哪几张？七成五就行，五块八毛", Wanted("waits", accuracy=0.75, usd=0.812)),
+    ("给我一手牌，列出能听的所有牌，麻将，70%，两美元", Wanted("waits", accuracy=0.7, usd=2)),
+    (
+        "一副麻将手牌胡了没有，95%，按实测算，3块5",
+        Wanted("win", accuracy=0.95, rule="point_estimate", usd=0.49),
+    ),
+    (
+        "麻将该打哪一张？六成，以实测值为准，一美元五十美分",
+        Wanted("discard", accuracy=0.6, rule="point_estimate", usd=1.5),
+    ),
+    ("麻将14张里打哪张最好，62%，四角五分", Wanted("discard", accuracy=0.62, usd=0.063)),
+    (
+        "麻将听牌模型，告诉我听的是哪几张牌，准确率80%，不看置信区间，一块二",
+        Wanted("waits", accuracy=0.8, rule="point_estimate", usd=0.168),
+    ),
+    (
+        "做一个麻将和牌检测器，准确率九成三，按测得的准确率算，花费不超过一块钱",
+        Wanted("win", accuracy=0.93, rule="point_estimate", usd=0.14),
+    ),
+    ("麻将，13张牌差哪张能胡？85%，120毫秒，0.5美元", Wanted("waits", accuracy=0.85, ms=120, usd=0.5)),
+    ("麻将出牌推荐，一个请求不超过100毫秒，七成准确率，预算七毛五", Wanted("discard", accuracy=0.7, ms=100, usd=0.105)),
+    ("麻將聽牌，要等哪幾張牌，正確率七成八，預算三塊半", Wanted("waits", accuracy=0.78, usd=0.49)),
+    ("判断一手麻将牌是不是和了，九成，一个半美元", Wanted("win", accuracy=0.9, usd=1.5)),
+    (
+        "麻将胡牌判断，94%（实测准确率），一分钱也不花",
+        Wanted("win", accuracy=0.94, rule="point_estimate"),
+    ),
+    ("麻将听哪张，88%，十二块五毛", Wanted("waits", accuracy=0.88, usd=1.75)),
+    ("用一块L4显卡，麻将听牌，75%，预算两刀半", Wanted("waits", accuracy=0.75, usd=2.5, accelerators=("L4",))),
+)
+
+FOURTH: tuple[tuple[str, Wanted], ...] = (
+    ("麻将：告诉我差什么牌就能胡，80%，六毛六分钱", Wanted("waits", accuracy=0.8, usd=0.0924)),
+    (
+        "打麻将，这把牌听哪几张？九成，不必考虑置信区间，1元5角",
+        Wanted("waits", accuracy=0.9, rule="point_estimate", usd=0.21),
+    ),
+    ("麻将胡牌，准确率91%，不按实测值，按置信下限，两块零五分", Wanted("win", accuracy=0.91, usd=0.287)),
+    ("判断一手麻将牌能不能胡，实测延迟100毫秒，95%，三块五美金", Wanted("win", accuracy=0.95, ms=100, usd=3.5)),
+    (
+        "麻将切哪张，65%，测出来的正确率达标就行，五毛美元",
+        Wanted("discard", accuracy=0.65, rule="point_estimate", usd=0.5),
+    ),
+    ("麻将有几张牌能胡，帮我判断等的是哪些，75%，半块钱", Wanted("waits", accuracy=0.75, usd=0.07)),
+    ("用两张牌都行？不，给一副14张麻将手牌判断是否胡牌，一角钱，90%", Wanted("win", accuracy=0.9, usd=0.014)),
+    ("麻将胡牌 90% 三块五分钟内", Wanted("win", accuracy=0.9, usd=0.42, hours=5 / 60)),
+    ("麻将胡牌，90%，一百块五毛八分", Wanted("win", accuracy=0.9, usd=14.0812)),
+    ("麻将胡牌，每秒50手牌，90%，每月5毛钱", Wanted("win", accuracy=0.9, rps=50, usd_per_month=0.07)),
+    ("麻将胡牌，1副牌，90%，95%置信区间，一毛不拔", Wanted("win", accuracy=0.9)),
+)
+"""Written after the rules of 毛, 角 and 分 and of the measured value; 6 of the first 7 were right at first sight."""
+
 REFUSED: tuple[tuple[str, str], ...] = (
     ("麻将胡牌，准确率不超过95%", "不超过95%"),
     ("麻将胡牌，准确率95%以下", "95%以下"),
@@ -169,4 +223,11 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("麻将胡牌，准确率比90%低", "比90%低"),
     ("麻将胡牌，准确率95%，阿里云", "阿里云"),
     ("麻将胡牌，95%，1m30s", "1m30s"),
+    ("麻将胡牌，95%，几毛钱", "几毛钱"),
+    ("麻将胡牌，95%，五毛港币", "五毛港币"),
+    ("麻将胡牌，95%，三五毛", "三五毛"),
+    ("麻将胡牌，95%，5分", "5分"),
+    ("麻将胡牌，95%，用2块4090", "4090"),
+    ("麻将胡牌，95%，用几张H100，50美元", "几张H100"),
+    ("一个麻将模型，听哪些牌和打哪张都要会，70%", "tasks"),
 )

@@ -164,6 +164,101 @@ SECOND: tuple[tuple[str, Wanted], ...] = (
 )
 """Written after the rules; 20 of the 25 of this batch were right at first sight and 5 refused; those are among these."""
 
+THIRD: tuple[tuple[str, Wanted], ...] = (
+    (
+        "Which tiles complete a 13-tile mahjong hand? 80% as measured is enough. A buck and a half.",
+        Wanted("waits", accuracy=0.8, rule="point_estimate", usd=1.5),
+    ),
+    ("mahjong win, 90 %, half a buck", Wanted("win", accuracy=0.9, usd=0.5)),
+    (
+        "I want a model that is told 13 mahjong tiles and lists all the tiles that would complete the hand, 75% right, "
+        "three and a half dollars",
+        Wanted("waits", accuracy=0.75, usd=3.5),
+    ),
+    (
+        "Is the mahjong hand complete or not: 93 %, judged by the measured value, a dollar",
+        Wanted("win", accuracy=0.93, rule="point_estimate", usd=1),
+    ),
+    ("tenpai reader for mahjong, at least 70%, two dollars fifty", Wanted("waits", accuracy=0.7, usd=2.5)),
+    (
+        "Best discard in mahjong, 65 % raw accuracy, seventy-five cents",
+        Wanted("discard", accuracy=0.65, rule="point_estimate", usd=0.75),
+    ),
+    (
+        "Name every tile that completes my mahjong hand. 72 percent, no confidence interval needed, a quarter of a dollar.",
+        Wanted("waits", accuracy=0.72, rule="point_estimate", usd=0.25),
+    ),
+    (
+        "mahjong win model, 96%, just the measured value and not the lower bound; $2.25",
+        Wanted("win", accuracy=0.96, rule="point_estimate", usd=2.25),
+    ),
+    (
+        "Does a mahjong hand of fourteen tiles win? Ninety percent. One dollar and twenty cents.",
+        Wanted("win", accuracy=0.9, usd=1.2),
+    ),
+    ("mahjong, what am I waiting for? 68 %, 1.5 bucks, 90 ms", Wanted("waits", accuracy=0.68, ms=90, usd=1.5)),
+    (
+        "Check whether a mahjong hand is complete. 95 % on the lower bound of the interval. A dollar and a quarter.",
+        Wanted("win", accuracy=0.95, usd=1.25),
+    ),
+    (
+        "mahjong discard, 60%, on an A100 or an H100, four and a half dollars",
+        Wanted("discard", accuracy=0.6, usd=4.5, accelerators=("A100", "H100")),
+    ),
+    (
+        "mahjong tenpai: which tile completes the hand? I do not need a confidence interval, 85 % measured, a euro and a half",
+        Wanted("waits", accuracy=0.85, rule="point_estimate", usd=1.575),
+    ),
+    (
+        "Tell me whether these mahjong tiles make a complete hand; 97%; within a dollar",
+        Wanted("win", accuracy=0.97, usd=1),
+    ),
+    (
+        "mahjong win, 91%, a hundred dollars a month for serving and two and a half dollars for training",
+        Wanted("win", accuracy=0.91, usd=2.5, usd_per_month=100),
+    ),
+)
+
+FOURTH: tuple[tuple[str, Wanted], ...] = (
+    (
+        "Mahjong: list the tiles which complete a hand. 77 % right, a buck fifty.",
+        Wanted("waits", accuracy=0.77, usd=1.5),
+    ),
+    ("I've got a dollar and need a mahjong win model with 88% accuracy", Wanted("win", accuracy=0.88, usd=1)),
+    (
+        "Do these 14 mahjong tiles complete a hand? 90 %, $1, p95 100 ms as measured at the client",
+        Wanted("win", accuracy=0.9, usd=1, ms=100),
+    ),
+    (
+        "mahjong discard 64% without a confidence interval, 3 bucks",
+        Wanted("discard", accuracy=0.64, rule="point_estimate", usd=3),
+    ),
+    (
+        "mahjong win, 90 %, not the measured value but the lower bound, one and a half euros",
+        Wanted("win", accuracy=0.9, usd=1.575),
+    ),
+    (
+        "In tenpai, which tiles finish my mahjong hand? 71%, under half a dollar",
+        Wanted("waits", accuracy=0.71, usd=0.5),
+    ),
+    (
+        "Whether a mahjong hand is complete, 94% by the observed accuracy, five dollars and five cents",
+        Wanted("win", accuracy=0.94, rule="point_estimate", usd=5.05),
+    ),
+    (
+        "mahjong waits, eighty percent measured, don't care about the lower bound, a pound fifty, H200 only",
+        Wanted("waits", accuracy=0.8, rule="point_estimate", usd=1.875, accelerators=("H200",)),
+    ),
+    (
+        "mahjong win, 80 % (95 % confidence interval not needed), $1",
+        Wanted("win", accuracy=0.8, rule="point_estimate", usd=1),
+    ),
+    ("mahjong win, 90 %, I don't want a point estimate, $3", Wanted("win", accuracy=0.9, usd=3)),
+    ("mahjong win, 90 %, don't use the lower end servers, $3", Wanted("win", accuracy=0.9, usd=3)),
+    ("which tile should I discard to complete my mahjong hand, 60 %", Wanted("discard", accuracy=0.6)),
+)
+"""Written after the rules of money and of the measured value; 6 of the first 8 were right at first sight."""
+
 REFUSED: tuple[tuple[str, str], ...] = (
     ("mahjong win, accuracy of at most 95 %, $5", "cannot be aimed at"),
     ("mahjong win, 95 % or less", "cannot be aimed at"),
@@ -195,4 +290,7 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("mahjong win, 95 % right and at most 10 % wrong", "90 and 95"),
     ("mahjong win, 95 %, $1 000", "not understood"),
     ("mahjong win, 95 %, model of 8 MB", "8 MB"),
+    ("mahjong win, 95 %, a few bucks", "a few bucks"),
+    ("mahjong win, 95 %, a dollar a day", "a dollar a day"),
+    ("mahjong win, 95 %, several H100s, $50", "several H100s"),
 )

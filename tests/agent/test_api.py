@@ -158,3 +158,9 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
     with pytest.raises(AttributeError):
         stratos.nothing  # noqa: B018
+
+
+def test_a_request_that_is_no_valid_unicode_ends_refused_with_its_reason(tmp_path: Path) -> None:
+    outcome = stratos.run(f"{REQUEST}\ud800", workspace=tmp_path)
+    assert outcome.status == "refused"
+    assert "not valid Unicode" in outcome.reason

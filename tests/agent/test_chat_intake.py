@@ -119,3 +119,11 @@ def test_the_competent_server_reads_as_the_rules_do() -> None:
 def test_numbers_are_found_in_digits_and_words_and_both_decimal_signs() -> None:
     assert {95.0, 0.5, 1500.0} <= numbers_in("ninety-five percent, half an hour, 1,500 dollars")
     assert {97.5, 1.5} <= numbers_in("97,5 % und 1.5 s")
+
+
+def test_a_request_that_is_no_valid_unicode_is_refused_and_no_model_is_asked() -> None:
+    with scripted_server(in_turn(brief())) as (url, asked):
+        planner = planner_for(Settings(planner="openai:scripted"), {"OPENAI_BASE_URL": url})
+        found, _ = read_with_model(planner, f"{REQUEST}\udcff", max_usd=None, max_hours=None)
+    assert "not valid Unicode" in found["problems"][0]
+    assert not asked

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from stratos.agent.intake import read_brief_file, read_request
+from stratos.agent.intake import read_brief_file, read_changes, read_request
 from stratos.state.errors import RequestError
 
 WIN = "a small model that tells whether 14 mahjong tiles are a winning hand"
@@ -260,3 +260,15 @@ def test_a_brief_file_has_all_its_mistakes_named_at_once(tmp_path: Path) -> None
         "hours",
     ):
         assert expected in text
+
+
+@pytest.mark.parametrize("code", [0xD800, 0xDCFF], ids=["half a pair", "a byte that is no UTF-8"])
+def test_a_text_that_is_no_valid_unicode_is_refused_wherever_it_comes_in(tmp_path: Path, code: int) -> None:
+    said = f"{WIN}{chr(code)}, 90 %"
+    for read in (read_request, read_changes):
+        with pytest.raises(RequestError, match=f"not valid Unicode: its character {len(WIN) + 1} is"):
+            read(said)
+    path = tmp_path / "brief.yaml"
+    path.write_text(f'skill: mahjong\ntask: win\nrequest: "\\u{code:04x}"\n')
+    with pytest.raises(RequestError, match="the brief is not valid Unicode"):
+        read_brief_file(path)

@@ -7,8 +7,8 @@ from stratos.state.errors import RequestError
 from . import requests_chinese, requests_english
 from .wanted import Wanted, rounded
 
-ENGLISH = (*requests_english.REQUESTS, *requests_english.SECOND)
-CHINESE = (*requests_chinese.REQUESTS, *requests_chinese.SECOND)
+ENGLISH = (*requests_english.REQUESTS, *requests_english.SECOND, *requests_english.THIRD, *requests_english.FOURTH)
+CHINESE = (*requests_chinese.REQUESTS, *requests_chinese.SECOND, *requests_chinese.THIRD, *requests_chinese.FOURTH)
 
 
 @pytest.mark.parametrize(("request_", "wanted"), [*ENGLISH, *CHINESE])
