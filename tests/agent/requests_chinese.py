@@ -164,6 +164,7 @@ THIRD: tuple[tuple[str, Wanted], ...] = (
     ("麻将听哪张，88%，十二块五毛", Wanted("waits", accuracy=0.88, usd=1.75)),
     ("用一块L4显卡，麻将听牌，75%，预算两刀半", Wanted("waits", accuracy=0.75, usd=2.5, accelerators=("L4",))),
 )
+"""Written before the rules of their kinds; 1 of these 15 were right without them."""
 
 FOURTH: tuple[tuple[str, Wanted], ...] = (
     ("麻将：告诉我差什么牌就能胡，80%，六毛六分钱", Wanted("waits", accuracy=0.8, usd=0.0924)),
