@@ -3,18 +3,22 @@
 # pyright: reportUnknownMemberType=false
 
 import contextlib
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..agent import session
 from ..skills import load as load_skill
-from ..state.journal import Journal
+from ..state.canonical import GENESIS, Json, Kind, Row, canonical
+from ..state.journal import Journal, Recorder
+from ..state.migrations import JournalFile, utc_now
 from ..state.workspace import Workspace
 from ..tools.base import Settings
 from ..tools.executor import LocalExecutor
@@ -31,8 +35,8 @@ REQUEST = "tell whether 14 mahjong tiles are a winning hand, at least 70 % exact
 HELP_GOAL_S = 0.5
 REPLAY_GOAL_S = 5.0
 STEP_GOAL_MS = 40.0
-
-
+LONG_RUN_STEPS = 10_000
+LONG_REPLAY_GOAL_S = 3.0
 EXAMPLES_PER_SECOND_GOAL = 2000
 
 
@@ -149,9 +153,81 @@ def measure_agent(report: Report, folder: Path, runs: int) -> None:
     again = session.start(REQUEST, workspace=workspace, settings=Settings(plan_only=True))
     whole = time.perf_counter() - started
     steps = Journal(workspace).rows(again.run_id)[1:]
-    own = 1000 * (whole - sum(row.seconds for row in steps)) / len(steps)
+    tools = sum(
+        row.seconds for row in steps if row.name.startswith("tool ")
+    )  # the guard, rules and judge are the agent's own
+    own = 1000 * (whole - tools) / len(steps)
     name = "agent's own cost a step, journal included"
     report.add(Claim(name=name, value=own, unit="ms", n=len(rows), goal=f"< {STEP_GOAL_MS:g}", met=own < STEP_GOAL_MS))
+
+
+def document(number: int) -> Json:
+    """A step's input or output, the same for the same number: about 1 kB of JSON, nested as a digest or a measurement is."""
+    chance = random.Random(number)
+    servers = [
+        {"id": f"aws-{number}-{at}", "usd_per_hour": chance.random(), "gpus": at, "spot": at % 2 == 0, "note": None}
+        for at in range(8)
+    ]
+    curve = [[10_000 * at, round(chance.random(), 4)] for at in range(12)]
+    reason = "the cheapest candidate whose 95 % band meets every target; the runner-up costs more"
+    return {"attempt": number, "servers": servers, "curve": curve, "reason": reason}
+
+
+def write_long_run(workspace: Workspace, run_id: str, steps: int) -> None:
+    """Writes a run of so many steps, decisions and effects in turn, and its outcome: the rows that as many appends would."""
+    rows: list[Row] = []
+
+    def add(kind: Kind, name: str, given: Json, found: Json) -> None:
+        previous = rows[-1].hash if rows else GENESIS
+        texts = canonical(given), canonical(found)
+        row = Row(run_id, len(rows), kind, name, *texts, utc_now(), 0.001, previous, "")
+        rows.append(replace(row, hash=row.derived_hash()))
+
+    add("run", "run", {"request": REQUEST}, None)
+    for step in range(steps):
+        add("effect" if step % 2 else "decision", f"step {step}", document(2 * step), document(2 * step + 1))
+    add("outcome", "met", None, {})
+    columns = [list(column) for column in zip(*map(astuple, rows), strict=True)]
+    names, values = ", ".join(field.name for field in fields(Row)), ", ".join(["unnest(?)"] * len(columns))
+    file = JournalFile(workspace.journal_file, workspace.journal_lock_file)
+    with file.opened(write=True) as connection:
+        connection.execute(f"INSERT INTO steps ({names}) SELECT {values}", columns)
+    file.close()
+
+
+def replay_long_run(workspace: Workspace, run_id: str, documents: Sequence[Json]) -> None:
+    """Takes the run again: hashes verified, inputs compared, decisions compared, effects looked up."""
+
+    def never() -> Json:
+        raise AssertionError("a replay runs no effect")
+
+    with Recorder(Journal(workspace), run_id, "replay") as recorder:
+        for step in range(len(documents) // 2):
+            given, found = documents[2 * step], documents[2 * step + 1]
+            if step % 2:
+                assert recorder.step(f"step {step}", given, never) == found
+            else:
+                recorder.step(f"step {step}", given, lambda found=found: found, kind="decision")
+        recorder.finish("met", {})
+        assert recorder.replayed_all
+
+
+def measure_long_replay(report: Report, folder: Path, runs: int) -> None:
+    """A replay of a long record, without what its decisions take to compute."""
+    workspace = Workspace(folder / "long")
+    write_long_run(workspace, "long", LONG_RUN_STEPS)
+    documents = [document(number) for number in range(2 * LONG_RUN_STEPS)]
+    seconds = median_seconds(lambda: replay_long_run(workspace, "long", documents), runs)
+    report.add(
+        Claim(
+            name=f"replay of a journal of {LONG_RUN_STEPS:,} steps, wall-clock",
+            value=seconds,
+            unit="s",
+            n=runs,
+            goal=f"< {LONG_REPLAY_GOAL_S:g}",
+            met=seconds < LONG_REPLAY_GOAL_S,
+        )
+    )
 
 
 def main() -> None:
@@ -169,6 +245,7 @@ def main() -> None:
         report.add(Claim(name=name, value=rate, unit="1/s", n=count, goal=goal, met=met))
     with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
         measure_agent(report, Path(scratch), 5 if options.quick else 11)
+        measure_long_replay(report, Path(scratch), 3)
         measure_training(report, Path(scratch))
         measure_serving(report, Path(scratch))
     report.print(options.json)

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import astuple, replace
 from typing import Any
 
 import duckdb
@@ -64,7 +65,7 @@ def test_a_failed_step_is_not_recorded_and_can_be_tried_again(journal: Journal) 
     assert [row.name for row in journal.rows("run")] == ["run", "a"]
 
 
-def replay(journal: Journal, do: Callable[[Recorder], Any]) -> Divergence:
+def diverged(journal: Journal, do: Callable[[Recorder], Any]) -> Divergence:
     with Recorder(journal, "run", "replay") as recorder, pytest.raises(Divergence) as caught:
         do(recorder)
     return caught.value
@@ -83,37 +84,58 @@ def test_an_identical_replay_passes_and_writes_nothing(journal: Journal) -> None
 
 def test_a_changed_input_diverges_with_its_place_and_both_sides(journal: Journal) -> None:
     record(journal)
-    found = replay(journal, lambda r: r.step("plan", {"brief": {"usd": 6}}, forbidden, kind="decision"))
+    found = diverged(journal, lambda r: r.step("plan", {"brief": {"usd": 6}}, forbidden, kind="decision"))
     assert (found.seq, found.name, found.what) == (1, "plan", "input.brief.usd")
     assert (found.recorded, found.actual) == (5, 6)
 
 
 def test_a_changed_decision_diverges_with_both_sides(journal: Journal) -> None:
     record(journal)
-    found = replay(
+    found = diverged(
         journal, lambda r: r.step("plan", {"brief": {"usd": 5}}, lambda: {"server": "h200"}, kind="decision")
     )
     assert (found.what, found.recorded, found.actual) == ("output.server", "local", "h200")
 
 
+@pytest.mark.parametrize(("recorded", "now"), [(1, 1.0), (1, True), (0.0, -0.0), ([1, 2], [2, 1]), (None, "null")])
+def test_values_that_python_or_a_text_might_confuse_diverge(journal: Journal, recorded: Any, now: Any) -> None:
+    journal.begin("run", {})
+    with Recorder(journal, "run") as recorder:
+        recorder.step("plan", {}, lambda: {"a": recorded}, kind="decision")
+    found = diverged(journal, lambda r: r.step("plan", {}, lambda: {"a": now}, kind="decision"))
+    assert found.what.startswith("output.a")
+
+
+def test_a_row_whose_text_is_spaced_or_ordered_otherwise_is_compared_by_its_value(journal: Journal) -> None:
+    """No append writes such a row; one that another program wrote, with hashes that hold, is read alike."""
+    first = journal.begin("run", {})
+    row = Row("run", 1, "decision", "plan", '{ "b": 1, "a": 2 }', "null", first.recorded_at, 0.0, first.hash, "")
+    with duckdb.connect(str(journal.workspace.journal_file)) as connection:
+        values = astuple(replace(row, hash=row.derived_hash()))
+        connection.execute(f"INSERT INTO steps VALUES ({', '.join('?' * len(values))})", values)
+    with Recorder(journal, "run", "replay") as recorder:
+        recorder.step("plan", {"a": 2, "b": 1}, lambda: None, kind="decision")
+    assert diverged(journal, lambda r: r.step("plan", {"a": 2, "b": 2}, forbidden, kind="decision")).what == "input.b"
+
+
 def test_another_step_diverges_by_name_and_another_kind_by_kind(journal: Journal) -> None:
     record(journal)
-    found = replay(journal, lambda r: r.step("deploy", {}, forbidden))
+    found = diverged(journal, lambda r: r.step("deploy", {}, forbidden))
     assert (found.what, found.recorded, found.actual) == ("name", "plan", "deploy")
-    found = replay(journal, lambda r: r.step("plan", {"brief": {"usd": 5}}, forbidden))
+    found = diverged(journal, lambda r: r.step("plan", {"brief": {"usd": 5}}, forbidden))
     assert (found.what, found.recorded, found.actual) == ("kind", "decision", "effect")
 
 
 def test_another_outcome_and_an_early_end_diverge(journal: Journal) -> None:
     record(journal)
-    assert replay(journal, lambda r: r.finish("met", {"usd": 0})).what == "name"
+    assert diverged(journal, lambda r: r.finish("met", {"usd": 0})).what == "name"
 
     def all_but_the_outcome(recorder: Recorder) -> None:
         recorder.step("plan", {"brief": {"usd": 5}}, lambda: {"server": "local"}, kind="decision")
         recorder.step("train", {"steps": 10}, forbidden)
         recorder.finish("met", {"usd": 1})
 
-    assert replay(journal, all_but_the_outcome).what == "output.usd"
+    assert diverged(journal, all_but_the_outcome).what == "output.usd"
 
 
 def test_a_resumed_run_diverges_from_another_input_before_anything_runs(journal: Journal) -> None:
