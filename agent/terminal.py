@@ -50,6 +50,8 @@ def asking(yes: bool, as_json: bool) -> "Ask":
     from .printable import printable
 
     def at_the_terminal(question: Question) -> Answer:
+        if question.about == "brief":  # only a chat's run asks this
+            return session.nobody(question)
         asked = f"Approve up to ${question.usd:.4f} for {printable(question.plan)}?"
         return Answer(approved=yes or typer.confirm(asked))
 
