@@ -88,8 +88,8 @@ def _brief(request: str) -> dict[str, Any]:
 
 
 @contextmanager
-def scripted_server(script: Script) -> Generator[tuple[str, list[dict[str, Any]]]]:
-    """The server's base URL and the requests it got, for the length of a `with` block."""
+def scripted_server(script: Script, *, port: int = 0) -> Generator[tuple[str, list[dict[str, Any]]]]:
+    """The server's base URL and the requests it got, for the length of a `with` block. Port 0: any that is free."""
     requests: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -140,7 +140,7 @@ def scripted_server(script: Script) -> Generator[tuple[str, list[dict[str, Any]]
         def log_message(self, format: str, *args: Any) -> None:
             """Says nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
