@@ -214,7 +214,8 @@ def drive(
     from langgraph.types import Command
 
     from ..tools.registry import TOOLS
-    from .graph import RECURSION_LIMIT, RunContext, build_graph
+    from .carrying_out import RunContext
+    from .graph import RECURSION_LIMIT, build_graph
 
     context = RunContext(
         recorder=steps,

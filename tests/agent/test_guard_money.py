@@ -13,7 +13,7 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import settings as checked
 from hypothesis import strategies as st
-from stratos.agent.graph import RunContext, guarded_call
+from stratos.agent.carrying_out import RunContext, guarded_call
 from stratos.agent.planners import rules_planner
 from stratos.agent.session import Silent
 from stratos.state.brief import Record
