@@ -312,18 +312,25 @@ def report(state: GraphState, runtime: Runtime[RunContext]) -> GraphState:
 def build_graph() -> CompiledStateGraph[GraphState, RunContext, GraphState, GraphState]:
     """The compiled graph; its memory holds one run's interrupts, the journal holds everything else."""
     graph = StateGraph(GraphState, context_schema=RunContext)
-    graph.add_node("intake", intake)
-    graph.add_node("ask", ask)
-    graph.add_node("plan", plan)
-    graph.add_node("act", act)
-    graph.add_node("approve", approve)
-    graph.add_node("judge", judge_node)
-    graph.add_node("deploy", deploy)
-    graph.add_node("report", report)
+    for name, node in NODES.items():
+        graph.add_node(name, node)
     graph.add_edge(START, "intake")
     graph.add_edge("report", END)
     kept = [(kind.__module__, kind.__name__) for kind in (RunState, ProposedCall, Question)]
     return graph.compile(checkpointer=InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=kept)))
+
+
+NODES: Mapping[str, Any] = {
+    "intake": intake,
+    "ask": ask,
+    "plan": plan,
+    "act": act,
+    "approve": approve,
+    "judge": judge_node,
+    "deploy": deploy,
+    "report": report,
+}
+"""The graph's nodes by name; their return types say which follow."""
 
 
 def _end(run: RunState, status: OutcomeStatus, reason: str) -> Command[Any]:

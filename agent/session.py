@@ -74,7 +74,14 @@ def start(
     else:
         settings = settings.model_copy(update={"planner": planner.name})
     journal = Journal(workspace)
-    run_id = workspace.new_run_id()
+    run_id = begin(journal, request, settings, brief)
+    on_start(run_id)
+    return _drive(journal, run_id, _Run(shown or Silent(), ask, heard, executor, planner))
+
+
+def begin(journal: Journal, request: str, settings: Settings, brief: Brief | None = None) -> str:
+    """Writes the first row of a new run and gives its name."""
+    run_id = journal.workspace.new_run_id()
     header = {
         "request": request,
         "brief": brief.model_dump(mode="json") if brief else None,
@@ -83,8 +90,7 @@ def start(
         "python": sys.version.split()[0],
     }
     journal.begin(run_id, header)
-    on_start(run_id)
-    return _drive(journal, run_id, _Run(shown or Silent(), ask, heard, executor, planner))
+    return run_id
 
 
 def resume(

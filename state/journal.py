@@ -230,24 +230,33 @@ class Recorder:
 
     Live, it continues the run, which `Journal.begin` began, and holds the run's lock until closed. In a replay nothing
     is written, decisions are computed again and compared, effects are only looked up. One thread; steps do not nest.
+    `taken` steps of the record lie behind whoever kept the state they led to; JournalError when it has fewer.
     """
 
     def __init__(
-        self, journal: Journal, run_id: str, mode: Mode = "live", *, on_step: Callable[[Row, bool], None] | None = None
+        self,
+        journal: Journal,
+        run_id: str,
+        mode: Mode = "live",
+        *,
+        on_step: Callable[[Row, bool], None] | None = None,
+        taken: int = 0,
     ) -> None:
         self.journal, self.run_id = journal, run_id
         self.mode: Mode = mode
-        self._on_step, self._busy, self._cursor = on_step, False, 0
+        self._on_step, self._busy, self._cursor = on_step, False, taken
         journal.known_rows(run_id)  # before the lock makes a folder: nobody may have begun such a run
         self._lock = journal.workspace.lock_run(run_id) if mode == "live" else None
         try:
             rows = journal.verified_rows(run_id)
+            self._recorded = [row for row in rows[1:] if row.kind != "note"]
+            if taken > len(self._recorded):
+                raise JournalError(f"run {run_id!r} has {len(self._recorded)} steps in the journal, not {taken}")
         except BaseException:
             self.close()
             raise
         self.header: Json = rows[0].input
         self._last = rows[-1]
-        self._recorded = [row for row in rows[1:] if row.kind != "note"]
 
     def __enter__(self) -> Self:
         return self

@@ -55,6 +55,18 @@ def test_resuming_runs_only_what_is_missing(journal: Journal) -> None:
     assert journal.verify("run").rows == 4
 
 
+def test_a_recorder_goes_on_after_the_steps_that_were_taken(journal: Journal) -> None:
+    record(journal, finish=False)
+    with Recorder(journal, "run", taken=1) as recorder:
+        assert (recorder.position, recorder.next_name) == (2, "train")
+        assert recorder.step("train", {"steps": 10}, forbidden) == {"loss": 0.5}
+        assert recorder.step("judge", {}, lambda: "met") == "met"
+    with pytest.raises(JournalError, match="has 3 steps in the journal, not 4"):
+        Recorder(journal, "run", taken=4)
+    with Recorder(journal, "run", taken=3) as recorder:  # the lock was given back
+        assert recorder.replayed_all
+
+
 def test_a_failed_step_is_not_recorded_and_can_be_tried_again(journal: Journal) -> None:
     journal.begin("run", {})
     with Recorder(journal, "run") as recorder:
