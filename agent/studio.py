@@ -5,7 +5,7 @@ restart of the server, and a thread that is taken back to an earlier state finds
 again, not decided otherwise. The user can answer questions, not speak in between.
 """
 
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import functools
 from collections.abc import Callable
