@@ -352,7 +352,11 @@ def build_graph() -> CompiledStateGraph[GraphState, RunContext, GraphState, Grap
     return graph.compile(checkpointer=InMemorySaver())
 
 
-Node = Callable[[GraphState, Runtime[RunContext]], Command[Any] | GraphState]
+class Node(Protocol):
+    """A node: it says what changes and what follows."""
+
+    def __call__(self, state: GraphState, runtime: Runtime[RunContext]) -> Command[Any] | GraphState: ...
+
 
 NODES: Mapping[str, Node] = {
     "intake": intake,

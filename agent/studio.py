@@ -9,7 +9,7 @@ again, not decided otherwise. The user can answer questions, not speak in betwee
 
 import functools
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -31,7 +31,7 @@ from .session import Silent, begin
 
 
 class StudioInput(Record):
-    """What a thread is started with."""
+    """What a thread is started with. LangGraph drops keys beside these two without a word; unknown settings are refused."""
 
     request: str
     settings: Settings = Field(
@@ -63,7 +63,7 @@ def studio_graph(
         check_planner(state.settings.planner)
         run_id = begin(Journal(workspace), state.request, state.settings)
         run = RunState(run_id=run_id, request=state.request, planner=state.settings.planner)
-        return Command(goto="intake", update={"run": run, "call": None, "question": None, "taken": 0})
+        return Command(goto="intake", update=_plain({"run": run, "taken": 0}))
 
     graph = StateGraph(StudioState, input_schema=StudioInput)
     graph.add_node("start", start)
@@ -82,13 +82,22 @@ def _recorded(node: Node, workspace: Workspace, executor: Executor) -> Any:
         assert state.run is not None
         given = GraphState(run=state.run, call=state.call, question=state.question)
         with Recorder(Journal(workspace), state.run.run_id, taken=state.taken) as recorder:
-            found = node(given, runtime.override(context=_context(recorder, executor)))
-            taken = {"taken": recorder.position - 1}
-        if isinstance(found, Command):
-            return replace(found, update={**found.update, **taken})
-        return {**found, **taken}
+            found: Any = node(given, runtime.override(context=_context(recorder, executor)))
+            taken = recorder.position - 1
+        if not isinstance(found, Command):
+            return _plain({**found, "taken": taken})
+        command = cast("Command[Any]", found)
+        changes: Any = command.update
+        return replace(command, update=_plain({**changes, "taken": taken}))
 
     return recorded
+
+
+def _plain(update: dict[str, Any]) -> dict[str, Any]:
+    """What goes into LangGraph's checkpoints: JSON alone, for it will soon refuse classes it does not know."""
+    return {
+        name: value.model_dump(mode="json") if isinstance(value, Record) else value for name, value in update.items()
+    }
 
 
 def _context(recorder: Recorder, executor: Executor) -> RunContext:
