@@ -7,7 +7,7 @@ resumed run takes the recorded steps at once and a replay compares them.
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -320,7 +320,13 @@ def build_graph() -> CompiledStateGraph[GraphState, RunContext, GraphState, Grap
     return graph.compile(checkpointer=InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=kept)))
 
 
-NODES: Mapping[str, Any] = {
+class Node(Protocol):
+    """A node: it says what changes and what follows."""
+
+    def __call__(self, state: GraphState, runtime: Runtime[RunContext]) -> Command[Any] | GraphState: ...
+
+
+NODES: Mapping[str, Node] = {
     "intake": intake,
     "ask": ask,
     "plan": plan,

@@ -5,12 +5,11 @@ restart of the server, and a thread that is taken back to an earlier state finds
 again, not decided otherwise. The user can answer questions, not speak in between.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false
 
 import functools
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -27,13 +26,13 @@ from ..tools.base import Settings
 from ..tools.executor import Executor, LocalExecutor
 from ..tools.registry import TOOLS
 from .carrying_out import RunContext
-from .graph import NODES, RECURSION_LIMIT, GraphState
+from .graph import NODES, RECURSION_LIMIT, GraphState, Node
 from .planners import check_planner, planner_for
 from .session import Silent, begin
 
 
 class StudioInput(Record):
-    """What a thread is started with."""
+    """What a thread is started with. LangGraph drops keys beside these two without a word; unknown settings are refused."""
 
     request: str
     settings: Settings = Field(
@@ -65,7 +64,7 @@ def studio_graph(
         check_planner(state.settings.planner)
         run_id = begin(Journal(workspace), state.request, state.settings)
         run = RunState(run_id=run_id, request=state.request, planner=state.settings.planner)
-        return Command(goto="intake", update={"run": run, "call": None, "question": None, "taken": 0})
+        return Command(goto="intake", update=_plain({"run": run, "taken": 0}))
 
     graph = StateGraph(StudioState, input_schema=StudioInput)
     graph.add_node("start", start)
@@ -76,7 +75,7 @@ def studio_graph(
     return graph.compile().with_config(recursion_limit=RECURSION_LIMIT)
 
 
-def _recorded(node: Callable[..., Any], workspace: Workspace, executor: Executor) -> Any:
+def _recorded(node: Node, workspace: Workspace, executor: Executor) -> Any:
     """The node, given the run's context and its place in the journal."""
 
     @functools.wraps(node)  # its return type, by which LangGraph draws the edges
@@ -85,13 +84,21 @@ def _recorded(node: Callable[..., Any], workspace: Workspace, executor: Executor
         given = GraphState(run=state.run, call=state.call, question=state.question)
         with Recorder(Journal(workspace), state.run.run_id, taken=state.taken) as recorder:
             found: Any = node(given, runtime.override(context=_context(recorder, executor)))
-            taken = {"taken": recorder.position - 1}
-        if isinstance(found, Command):
-            command: Any = found
-            return replace(command, update={**command.update, **taken})
-        return {**found, **taken}
+            taken = recorder.position - 1
+        if not isinstance(found, Command):
+            return _plain({**found, "taken": taken})
+        command = cast("Command[Any]", found)
+        changes: Any = command.update
+        return replace(command, update=_plain({**changes, "taken": taken}))
 
     return recorded
+
+
+def _plain(update: dict[str, Any]) -> dict[str, Any]:
+    """What goes into LangGraph's checkpoints: JSON alone, for it will soon refuse classes it does not know."""
+    return {
+        name: value.model_dump(mode="json") if isinstance(value, Record) else value for name, value in update.items()
+    }
 
 
 def _context(recorder: Recorder, executor: Executor) -> RunContext:

@@ -187,7 +187,7 @@ def write_long_run(workspace: Workspace, run_id: str, steps: int) -> None:
     for step in range(steps):
         add("effect" if step % 2 else "decision", f"step {step}", document(2 * step), document(2 * step + 1))
     add("outcome", "met", None, {})
-    columns = [list(column) for column in zip(*map(astuple, rows), strict=True)]
+    columns = [list(column) for column in zip(*(astuple(row) for row in rows), strict=True)]
     names, values = ", ".join(field.name for field in fields(Row)), ", ".join(["unnest(?)"] * len(columns))
     file = JournalFile(workspace.journal_file, workspace.journal_lock_file)
     with file.opened(write=True) as connection:
