@@ -407,7 +407,7 @@ def test_own_data_with_hostile_text_is_refused_or_the_text_is_left_behind(tmp_pa
     taken = take_own_data("mahjong", "win", named, run_folder)
     assert [path.name for path in run_folder.iterdir()] == [taken.path]
     (kept,) = (run_folder / taken.path).read_text().splitlines()
-    assert set(json.loads(kept)) == {"prompt", "rationale", "answer"}
+    assert set(json.loads(kept)) == {"prompt", "rationale", "answer", "family"}
 
 
 def test_brackets_a_hundred_thousand_deep_are_refused_as_data(tmp_path: Path) -> None:
