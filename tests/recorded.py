@@ -53,7 +53,7 @@ def make(folder: Path) -> Recorded:
         except ApprovalNeeded:
             assert ending == "unfinished"
 
-    run("met", f"at least 90 % exact, at most $1 {HOSTILE}", World(log_odds_at_1m=0.6))
+    run("met", f"at least 90 % exact, at most $1 {HOSTILE}", World(log_odds_at_1m=-0.6))
     run("missed", "at least 90 % exact, at most $1", World(ceiling=0.8), max_attempts=1)
     run("infeasible", "99 % exact, p95 under 1 ms")
     run("planned", "at least 70 % exact, p95 under 200 ms", plan_only=True, local_usd_per_hour=0.0)

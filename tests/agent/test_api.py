@@ -39,7 +39,12 @@ def simulated(**world: Any) -> SimulatedExecutor:
 def test_blocking_gives_the_outcome_and_each_event_in_order(tmp_path: Path) -> None:
     seen: list[RunEvent] = []
     outcome = stratos.run(
-        REQUEST, workspace=tmp_path, approve=True, on_event=seen.append, executor=simulated(log_odds_at_1m=0.6), **QUIET
+        REQUEST,
+        workspace=tmp_path,
+        approve=True,
+        on_event=seen.append,
+        executor=simulated(log_odds_at_1m=-0.6),
+        **QUIET,
     )
     assert outcome.status == "met"
     kinds = [type(event) for event in seen]

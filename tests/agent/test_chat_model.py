@@ -1,6 +1,7 @@
 """A line that the chat's rules do not understand, before a model: it may rephrase, it may answer, it may not approve or invent."""
 
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def test_in_a_chat_a_model_rephrases_but_never_approves(tmp_path: Path, monkeypa
         settings = Settings(
             planner="openai:scripted", planner_usd_per_million=PRICE, deploy=False, local_usd_per_hour=0.1, asks=True
         )
-        display = RichDisplay(Console(file=(tmp_path / "shown").open("w")), bars=False)
+        display = RichDisplay(Console(file=StringIO()), bars=False)
         chat = Chat(workspace, settings, display, said.append, executor=SimulatedExecutor(world=World()))
         chat.begin("tell whether 14 mahjong tiles are a winning hand, at least 90 % exact, at most $1")
         chat.settle(60)

@@ -24,7 +24,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str]:
     """A run that missed once, planned again and met."""
     workspace = Workspace(tmp_path_factory.mktemp("recorded"))
     settings = Settings(deploy=False, approved=True, local_usd_per_hour=0.1)
-    executor = SimulatedExecutor(world=World(log_odds_at_1m=0.6))
+    executor = SimulatedExecutor(world=World(log_odds_at_1m=-0.6))
     outcome = session.start(REQUEST, workspace=workspace, settings=settings, executor=executor)
     assert outcome.status == "met"
     return workspace, outcome.run_id
