@@ -1,5 +1,6 @@
 """The chat: a run is asked for, steered and followed in plain language; typing and progress go side by side."""
 
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -83,7 +84,7 @@ class Chat:
         for line in Transcript(self._workspace.run_folder(run_id)).lines():
             self._say(line)
         settings = Settings.model_validate(header["settings"])
-        self._follow(partial(session.resume, run_id), settings)
+        self._follow(partial(session.resume, run_id, asks=True), settings)
 
     def hear(self, line: str) -> bool:
         """Takes one line; False when the user leaves."""
@@ -341,6 +342,8 @@ class Chat:
 
 def talk(chat: Chat, workspace: Workspace) -> None:
     """Reads lines until the user leaves: with editing, history and a line of progress at a terminal, plainly elsewhere."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a chat that is killed leaves no job running
+        signal.signal(number, _end)
     try:
         if sys.stdin.isatty():
             _at_a_terminal(chat, workspace)
@@ -353,6 +356,10 @@ def talk(chat: Chat, workspace: Workspace) -> None:
                 chat.settle()
     finally:
         chat.leave()
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _at_a_terminal(chat: Chat, workspace: Workspace) -> None:

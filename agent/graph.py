@@ -112,6 +112,8 @@ def _joined(request: str, said: str, question: Question) -> str:
     """The request with an answer; a request that could not be used is replaced by it."""
     if not said:
         return request
+    if question.missing and said.replace(".", "", 1).isdigit():  # the question named the unit
+        said = f"at least {said} %" if "percent" in question.missing[0] else f"at most ${said}"
     return said if question.problems else f"{request}; {said}"
 
 

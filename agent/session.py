@@ -103,10 +103,12 @@ def resume(
     executor: Executor | None = None,
     planner: Planner | None = None,
     on_start: Callable[[str], None] = lambda run_id: None,
+    asks: bool = False,
 ) -> Outcome:
     """Continues a run where its record ends; a finished run gives its outcome again.
 
-    A run that ended with a plan (`stratos plan`) is carried out as a new run of the same brief and settings.
+    A run that ended with a plan (`stratos plan`) is carried out as a new run of the same brief and settings; with `asks` its
+    plan is asked about even where it costs nothing.
     """
     journal = Journal(workspace)
     rows = journal.verified_rows(run_id)
@@ -116,7 +118,7 @@ def resume(
     return start(
         rows[0].input["request"],
         workspace=workspace,
-        settings=settings.model_copy(update={"plan_only": False}),
+        settings=settings.model_copy(update={"plan_only": False, "asks": asks}),
         brief=Brief.model_validate(rows[-1].output["brief"]),
         shown=shown,
         ask=ask,
