@@ -12,7 +12,7 @@ from ..state.run import ProposedCall, RunState
 from ..state.talk import Word
 from ..state.workspace import Workspace
 from ..tools.base import Context, Event, Settings, Tool
-from ..tools.costs import plan_usd, serving_usd
+from ..tools.costs import plan_parts
 from ..tools.executor import Executor
 from .guard import Ruling, call_text, rule
 from .planners import Planner
@@ -164,7 +164,7 @@ def to_approve(context: RunContext, run: RunState) -> float:
     """Money that this plan may bring the run to and that was not approved for it; 0 when none is needed."""
     if not run.has_plan:
         return 0.0
-    still = plan_usd(run) + serving_usd(run, context.settings)
+    still = sum(plan_parts(run, context.settings).values())
     wanted = round(min(run.known_brief.limits.usd or 0.0, run.billed_usd + still), 6)
     approval = run.approval
     if approval is not None and approval.plan_sha256 == run.known_plan.sha256 and approval.usd >= wanted:

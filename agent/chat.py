@@ -37,6 +37,11 @@ HELP = """You can say, at any time:
   stop, go on                   halts the work, and continues it from where it was
   quit                          leaves; `stratos chat --resume RUN` comes back"""
 
+BESIDE_THE_BRIEF = frozenset(
+    {"stop", "quit", "help", "status", "plan", "why_not", "what_if", "better", "go_on", "use_data"}
+)
+"""What can be said while the brief is asked about, and is no answer to that."""
+
 Say = Callable[[str], None]
 
 
@@ -92,12 +97,8 @@ class Chat:
             return True
         self._note("you", line)
         intent = understand(line)
-        if (
-            self._question is not None
-            and self._question.about == "brief"
-            and intent.does not in ("stop", "quit", "help")
-        ):
-            self._answer(Answer(text="" if intent.does == "approve" else line))
+        if self._question is not None and self._question.about == "brief" and intent.does not in BESIDE_THE_BRIEF:
+            self._answer(Answer(text="" if intent.does in ("approve", "decline") else line))
             return True
         act = getattr(self, f"_{intent.does}")
         act(intent)
@@ -154,7 +155,7 @@ class Chat:
             case Asked():
                 self._ask(event.question)
             case Heard() if event.changes:
-                self._tell(event.problem or f"noted: {event.text}")
+                self._tell(event.problem or f"noted: {event.effect or event.text}")
             case Ended():
                 self._doing = ""
             case _:
@@ -164,15 +165,17 @@ class Chat:
         self._question, self._doing = question, ""
         if question.about == "plan":
             money = f"may bring the run to ${question.usd:.4f}" if question.usd > 0 else "costs nothing"
-            self._tell(
-                f"This plan {money}: {question.plan}\nShall I? yes, no, cheaper, or say what should be different."
-            )
+            lines = [f"This plan {money}: {question.plan}"]
+            lines += [f"  at most: {', '.join(question.parts)}"] if question.parts else []
+            lines += [f"  but {doubt}" for doubt in question.doubts]
+            self._tell("\n".join([*lines, "Shall I? yes, no, cheaper, or say what should be different."]))
         else:
             for problem in question.problems:
                 self._tell(f"I cannot use this: {problem}")
             for missing in question.missing:
                 self._tell(f"Still open: {missing}")
-            self._tell("Say it again, mended." if question.problems else "Answer, or say `ok` to leave it so.")
+            again = "Say it again, mended" if question.problems else "Answer"
+            self._tell(f"{again}, or say `ok` to leave it so." if question.missing else f"{again}.")
         self._quiet.set()
 
     def _answer(self, answer: Answer) -> None:
@@ -207,7 +210,7 @@ class Chat:
 
     def _go_on(self, intent: Intent) -> None:
         if self._run is not None and self._run.working:
-            self._tell("it goes on already" if self._question is None else "it waits for your yes or no")
+            self._tell("it goes on already" if self._question is None else "it waits for your answer")
         elif self._run_id is None:
             self._tell("there is no run yet: say what you want")
         else:
@@ -236,13 +239,18 @@ class Chat:
             self._tell(explaining.why_not_this(self._state, self._settings, intent.about))
 
     def _what_if(self, intent: Intent) -> None:
-        if self._state is None or intent.word is None:
+        if intent.word is None:
             self._tell(intent.problem or "if what? Give a figure, such as: what if I had $50?")
             return
-        self._tell(explaining.what_if_said(self._state, self._settings, intent.word))
-        self._proposed = intent.word if self._question is None else None
-        self._options = (explaining.Option(says=intent.text, word=intent.word),)
-        self._tell("say 1 to change the brief so")
+        if self._state is None:
+            self._tell(explaining.TOO_EARLY)
+            return
+        text, other = explaining.what_if_said(self._state, self._settings, intent.word)
+        self._tell(text)
+        if other:
+            self._proposed = intent.word if self._question is None else None
+            self._options = (explaining.Option(says=intent.text, word=intent.word),)
+            self._tell("say 1 to change the brief so")
 
     def _better(self, intent: Intent) -> None:
         if self._state is None:
@@ -254,8 +262,10 @@ class Chat:
     def _pick(self, intent: Intent) -> None:
         if 0 < intent.number <= len(self._options):
             self._change_to(self._options[intent.number - 1].word)
-        else:
+        elif self._options:
             self._tell(f"there are {len(self._options)} options to pick from")
+        else:
+            self._tell("there is nothing to pick from: `cheaper`, `faster` or `more accurate` shows what there is")
 
     def _change(self, intent: Intent) -> None:
         if self._run_id is None or self._ended:
@@ -266,8 +276,8 @@ class Chat:
             self._change_to(intent.word)
 
     def _use_data(self, intent: Intent) -> None:
-        if self._run_id is None or self._ended:
-            self._tell("say first what the model should do; then `use my data in FILE`")
+        if self._run_id is None or self._ended or (self._question is not None and self._question.about == "brief"):
+            self._tell("say first what the model should do, how well and for how much; then `use my data in FILE`")
             return
         path = Path(intent.about).expanduser()
         if not path.is_file():

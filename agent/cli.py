@@ -54,7 +54,7 @@ PlannerPrice = Annotated[
     typer.Option(metavar="IN OUT", help="What a million tokens of the planner cost, US dollars; counts as spent."),
 ]
 RUN_STATUSES = (
-    "planned", "met", "missed", "infeasible", "refused", "cancelled", "failed", "running", "interrupted", "damaged",
+    "planned", "met", "missed", "infeasible", "refused", "cancelled", "failed", "running", "waiting", "interrupted", "damaged",
 )  # fmt: skip
 DeploymentName = Annotated[str, typer.Argument(help="A deployment, as `stratos deployments` lists them.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `stratos runs` lists them.")]

@@ -122,4 +122,4 @@ def _attempt_phase(state: RunState) -> Phase:
             return "evaluate"
         return "sealed" if verdict.next == "open_sealed" else "re-plan"
     made = state.data.examples if state.data else 0
-    return "distill" if made >= examples_needed(state, plan) else "data"
+    return "distill" if made >= examples_needed(state, plan) and state.has_own_data else "data"

@@ -243,8 +243,9 @@ class RichDisplay:
         data = run.data
         assert data is not None
         held_out = ", ".join(f"{split.name} {split.n}" for split in data.splits)
+        own = f" ({data.own_examples:,} of them your own)" if data.own_sha256 else ""
         self._print(
-            f"data: {data.examples:,} training examples made in reverse, each verified; {data.rejected_by_verifier} rejected, "
+            f"data: {data.examples:,} training examples made in reverse{own}, each verified; {data.rejected_by_verifier} rejected, "
             f"{data.dropped_as_leaks} dropped because a held-out item equals them under the skill's symmetries; held out: {held_out}"
         )
 

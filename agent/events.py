@@ -1,6 +1,6 @@
 """What happens in a run, as typed events: for programs that follow it, and for the chat."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -11,6 +11,7 @@ from ..state.plan import Plan
 from ..state.run import Approval, Data, DeploymentFacts, RunState
 from ..state.talk import Question
 from ..tools.base import Event as JobEvent
+from .revising import attempt_is_made
 
 
 class RunEvent(Record):
@@ -111,6 +112,7 @@ class Heard(RunEvent):
 
     text: str
     problem: str
+    effect: str = Field(default="", description="what it does, where that is not plain from the text")
     changes: bool = Field(
         description="whether it was meant to change the run, and not only a model's answer to be paid for"
     )
@@ -151,6 +153,14 @@ def progress_of(run_id: str, tool: str, event: JobEvent) -> RunEvent:
     )
 
 
+def _effect(run: RunState, heard: Mapping[str, Any]) -> str:
+    """What a word about own data does to the run."""
+    if not heard["own_data"]:
+        return ""
+    when = "of the next attempt, should there be one" if attempt_is_made(run) else "before it is trained on"
+    return f"{heard['own_data']['questions']:,} questions of {heard['own_data']['source']} go into the training data {when}"
+
+
 Made = Callable[[RunState, dict[str, Any], dict[str, Any]], RunEvent | None]
 _STEPS: dict[str, Made] = {
     "intake": lambda run, given, details: BriefRead(brief=run.known_brief, **given),
@@ -178,6 +188,7 @@ _STEPS: dict[str, Made] = {
     "user": lambda run, given, details: Heard(
         text=details["heard"]["word"]["text"],
         problem=details["heard"]["problem"],
+        effect=_effect(run, details["heard"]),
         changes=any(details["heard"]["word"][key] for key in ("targets", "limits", "data")),
         **given,
     ),

@@ -11,7 +11,7 @@ from ..state.run import Choice, RunState
 from ..state.talk import Word
 from ..tools.base import Context, Settings
 from ..tools.candidates import build_candidates
-from ..tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at, what_is_left
+from ..tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at, what_is_left, why_aim
 from ..tools.executor import LocalExecutor
 from ..tools.pareto import solve_pareto, violations, why_not
 from ..tools.pricing.accelerators import resolve
@@ -64,7 +64,8 @@ def why_not_this(run: RunState, settings: Settings, about: str) -> str:
     front = solve_pareto(as_if, left)
     best_id = (front.chosen or front.nearest or as_if[0]).id
     best = next(one for one in wanted if one.id == best_id)
-    reasons = [violation.arithmetic for violation in violations(best, left)]
+    aim = why_aim(run.known_brief, left)
+    reasons = [one.arithmetic + (aim if one.constraint == "accuracy" else "") for one in violations(best, left)]
     chosen = run.known_plan.candidate if run.has_plan else None
     if chosen is not None and chosen.id == best.id:
         return f"it is the plan: {describe(best)}"
@@ -101,24 +102,24 @@ def _what_there_is(run: RunState) -> str:
     return f"priced are CPUs and {', '.join(sorted(found))}" if found else "priced are CPUs alone"
 
 
-def what_if_said(run: RunState, settings: Settings, word: Word) -> str:
-    """What the plan would be if the brief said this."""
+def what_if_said(run: RunState, settings: Settings, word: Word) -> tuple[str, bool]:
+    """What the plan would be if the brief said this, and whether that is another plan."""
     if not ready(run):
-        return TOO_EARLY
+        return TOO_EARLY, False
     try:
         brief = revised_brief(run.known_brief, word)
     except RequestError as error:
-        return "; ".join(error.problems)
+        return "; ".join(error.problems), False
     now = _chosen(run, settings)
     other = _chosen(run.model_copy(update={"brief": brief}), settings)
     if other is None or (other.plan is None and (now is None or now.plan is None)):
-        return "still no candidate would do: " + (other.reason if other else "there is none")
+        return "still no candidate would do: " + (other.reason if other else "there is none"), False
     if other.plan is None:
-        return f"then no candidate would do: {other.reason}"
+        return f"then no candidate would do: {other.reason}", False
     if now is not None and now.plan is not None and now.plan.candidate == other.plan.candidate:
-        return f"the plan would be the same: {describe(other.plan.candidate)}"
+        return f"the plan would be the same: {describe(other.plan.candidate)}", False
     before = f"\n  instead of {describe(now.plan.candidate)}" if now is not None and now.plan is not None else ""
-    return f"the plan would be {describe(other.plan.candidate)}{before}\n  because it is {other.reason}"
+    return f"the plan would be {describe(other.plan.candidate)}{before}\n  because it is {other.reason}", True
 
 
 def options(run: RunState, settings: Settings, aim: Aim) -> tuple[str, tuple[Option, ...]]:

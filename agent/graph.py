@@ -19,8 +19,11 @@ from langgraph.types import Command, interrupt
 from ..state.brief import Brief
 from ..state.errors import RequestError
 from ..state.evidence import OutcomeStatus, Verdict
+from ..state.journal import WAITING
 from ..state.run import Approval, PlannerUse, ProposedCall, RunState
 from ..state.talk import Answer, Question, Word
+from ..tools.classify_complexity import GUESSABLE
+from ..tools.costs import plan_parts
 from ..tools.generate_data import DEVELOPMENT
 from .carrying_out import RunContext, guarded_call, needs_a_word, take, to_approve
 from .chat_intake import read_with_model
@@ -31,6 +34,9 @@ from .judge import judge
 from .planners import RULES, Decision, rules_planner
 from .report import outcome
 from .revising import after_word, hear
+
+ONLY_SHOWN = {"parts", "doubts"}
+"""Fields of a question that explain it; the record is of what was asked."""
 
 MAX_CORRECTIONS = 5
 """Refused calls in one run after which the planner is taken to be stuck."""
@@ -87,7 +93,7 @@ def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
 def _question(run: RunState, result: Mapping[str, Any]) -> Question | None:
     """What a person should be asked: problems, or what matters and was not said; None when nothing lacks."""
     if "problems" in result:
-        return Question(run_id=run.run_id, about="brief", problems=tuple(result["problems"]))
+        return Question(run_id=run.run_id, about="brief", problems=tuple(result["problems"]), missing=run.still_open)
     brief = Brief.model_validate(result["brief"])
     missing = [] if brief.targets.accuracy is not None else ["how often must it be right, in percent?"]
     if NO_DOLLARS in brief.assumptions:
@@ -96,32 +102,33 @@ def _question(run: RunState, result: Mapping[str, Any]) -> Question | None:
 
 
 def ask(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["intake", "report"]]:
-    """Asks the user for what the brief lacks, once; an empty answer leaves it to the assumptions."""
+    """Asks the user for what the brief lacks; an empty answer leaves it to the assumptions, or gives up what cannot be used."""
     context, run = runtime.context, state["run"]
     question = state["question"]
     assert question is not None
     answer = _answer(context, question)
     said, _ = take(context, "user", question.model_dump(mode="json"), lambda: {"text": answer.text.strip()})
-    if not said["text"] and question.problems:
+    good = run.request_before if question.problems else run.request
+    if not said["text"] and not good:
         return _end(run, "refused", "\n".join(question.problems))
-    run = run.model_copy(update={"asked": not said["text"], "request": _joined(run.request, said["text"], question)})
-    return Command(goto="intake", update={"run": run})
+    request = _joined(good, said["text"], question.missing)
+    changes = {"asked": not said["text"], "request": request, "request_before": good, "still_open": question.missing}
+    return Command(goto="intake", update={"run": run.model_copy(update=changes)})
 
 
-def _joined(request: str, said: str, question: Question) -> str:
-    """The request with an answer; a request that could not be used is replaced by it."""
-    if not said:
-        return request
-    if question.missing and said.replace(".", "", 1).isdigit():  # the question named the unit
-        said = f"at least {said} %" if "percent" in question.missing[0] else f"at most ${said}"
-    return said if question.problems else f"{request}; {said}"
+def _joined(good: str, said: str, missing: tuple[str, ...]) -> str:
+    """What could be used of the request so far, with an answer."""
+    if missing and said.replace(".", "", 1).isdigit():  # the question named the unit
+        said = f"at least {said} %" if "percent" in missing[0] else f"at most ${said}"
+    return "; ".join(part for part in (good, said) if part)
 
 
 def _answer(context: RunContext, question: Question) -> Answer:
     """The user's answer; on replay and resume the recorded one is taken by the step itself."""
     if not (context.recorder.replayed_all and context.recorder.mode == "live"):
         return Answer()
-    # Nothing is recorded before the interrupt: the node starts again from its top when the answer is there.
+    # No step is taken before the interrupt: the node starts again from its top when the answer is there.
+    context.recorder.note(WAITING, question.model_dump(mode="json"))
     return Answer.model_validate(interrupt(question.model_dump(mode="json")))
 
 
@@ -244,13 +251,15 @@ def approve(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal[
         plan_sha256=plan.sha256,
         usd=wanted,
         reason=plan.reason,
+        parts=_money_parts(context, run),
+        doubts=_doubts(run),
     )
     by_hand = not context.settings.approved
     answer = _answer(context, question) if by_hand else Answer(approved=True)
     said, replayed = take(
         context,
         "approve",
-        question.model_dump(mode="json"),
+        question.model_dump(mode="json", exclude=ONLY_SHOWN),
         lambda: {
             "approved": answer.approved,
             "by": "user" if by_hand else "in advance",
@@ -266,6 +275,18 @@ def approve(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal[
     run = run.model_copy(update={"approval": approval})
     context.shown.step("approve", run, replayed=replayed)
     return Command(goto="plan", update={"run": run})
+
+
+def _money_parts(context: RunContext, run: RunState) -> tuple[str, ...]:
+    """What the money asked for is made of."""
+    so_far = {"spent or reserved so far": run.billed_usd} if run.billed_usd > 0 else {}
+    return tuple(f"{what} ${usd:.4f}" for what, usd in {**so_far, **plan_parts(run, context.settings)}.items())
+
+
+def _doubts(run: RunState) -> tuple[str, ...]:
+    """Why the plan may not be worth its money."""
+    complexity = run.complexity
+    return complexity.evidence[-1:] if complexity is not None and complexity.verdict == GUESSABLE else ()
 
 
 def judge_node(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "deploy", "report"]]:

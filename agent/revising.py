@@ -40,6 +40,8 @@ def after_word(run: RunState, heard: dict[str, Any]) -> RunState:
     changes: dict[str, Any] = {"pending": (), "last_problem": "", "last_call": "", "corrections": 0}
     if heard["own_data"]:
         changes["own_data"] = OwnData.model_validate(heard["own_data"])
+        if not attempt_is_made(run):  # its data is made anew, and the money for that asked for
+            changes["choice"] = None
     if word.targets or word.limits:
         changes["brief"] = revised_brief(run.known_brief, word)
         if not _to_be_measured(run):  # what was trained is measured first, and judged by the new brief
@@ -49,6 +51,11 @@ def after_word(run: RunState, heard: dict[str, Any]) -> RunState:
         if SEARCHED_BY & word.limits.keys():
             changes["offers"] = None
     return run.model_copy(update=changes)
+
+
+def attempt_is_made(run: RunState) -> bool:
+    """Whether the plan's student is trained already: what is said now is for the next one."""
+    return run.has_plan and bool(run.attempts) and run.attempts[-1].candidate.id == run.known_plan.candidate.id
 
 
 def _to_be_measured(run: RunState) -> bool:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 Mode = Literal["live", "replay"]
 
+WAITING = "waiting"
+"""Name of the note that a run waits for its user."""
+
 
 class ReplayEnd(JournalError):
     """The record ends here: the run was not finished, and a replay runs nothing."""
@@ -72,7 +75,8 @@ def verification(rows: Sequence[Row]) -> Verification:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """One run in a list; `status` is its outcome, or running, interrupted, or damaged (its first row is unreadable)."""
+    """One run in a list; `status` is its outcome, or running, waiting (for its user), interrupted, or damaged (its first row
+    is unreadable)."""
 
     run_id: str
     request: str
@@ -165,7 +169,8 @@ class Journal:
         except (ValueError, AttributeError):
             request, damaged = "", True
         ongoing = "running" if self.workspace.is_running(run_id) else "interrupted"
-        status = "damaged" if damaged else name if kind == "outcome" else ongoing
+        last = name if kind == "outcome" or (kind, name) == ("note", WAITING) else ongoing
+        status = "damaged" if damaged else last
         return RunSummary(
             run_id=run_id, request=request, started_at=started or "", last_at=last_at, rows=rows, status=status
         )
@@ -223,6 +228,8 @@ class Steps(Protocol):
     ) -> Json: ...
 
     def finish(self, outcome: str, output: object = None) -> Json: ...
+
+    def note(self, name: str, value: object) -> None: ...
 
 
 class Recorder:
@@ -297,8 +304,9 @@ class Recorder:
         return self._take("outcome", outcome, None, lambda: output)
 
     def note(self, name: str, value: object) -> None:
-        """Records what is not a step (resumed, a warning); does nothing while recorded steps are being answered."""
-        if self.mode == "live" and self.replayed_all:
+        """Records what is not a step, such as that the run waits; nothing while recorded steps are being answered, nor twice."""
+        again = (self._last.kind, self._last.name) == ("note", name)
+        if self.mode == "live" and self.replayed_all and not again:
             self._last = self.journal.append(self.run_id, "note", name, value, None, after=self._last)
 
     def _take(self, kind: Kind, name: str, input: object, do: Callable[[], object]) -> Json:

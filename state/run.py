@@ -56,6 +56,8 @@ class Data(Record):
     dropped_as_leaks: int
     rejected_by_verifier: int
     seconds: float
+    own_examples: int = Field(default=0, description="of the examples, the user's own")
+    own_sha256: str = Field(default="", description="of the user's data that is in it; empty when none is")
 
 
 class OwnData(Record):
@@ -123,6 +125,10 @@ class RunState(Record):
     run_id: str
     request: str
     asked: bool = Field(default=False, description="the user left the gaps of the brief to the assumptions")
+    request_before: str = Field(
+        default="", description="the request before the newest answer, for when that answer cannot be used"
+    )
+    still_open: tuple[str, ...] = Field(default=(), description="what the user was asked for and that answer was about")
     brief: Brief | None = None
     machine: Machine | None = None
     offers: tuple[Offer, ...] | None = None
@@ -167,6 +173,11 @@ class RunState(Record):
     def has_plan(self) -> bool:
         """Whether the newest choice found a candidate."""
         return self.choice is not None and self.choice.plan is not None
+
+    @property
+    def has_own_data(self) -> bool:
+        """Whether the training data holds what the user gave of their own."""
+        return self.own_data is None or (self.data is not None and self.data.own_sha256 == self.own_data.sha256)
 
     @property
     def billed_usd(self) -> float:

@@ -20,6 +20,8 @@ class Question(Record):
         default=0.0, description="the most the run may have cost when the plan is carried out, US dollars"
     )
     reason: str = ""
+    parts: tuple[str, ...] = Field(default=(), description="what that sum is made of, one item each")
+    doubts: tuple[str, ...] = Field(default=(), description="why it may not be worth it")
 
 
 class Word(Record):

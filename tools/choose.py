@@ -54,7 +54,7 @@ def _run(context: Context, args: SolvePareto) -> Choice:
         plan=plan,
         pilot=plan is not None and front.chosen is None,
         nearest=front.nearest,
-        reason=plan.reason if plan else unprovable or _why_none(front, brief),
+        reason=plan.reason if plan else unprovable or _why_none(front, brief, left),
         excluded=tuple(f"{runner.candidate.id}: {runner.to_win}" for runner in front.runners_up[:RUNNERS_UP]),
     )
 
@@ -115,9 +115,20 @@ def accuracy_to_aim_at(target: float, items: int) -> float:
     return right / items
 
 
-def _why_none(front: Front, brief: Brief) -> str:
-    wanted = "; ".join(front.nearest_arithmetic)
-    return f"{front.reason}. The nearest falls short in this: {wanted}" if wanted else front.reason
+def why_aim(brief: Brief, left: Brief) -> str:
+    """Why more is aimed at than was asked for; empty where it is not."""
+    asked, aim = brief.targets.accuracy, left.targets.accuracy
+    if asked is None or aim is None or aim <= asked:
+        return ""
+    return f" (to show {100 * asked:.4g} %, {aim:.1%} must be measured: its 95 % interval then lies above)"
+
+
+def _why_none(front: Front, brief: Brief, left: Brief) -> str:
+    if front.nearest is None or not front.nearest_arithmetic:
+        return front.reason
+    broken = [one.constraint for one in violations(front.nearest, left)]
+    aim = why_aim(brief, left) if "accuracy" in broken else ""
+    return f"{front.reason}. The nearest falls short in this: {'; '.join(front.nearest_arithmetic)}{aim}"
 
 
 def _apply(state: RunState, result: Choice) -> RunState:

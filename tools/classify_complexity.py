@@ -18,6 +18,9 @@ PROBE_BLOCK = 3_000_000
 
 FIT_ITEMS = 1000
 
+GUESSABLE = "plain fine-tuning suffices"
+"""The verdict where a guess or one cheap feature is as good as the target."""
+
 
 class ClassifyComplexity(Record):
     """Finds out how hard the task is: whether its answers can be guessed or told from a shortcut, and whether the teacher
@@ -75,7 +78,7 @@ def _chance_of_reaching(right: int, n: int, target: float) -> float:
 
 def _verdict(best: str, reach: float, teacher_accuracy: float) -> tuple[str, float, str]:
     if reach > 0.5:
-        return "plain fine-tuning suffices", reach, f"{best} alone may reach the target: distilling would prove nothing"
+        return GUESSABLE, reach, f"{best} alone may reach the target: distilling would prove nothing"
     if teacher_accuracy > 0.5:
         why = (
             "a student built from scratch knows nothing of the domain; verified answers exist, so knowledge is injected"

@@ -33,9 +33,15 @@ def training_usd(state: RunState) -> float:
     return max(plan.candidate.usd.value, min(wanted, left))
 
 
-def plan_usd(state: RunState) -> float:
-    """The most that carrying out the plan may still cost, serving aside."""
-    return generation_usd(state) + training_usd(state) + EVALUATIONS * evaluation_usd(state)
+def plan_parts(state: RunState, settings: Settings) -> dict[str, float]:
+    """The most that carrying out the plan and serving may still cost, US dollars, by what it is for; only what costs something."""
+    parts = {
+        "data": generation_usd(state),
+        f"training (a busy machine may take {PATIENCE:g} times the longest predicted)": training_usd(state),
+        f"{EVALUATIONS} evaluations": EVALUATIONS * evaluation_usd(state),
+        f"serving for {serving_hours(state, settings) or 0:.3g} h": serving_usd(state, settings),
+    }
+    return {what: usd for what, usd in parts.items() if usd > 0}
 
 
 def serving_hours(state: RunState, settings: Settings) -> float | None:

@@ -53,7 +53,8 @@ def _run(context: Context, args: GenerateData) -> Data:
     splits: list[dict[str, Any]] = result.pop("splits")
     held_out = tuple(Split.model_validate({**split, "path": str(Path(DATA_FOLDER, split["path"]))}) for split in splits)
     _check_seals(context.state.data, held_out)
-    return Data(shards=tuple(str(Path(DATA_FOLDER, name)) for name in names), splits=held_out, **result)
+    shards = tuple(str(Path(DATA_FOLDER, name)) for name in names)
+    return Data(shards=shards, splits=held_out, own_sha256=own.sha256 if own else "", **result)
 
 
 def _check_seals(before: Data | None, now: tuple[Split, ...]) -> None:

@@ -64,10 +64,11 @@ def generate(job: GenerateJob, folder: Path) -> dict[str, object]:
                 f"task {job.task!r} yields no more examples that are not held out: {made} of {job.examples}"
             )
         made = now
-    shards = [_shard(job, block) for block in range(blocks)]
+    shards, own = [_shard(job, block) for block in range(blocks)], 0
     if job.own_questions is not None:
         shard, count = _own_shard(job, job.own_questions)
-        shards, counts, made = [shard, *shards], [count, *counts], made + count["examples"]
+        own = count["examples"]
+        shards, counts, made = [shard, *shards], [count, *counts], made + own
     return {
         "examples": made,
         "shards": [path.name for path in shards],
@@ -75,6 +76,7 @@ def generate(job: GenerateJob, folder: Path) -> dict[str, object]:
         "splits": splits,
         "dropped_as_leaks": sum(count["dropped_as_leaks"] for count in counts),
         "rejected_by_verifier": sum(count["rejected_by_verifier"] for count in counts),
+        "own_examples": own,
         "seconds": round(time.monotonic() - started, 2),
     }
 

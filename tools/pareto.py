@@ -303,6 +303,8 @@ def _to_win(candidate: Candidate, chosen: Candidate | None, brief: Brief) -> str
     if chosen is None:
         return "it meets every limit, yet was not among the candidates"
     gap_usd, gap_hours = candidate.usd.value - chosen.usd.value, candidate.hours.value - chosen.hours.value
+    if gap_usd > 0 and chosen.usd.value <= 0:
+        return f"it costs ${candidate.usd.value:.4g}, the chosen one nothing"
     if gap_usd > 0:
         share = gap_usd / candidate.usd.value
         return f"it would have to cost ${gap_usd:.4g} ({share:.0%}) less than its ${candidate.usd.value:.4g}"

@@ -1,4 +1,4 @@
-"""Planners with one aim each, as the paper's baselines have: the same graph and rules, another choice from the front shown."""
+"""Planners with one aim each: the same graph, guard and judge as the rules, another choice from the front shown."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -23,6 +23,10 @@ AIMS: Mapping[str, Callable[[Candidate], tuple[float, ...]]] = {
 
 RANDOM = "random"
 BASELINES = (*AIMS, RANDOM)
+
+ONCE = ", once"
+CHOOSING_ONCE = tuple(f"{name}{ONCE}" for name in BASELINES)
+"""The same without a feedback loop, as the paper's baselines choose: one attempt, and no other plan after a miss."""
 
 
 class BaselinePlanner(RulePlanner):
@@ -59,5 +63,5 @@ class BaselinePlanner(RulePlanner):
 
 
 def baseline(aim: str, seed: int) -> Planner:
-    """One of BASELINES as a planner; named as the rules are, which read the request for all of them."""
-    return Planner(name=RULES, model=BaselinePlanner(aim=aim, seed=seed), pure=True)
+    """One of BASELINES or CHOOSING_ONCE as a planner; named as the rules are, which read the request for all of them."""
+    return Planner(name=RULES, model=BaselinePlanner(aim=aim.removesuffix(ONCE), seed=seed), pure=True)

@@ -23,6 +23,7 @@ from .scenarios import Scenario
 from .world import executor_for
 
 MAX_RESUMES = 3
+MAX_ATTEMPTS: int = Settings().max_attempts
 CHOICES = ("skill", "task", "usd_per_month", "regions", "accelerators", "clouds", "max_parameters")
 """Fields that must have been read right for a run to have met anything; the others are told by its figures."""
 
@@ -54,14 +55,18 @@ class Result(Record):
     )
 
 
-def run_scenario(scenario: Scenario, planner: Planner, seed: int, *, given_brief: bool = False) -> Result:
+def run_scenario(
+    scenario: Scenario, planner: Planner, seed: int, *, given_brief: bool = False, once: bool = False
+) -> Result:
     """One run to its end; a lost machine is resumed as a user would.
 
-    With `given_brief` the run gets the brief that the request means, so that reading it plays no part.
+    With `given_brief` the run gets the brief that the request means, so that reading it plays no part. With `once` its
+    first attempt is its last.
     """
     settings = Settings(
         deploy=False,
         approved=True,
+        max_attempts=1 if once else MAX_ATTEMPTS,
         local_usd_per_hour=scenario.settings.local_usd_per_hour,
         max_usd=scenario.settings.max_usd,
     )

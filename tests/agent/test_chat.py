@@ -102,7 +102,7 @@ def test_a_change_and_own_data_in_the_middle_of_a_run(tmp_path: Path) -> None:
         terminal.expect("line 1: its answer 'no' is wrong")
         terminal.expect(r"Shall I\?")
         terminal.sendline(f"use my data in {own}")
-        terminal.expect("noted: use my data")
+        terminal.expect("noted: 2 questions of .* go into the training data before")
         terminal.expect(r"Shall I\?")
         terminal.sendline("yes")
         terminal.expect("approved user")
