@@ -104,6 +104,7 @@ def guarded_call(
         run = _refused(context, run, proposed, problem, replayed)
         if "offer_id" in output:
             run = _repriced(run, output["offer_id"], output["usd_per_hour"])
+            run = run.model_copy(update={"corrections": run.corrections - 1})  # the call was right
         return run, problem
     result = tool.result.model_validate(output)
     run = tool.apply(run.model_copy(update={"looked_up": ""}), result).model_copy(
@@ -115,14 +116,20 @@ def guarded_call(
 
 
 def _repriced(run: RunState, offer_id: str, usd_per_hour: float) -> RunState:
-    """The state with a server's new price, and without the choice that reckoned with the old one."""
+    """The state with a server's new price, and without the choice that reckoned with the old one; what is trained already stays
+    the choice, at the new price."""
     assert run.offers is not None
     offers = tuple(
         offer.model_copy(update={"usd_per_hour": usd_per_hour}) if offer.id == offer_id else offer
         for offer in run.offers
     )
     note = f"{run.offers_note}; {run.last_problem}"
-    changes = {"offers": offers, "offers_note": note, "choice": None, "last_problem": "", "last_call": ""}
+    choice = None
+    if run.attempt_is_made:
+        assert run.choice is not None
+        plan, offer = run.known_plan, next(offer for offer in offers if offer.id == offer_id)
+        choice = run.choice.model_copy(update={"plan": plan.model_copy(update={"offer": offer})})
+    changes = {"offers": offers, "offers_note": note, "choice": choice, "last_problem": "", "last_call": ""}
     return run.model_copy(update=changes)
 
 

@@ -116,7 +116,7 @@ def _phase(state: RunState) -> Phase:
 def _attempt_phase(state: RunState) -> Phase:
     """Where the current plan's attempt stands."""
     plan = state.known_plan.candidate
-    if state.attempts and state.attempts[-1].candidate.id == plan.id:
+    if state.attempt_is_made:
         verdict = state.verdicts[-1] if state.verdicts and state.verdicts[-1].attempt == len(state.attempts) else None
         if verdict is None:
             return "evaluate"

@@ -11,7 +11,6 @@ from ..state.plan import Plan
 from ..state.run import Approval, Data, DeploymentFacts, RunState
 from ..state.talk import Question
 from ..tools.base import Event as JobEvent
-from .revising import attempt_is_made
 
 
 class RunEvent(Record):
@@ -157,7 +156,7 @@ def _effect(run: RunState, heard: Mapping[str, Any]) -> str:
     """What a word about own data does to the run."""
     if not heard["own_data"]:
         return ""
-    when = "of the next attempt, should there be one" if attempt_is_made(run) else "before it is trained on"
+    when = "of the next attempt, should there be one" if run.attempt_is_made else "before it is trained on"
     return f"{heard['own_data']['questions']:,} questions of {heard['own_data']['source']} go into the training data {when}"
 
 

@@ -6,6 +6,7 @@ resumed run takes the recorded steps at once and a replay compares them.
 
 # pyright: reportUnknownMemberType=false
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol, TypedDict
 
@@ -24,16 +25,16 @@ from ..state.run import Approval, PlannerUse, ProposedCall, RunState
 from ..state.talk import Answer, Question, Word
 from ..tools.classify_complexity import GUESSABLE
 from ..tools.costs import plan_parts
-from ..tools.generate_data import DEVELOPMENT
 from .carrying_out import RunContext, guarded_call, needs_a_word, take, to_approve
 from .chat_intake import read_with_model
 from .chat_planner import FINISH, decide
 from .digest import digest
+from .guard import UNAPPROVED
 from .intake import NO_DOLLARS, read_request
 from .judge import judge
 from .planners import RULES, Decision, rules_planner
 from .report import outcome
-from .revising import after_word, hear
+from .revising import after_word, back_to_trained, hear
 
 ONLY_SHOWN = {"parts", "doubts"}
 """Fields of a question that explain it; the record is of what was asked."""
@@ -67,7 +68,8 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
         run = _used(run, Decision.model_validate(result["reading"]))
         if gave_up := result["reading"]["gave_up"]:
             run = _taken_over(context, run, gave_up)
-    if context.settings.asks and not run.asked and (question := _question(run, result)) is not None:
+    may_ask = context.settings.asks and context.given_brief is None and not run.asked
+    if may_ask and (question := _question(run, result)) is not None:
         return Command(goto="ask", update={"run": run, "question": question})
     if "problems" in result:
         return _end(run, "refused", "\n".join(result["problems"]))
@@ -118,8 +120,9 @@ def ask(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["int
 
 def _joined(good: str, said: str, missing: tuple[str, ...]) -> str:
     """What could be used of the request so far, with an answer."""
-    if missing and said.replace(".", "", 1).isdigit():  # the question named the unit
-        said = f"at least {said} %" if "percent" in missing[0] else f"at most ${said}"
+    if missing and re.fullmatch(r"\d+(\.\d+)?", said):  # the question named the unit
+        percent = 100 * float(said) if float(said) < 1 else float(said)
+        said = f"at least {percent:g} %" if "percent" in missing[0] else f"at most ${said}"
     return "; ".join(part for part in (good, said) if part)
 
 
@@ -136,14 +139,13 @@ def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pl
     """Asks the planner for the next call; what it asked for beside an earlier one comes first."""
     context, run = runtime.context, state["run"]
     if (heard := _heard(context, run)) is not None:
-        again = heard.brief != run.brief and _judged_on_development(heard)
-        return Command(goto="judge" if again else "plan", update={"run": heard})
+        return Command(goto="judge" if _to_be_judged_anew(run, heard) else "plan", update={"run": heard})
     planner = context.planner if run.planner == context.planner.name else rules_planner()
     if not planner.pure and context.recorder.position > MAX_STEPS_BY_MODEL:
         return _take_over(context, run, f"after {MAX_STEPS_BY_MODEL} steps the run is not at its end")
     if run.pending:
         call, *rest = run.pending
-        return Command(goto="act", update={"run": run.model_copy(update={"pending": tuple(rest)}), "call": call})
+        return _called(context, run.model_copy(update={"pending": tuple(rest)}), call)
     if run.corrections >= MAX_CORRECTIONS:
         problem = f"{run.corrections} of its calls in a row were refused, the last because {run.last_problem}"
         return _take_over(context, run, problem) if not planner.pure else _end(run, "failed", problem)
@@ -160,11 +162,16 @@ def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pl
     if decision.call is None:
         return _take_over(context, run, decision.gave_up)
     context.shown.step("plan", run, replayed=replayed, decision=decision)
-    if decision.call.name == FINISH:
-        if context.planner.name != RULES and not run.end_checked:
-            return _take_over(context, _looking_again(run), "it would end the run, and the rules look for themselves")
-        return _end(run, "missed" if run.attempts else "infeasible", str(decision.call.args["reason"]))
-    return Command(goto="act", update={"run": run.model_copy(update={"pending": decision.also}), "call": decision.call})
+    return _called(context, run.model_copy(update={"pending": decision.also}), decision.call)
+
+
+def _called(context: RunContext, run: RunState, call: ProposedCall) -> Command[Any]:
+    """What follows a planner's call: it is carried out, or the run ends; another planner's end is looked at by the rules."""
+    if call.name != FINISH:
+        return Command(goto="act", update={"run": run, "call": call})
+    if context.planner.name != RULES and not run.end_checked:
+        return _take_over(context, _looking_again(run), "it would end the run, and the rules look for themselves")
+    return _end(run, "missed" if run.attempts else "infeasible", str(call.args.get("reason", "")))
 
 
 def _heard(context: RunContext, run: RunState) -> RunState | None:
@@ -179,20 +186,23 @@ def _heard(context: RunContext, run: RunState) -> RunState | None:
     return _heed(context, run, word)
 
 
+def _to_be_judged_anew(run: RunState, heard: RunState) -> bool:
+    """Whether a word changed what the newest attempt was measured for."""
+    return heard.brief != run.brief and bool(heard.attempts and heard.attempts[-1].evaluations)
+
+
 def _heed(context: RunContext, run: RunState, word: Word | None) -> RunState:
     """The state after one word; a recorded one when `word` is None."""
     folder = context.workspace.run_folder(run.run_id)
     heard, replayed = take(
-        context, "user", {"attempts": len(run.attempts)}, lambda: hear(run, word or Word(text=""), folder)
+        context,
+        "user",
+        {"attempts": len(run.attempts)},
+        lambda: hear(run, word or Word(text=""), folder, context.settings),
     )
     run = after_word(run, heard)
     context.shown.step("user", run, replayed=replayed, heard=heard)
     return run
-
-
-def _judged_on_development(run: RunState) -> bool:
-    """Whether the newest attempt was measured on the development split last, so that another brief can judge it anew."""
-    return bool(run.attempts and run.attempts[-1].evaluations and run.attempts[-1].evaluations[-1].split == DEVELOPMENT)
 
 
 def _used(run: RunState, decision: Decision) -> RunState:
@@ -231,7 +241,8 @@ def act(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pla
     assert call is not None
     run, problem = guarded_call(context, run, call.name, call.args)
     if problem:
-        return Command(goto="plan", update={"run": run})
+        asked = UNAPPROVED in problem and needs_a_word(context, run)
+        return Command(goto="approve" if asked else "plan", update={"run": run})
     if context.settings.plan_only and run.has_plan:
         return _end(run, "planned", run.known_plan.reason)
     if call.name == "solve_pareto" and needs_a_word(context, run):
@@ -239,7 +250,9 @@ def act(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pla
     return Command(goto="judge" if call.name == "evaluate" else "plan", update={"run": run})
 
 
-def approve(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "approve", "report"]]:
+def approve(
+    state: GraphState, runtime: Runtime[RunContext]
+) -> Command[Literal["plan", "approve", "judge", "deploy", "report"]]:
     """Waits for the user's word on the money; what was approved in advance is not asked again."""
     context, run = runtime.context, state["run"]
     wanted = to_approve(context, run)
@@ -263,18 +276,21 @@ def approve(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal[
         lambda: {
             "approved": answer.approved,
             "by": "user" if by_hand else "in advance",
-            "instead": answer.word is not None,
+            "instead": answer.word.model_dump(mode="json") if answer.word is not None else None,
         },
     )
     if said["instead"]:
-        run = _heed(context, run, answer.word)
-        return Command(goto="approve" if run.has_plan else "plan", update={"run": run})
+        heard = _heed(context, run, Word.model_validate(said["instead"]))
+        if _to_be_judged_anew(run, heard):
+            return Command(goto="judge", update={"run": heard})
+        return Command(goto="approve" if heard.has_plan else "plan", update={"run": heard})
     if not said["approved"]:
         return _end(run, "cancelled", f"the plan was not approved: up to ${wanted:.4f}")
     approval = Approval(plan_sha256=plan.sha256, usd=wanted, by=said["by"])
-    run = run.model_copy(update={"approval": approval})
+    run = run.model_copy(update={"approval": approval, "last_problem": "", "refused": None})
     context.shown.step("approve", run, replayed=replayed)
-    return Command(goto="plan", update={"run": run})
+    won = run.attempt_is_made and bool(run.verdicts) and run.verdicts[-1].next == "deploy"
+    return Command(goto="deploy" if won else "plan", update={"run": run})
 
 
 def _money_parts(context: RunContext, run: RunState) -> tuple[str, ...]:
@@ -289,9 +305,13 @@ def _doubts(run: RunState) -> tuple[str, ...]:
     return complexity.evidence[-1:] if complexity is not None and complexity.verdict == GUESSABLE else ()
 
 
-def judge_node(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "deploy", "report"]]:
-    """Compares measured with wanted and sends the run on."""
+def judge_node(
+    state: GraphState, runtime: Runtime[RunContext]
+) -> Command[Literal["plan", "approve", "deploy", "report"]]:
+    """Compares measured with wanted, as the user says it now, and sends the run on."""
     context, run = runtime.context, state["run"]
+    while (heard := _heard(context, run)) is not None:
+        run = heard
     attempt = run.attempts[-1]
     given = {"attempt": attempt.number, "split": attempt.evaluations[-1].split}
     found, replayed = take(
@@ -306,11 +326,15 @@ def judge_node(state: GraphState, runtime: Runtime[RunContext]) -> Command[Liter
     context.shown.step("judge", run, replayed=replayed)
     if verdict.next == "stop":
         return _end(run, "missed", verdict.reason)
-    if verdict.next == "deploy":
-        if not context.settings.deploy:
-            return _end(run, "met", verdict.reason)
-        return Command(goto="deploy", update={"run": run})
-    return Command(goto="plan", update={"run": run})
+    if verdict.next == "replan":
+        return Command(goto="plan", update={"run": run})
+    if not run.attempt_is_made:  # another plan was made meanwhile
+        run = back_to_trained(run)
+    if verdict.next == "deploy" and not context.settings.deploy:
+        return _end(run, "met", verdict.reason)
+    if needs_a_word(context, run):
+        return Command(goto="approve", update={"run": run})
+    return Command(goto="deploy" if verdict.next == "deploy" else "plan", update={"run": run})
 
 
 def deploy(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["report"]]:

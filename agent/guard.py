@@ -15,6 +15,9 @@ from ..state.errors import Correctable
 from ..state.run import RunState
 from ..tools.base import Context, Cost, Tool
 
+UNAPPROVED = "must be approved first"
+"""What a ruling says where nothing but the user's word is missing."""
+
 
 class Ruling(Record):
     """What the guard decided about one call. `problem` is for the planner to correct; None means go."""
@@ -72,9 +75,9 @@ def _check_money(state: RunState, cost: Cost, name: str) -> None:
         )
     approval = state.approval
     if approval is None or approval.plan_sha256 != state.known_plan.sha256:
-        raise Correctable(f"{name} would cost up to ${cost.usd:.4f}, and this plan must be approved first")
+        raise Correctable(f"{name} would cost up to ${cost.usd:.4f}, and this plan {UNAPPROVED}")
     if state.billed_usd + cost.usd > approval.usd:
         raise Correctable(
             f"{name} would cost up to ${cost.usd:.4f}; ${approval.usd:.4f} is approved and ${state.billed_usd:.4f} of it is "
-            "spent or reserved: the plan must be approved first"
+            f"spent or reserved: the plan {UNAPPROVED}"
         )

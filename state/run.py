@@ -140,6 +140,7 @@ class RunState(Record):
     own_data: OwnData | None = None
     data: Data | None = None
     attempts: tuple[Attempt, ...] = ()
+    trained: Plan | None = Field(default=None, description="the plan of the newest attempt")
     verdicts: tuple[Verdict, ...] = ()
     bill: tuple[Entry, ...] = ()
     deployment: DeploymentFacts | None = None
@@ -173,6 +174,11 @@ class RunState(Record):
     def has_plan(self) -> bool:
         """Whether the newest choice found a candidate."""
         return self.choice is not None and self.choice.plan is not None
+
+    @property
+    def attempt_is_made(self) -> bool:
+        """Whether the plan's student is trained already."""
+        return self.has_plan and bool(self.attempts) and self.attempts[-1].candidate.id == self.known_plan.candidate.id
 
     @property
     def has_own_data(self) -> bool:

@@ -35,10 +35,14 @@ def training_usd(state: RunState) -> float:
 
 def plan_parts(state: RunState, settings: Settings) -> dict[str, float]:
     """The most that carrying out the plan and serving may still cost, US dollars, by what it is for; only what costs something."""
+    made = state.attempt_is_made
+    evaluations = max(1, EVALUATIONS - len(state.attempts[-1].evaluations)) if made else EVALUATIONS
     parts = {
-        "data": generation_usd(state),
-        f"training (a busy machine may take {PATIENCE:g} times the longest predicted)": training_usd(state),
-        f"{EVALUATIONS} evaluations": EVALUATIONS * evaluation_usd(state),
+        "data": 0.0 if made else generation_usd(state),
+        f"training (a busy machine may take {PATIENCE:g} times the longest predicted)": 0.0
+        if made
+        else training_usd(state),
+        f"{evaluations} evaluations": evaluations * evaluation_usd(state),
         f"serving for {serving_hours(state, settings) or 0:.3g} h": serving_usd(state, settings),
     }
     return {what: usd for what, usd in parts.items() if usd > 0}

@@ -132,14 +132,14 @@ def _estimate(context: Context, args: Distill) -> Cost:
 
 
 def _apply(state: RunState, result: Distilled) -> RunState:
-    return state.model_copy(update={"attempts": (*state.attempts, result.attempt)})
+    return state.model_copy(update={"attempts": (*state.attempts, result.attempt), "trained": state.known_plan})
 
 
 def _needs(state: RunState, args: Distill) -> str | None:
     if not state.has_plan:
         return "there is no plan yet: call solve_pareto first"
     plan = state.known_plan.candidate
-    if state.attempts and state.attempts[-1].candidate.id == plan.id:
+    if state.attempt_is_made:
         return "this plan was trained already: evaluate it, or call solve_pareto for another"
     needed, made = examples_needed(state, plan), state.data.examples if state.data else 0
     return f"{needed} examples are needed and {made} exist: call generate_data" if made < needed else None
