@@ -84,7 +84,7 @@ def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
     if context.given_brief is not None:
         return {"brief": context.given_brief.model_dump(mode="json")}
     if by_model:
-        found, decision = read_with_model(context.planner, run.request, **limits)
+        found, decision = read_with_model(context.planner, run.request, spent_usd=run.planner_use.usd, **limits)
         return {**found, "reading": decision.model_dump(mode="json")}
     try:
         return {"brief": read_request(run.request, **limits).model_dump(mode="json")}
@@ -264,7 +264,7 @@ def approve(
         plan_sha256=plan.sha256,
         usd=wanted,
         reason=plan.reason,
-        parts=_money_parts(context, run),
+        parts=_money_parts(context, run, wanted),
         doubts=_doubts(run),
     )
     by_hand = not context.settings.approved
@@ -293,10 +293,12 @@ def approve(
     return Command(goto="deploy" if won else "plan", update={"run": run})
 
 
-def _money_parts(context: RunContext, run: RunState) -> tuple[str, ...]:
-    """What the money asked for is made of."""
+def _money_parts(context: RunContext, run: RunState, wanted: float) -> tuple[str, ...]:
+    """What the money asked for is made of, each part at its most."""
     so_far = {"spent or reserved so far": run.billed_usd} if run.billed_usd > 0 else {}
-    return tuple(f"{what} ${usd:.4f}" for what, usd in {**so_far, **plan_parts(run, context.settings)}.items())
+    parts = {**so_far, **plan_parts(run, context.settings)}
+    capped = ("all together no more than the limit",) if sum(parts.values()) > wanted > 0 else ()
+    return (*(f"{what} ${usd:.4f}" for what, usd in parts.items()), *capped)
 
 
 def _doubts(run: RunState) -> tuple[str, ...]:

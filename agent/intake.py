@@ -185,6 +185,14 @@ def _fill_gaps(assumptions: list[str], limits: dict[str, Any], targets: dict[str
         assumptions.append(NO_DOLLARS)
 
 
+def names_a_skill(request: str) -> bool:
+    """Whether a skill fits these words: they ask for a model, and do not only speak of one."""
+    text = Reading(in_plain_english(request)).text.lower()
+    skills = [load_skill(name) for name in skill_names()]
+    tasks = [word for skill in skills for task in skill.tasks.values() for word in task.keywords]
+    return _hits(text, (*skill_names(), *tasks, *(word for skill in skills for word in skill.keywords))) > 0
+
+
 def _skill_and_task(reading: Reading) -> tuple[str, str]:
     text = reading.text.lower()
     scored = {name: _hits(text, (name, *load_skill(name).keywords)) for name in skill_names()}

@@ -24,8 +24,11 @@ class Transcript:
 
     def lines(self) -> list[str]:
         """The newest lines, as they are shown."""
+        return [f"  {who}: {text}" for who, text in self.said()[-LINES_SHOWN:]]
+
+    def said(self) -> list[tuple[str, str]]:
+        """Who said what, oldest first."""
         if not self._path.exists():
             return []
-        kept = self._path.read_text(encoding="utf-8").splitlines()[-LINES_SHOWN:]
-        said = [json.loads(line) for line in kept]
-        return [f"  {one['who']}: {one['text']}" for one in said]
+        lines = [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines()]
+        return [(line["who"], line["text"]) for line in lines]
