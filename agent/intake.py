@@ -175,7 +175,9 @@ def _field_problem(error: Any) -> str:
 
 def _fill_gaps(assumptions: list[str], limits: dict[str, Any], targets: dict[str, Any]) -> None:
     if targets["accuracy"] is None:
-        assumptions.append("no accuracy target was given: accuracy is measured and reported, not judged")
+        assumptions.append(
+            "no accuracy target was given: what is planned comes close to the most accurate within the limits, and is not judged by it"
+        )
     elif targets["accuracy_rule"] == "lower_bound":
         assumptions.append("the accuracy target must be reached by the lower end of the 95 % interval")
     if targets["latency_p95_ms"] is None:
