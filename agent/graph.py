@@ -40,10 +40,11 @@ ONLY_SHOWN = {"parts", "doubts"}
 """Fields of a question that explain it; the record is of what was asked."""
 
 MAX_CORRECTIONS = 5
-"""Refused calls in one run after which the planner is taken to be stuck."""
+"""Refused calls in a row after which the planner is taken to be stuck."""
 
-MAX_STEPS_BY_MODEL = 200
-"""Recorded steps of a run after which a planner that is no rule is taken to go in circles; four attempts of the rules take 80."""
+STEPS_BY_MODEL_AN_ATTEMPT = 50
+"""Recorded steps of a run, for each attempt allowed, after which a planner that is no rule is taken to go in circles; the rules
+take 20."""
 
 RECURSION_LIMIT = 500
 
@@ -141,8 +142,9 @@ def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pl
     if (heard := _heard(context, run)) is not None:
         return Command(goto="judge" if _to_be_judged_anew(run, heard) else "plan", update={"run": heard})
     planner = context.planner if run.planner == context.planner.name else rules_planner()
-    if not planner.pure and context.recorder.position > MAX_STEPS_BY_MODEL:
-        return _take_over(context, run, f"after {MAX_STEPS_BY_MODEL} steps the run is not at its end")
+    most_steps = STEPS_BY_MODEL_AN_ATTEMPT * context.settings.max_attempts
+    if not planner.pure and context.recorder.position > most_steps:
+        return _take_over(context, run, f"after {most_steps} steps the run is not at its end")
     if run.pending:
         call, *rest = run.pending
         return _called(context, run.model_copy(update={"pending": tuple(rest)}), call)
