@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import partial
 
 from .english import join_times
-from .numerals import CHINESE_NUMBER, chinese_value
+from .numerals import CHINESE_NUMBER, chinese_value, plain
 from .wording import UNREAD, Wording
 
 _SIMPLIFIED = str.maketrans(
@@ -153,13 +153,9 @@ def rewrite(wording: Wording) -> None:
     _move_comparators(wording)
 
 
-def _number(value: float) -> str:
-    return f"{round(value, 9):.9f}".rstrip("0").rstrip(".")
-
-
 def _in_digits(words: str) -> str:
     value = chinese_value(words)
-    return UNREAD if value is None else _number(value)
+    return UNREAD if value is None else plain(value)
 
 
 def _write_shares(wording: Wording) -> None:
@@ -168,7 +164,7 @@ def _write_shares(wording: Wording) -> None:
 
     def part(match: re.Match[str], scale: float) -> str:
         whole, some = chinese_value(match["whole"]), chinese_value(match["some"])
-        return UNREAD if not whole or some is None else _number(float(scale * Fraction(some) / Fraction(whole)))
+        return UNREAD if not whole or some is None else plain(float(scale * Fraction(some) / Fraction(whole)))
 
     fraction = rf"(?P<whole>{of})分之(?P<some>{of})"
     wording.sub(rf"{fraction}(?=个?(?:毫秒|秒|分钟|小时|钟头|天))", lambda match: f" {part(match, 1)}")
@@ -188,7 +184,7 @@ def _write_shares(wording: Wording) -> None:
 
 def _tenths(match: re.Match[str]) -> str:
     more = match[2].replace("半", "五") or "零"
-    return f" {_number(10 * (chinese_value(match[1]) or 0) + (chinese_value(more) or 0))} % "
+    return f" {plain(10 * (chinese_value(match[1]) or 0) + (chinese_value(more) or 0))} % "
 
 
 def _write_times(wording: Wording) -> None:
@@ -203,7 +199,7 @@ def _write_times(wording: Wording) -> None:
     wording.sub(rf"{_NUMBER}刻钟", partial(_scaled, unit="minutes", times=15))
     wording.sub(
         rf"{_NUMBER}个半(?=美元|美金|美刀|刀|欧元|英镑|块|元)",
-        lambda match: f" {UNREAD if (value := chinese_value(match['n'])) is None else _number(value + 0.5)}",
+        lambda match: f" {UNREAD if (value := chinese_value(match['n'])) is None else plain(value + 0.5)}",
     )
     wording.sub(r"半(?=个?(?:毫秒|秒|分钟|小时|钟头|天|个月|刀|美元|美金|美刀|块|元|毛|角))", " 0.5 ")
     wording.sub(r"(?<=小时)\s*(\d+|[一二三四五六七八九十]+)分(?!钟)", r" \1分钟")
@@ -211,7 +207,7 @@ def _write_times(wording: Wording) -> None:
 
 def _scaled(match: re.Match[str], *, unit: str, times: float = 1, more: float = 0) -> str:
     value = chinese_value(match["n"])
-    return f" {UNREAD if value is None else _number(times * value + more)} {unit} "
+    return f" {UNREAD if value is None else plain(times * value + more)} {unit} "
 
 
 def _write_rule(wording: Wording) -> None:
@@ -293,7 +289,7 @@ def _alone(match: re.Match[str]) -> str:
     value = chinese_value(words)
     if value is None or re.fullmatch("[一二三四五六七八九]万", words):
         return words
-    return f" {_number(value)} "
+    return f" {plain(value)} "
 
 
 def _write_places(wording: Wording) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from .numerals import ENGLISH_NUMBER, english_value
+from .numerals import ENGLISH_NUMBER, english_value, plain
 from .wording import UNREAD, Wording
 
 _TIME = r"(?:ms|microseconds?|milliseconds?|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|days?|weeks?)\b"
@@ -122,19 +122,15 @@ def rewrite(wording: Wording) -> None:
     )
 
 
-def _plain(value: float) -> str:
-    return f"{round(value, 9):.9f}".rstrip("0").rstrip(".")
-
-
 def _in_digits(match: re.Match[str]) -> str:
     value = english_value(match[0])
-    return match[0] if value is None else _plain(value)
+    return match[0] if value is None else plain(value)
 
 
 def _beyond_one(words: str) -> str:
     """Number words behind a comparator are a figure; but "one" is a word like others."""
     value = english_value(words)
-    return words if value is None or value == 1 else _plain(value)
+    return words if value is None or value == 1 else plain(value)
 
 
 def _value(words: str) -> float:
@@ -155,7 +151,7 @@ def _write_shares(wording: Wording) -> None:
 
 def _share(match: re.Match[str]) -> str:
     some, whole = _value(match[1]), _value(match[2])
-    return f"{_plain(100 * some / whole)} %" if 0 <= some <= whole and whole >= 4 else match[0]
+    return f"{plain(100 * some / whole)} %" if 0 <= some <= whole and whole >= 4 else match[0]
 
 
 def _write_parts(wording: Wording) -> None:
@@ -167,7 +163,7 @@ def _write_parts(wording: Wording) -> None:
     def decimal(scale: float) -> Callable[[re.Match[str]], str]:
         def write(match: re.Match[str]) -> str:
             count = float(match[1]) if match[1] and match[1].isdigit() else 1.0
-            return _plain(scale * count / _PARTS[match[2].lower()])
+            return plain(scale * count / _PARTS[match[2].lower()])
 
         return write
 
@@ -175,13 +171,13 @@ def _write_parts(wording: Wording) -> None:
         rf"(\d+)(?:\s+({_TIME}|{_MONEY}))?[\s-]+and[\s-]+a[\s-]+(half|quarter)\b(?!\s+of\b)(?:\s+(?={_TIME}|{_MONEY}))?"
     )
     wording.sub(rf"\ban?\s+(?=(?:{_TIME}|{_MONEY})\s+and\s+a\s+(?:half|quarter)\b)", "1 ")
-    wording.sub(quantity, lambda match: f"{_plain(float(match[1]) + 1 / _PARTS[match[3].lower()])} {match[2] or ''}")
+    wording.sub(quantity, lambda match: f"{plain(float(match[1]) + 1 / _PARTS[match[3].lower()])} {match[2] or ''}")
     wording.sub(rf"{part}[\s-]+{unit}", lambda match: decimal(1)(match) + " ")
     wording.sub(part + _RIGHT, lambda match: decimal(100)(match) + " %")
     mixed = rf"(?<![\w.,/$€£])(?:(\d+)\s+)?(\d+)/(\d+)\s*(?:of\s+)?(?:an?\s+)?(?={_TIME}|{_MONEY})"
     wording.sub(
         mixed,
-        lambda m: _plain(float(m[1] or 0) + float(m[2]) / float(m[3])) + " " if float(m[3]) else UNREAD,
+        lambda m: plain(float(m[1] or 0) + float(m[2]) / float(m[3])) + " " if float(m[3]) else UNREAD,
     )
 
 
