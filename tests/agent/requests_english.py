@@ -289,7 +289,6 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("mahjong win, five nines", "five nines"),
     ("mahjong win, 95 %, model under 1M", "1M"),
     ("mahjong win, 95 % right and at most 10 % wrong", "90 and 95"),
-    ("mahjong win, 95 %, $1 000", "not understood"),
     ("mahjong win, 95 %, model of 8 MB", "8 MB"),
     ("mahjong win, 95 %, a few bucks", "a few bucks"),
     ("mahjong win, 95 %, a dollar a day", "a dollar a day"),
