@@ -91,16 +91,23 @@ _FREE = (
 )
 _PHRASES = (
     (" CPU only ", r"(?:只|仅|纯)(?:能|限|要|可)?(?:用|使用|在|有|靠)?\s*CPU(?:\s*上)?"),
-    (" error rate ", "误[判报率]*[和与及或、]?漏[判报率]+|漏[判报]率?[和与及或、]误[判报]率?|错误率|出错率|失误率|误判率?|差错率|错判率?|误差率?|失败率|漏[判报]率?|错误"),
+    (
+        " error rate ",
+        "误[判报率]*[和与及或、]?漏[判报率]+|漏[判报]率?[和与及或、]误[判报]率?|错误率|出错率|失误率|误判率?|差错率|错判率?|误差率?|失败率|漏[判报]率?|错误",
+    ),
     (" false positive ", "误报率?|假阳性率?"),
     (" wrong ", r"(?:[出判答弄搞算认]错|错)的?(?=\s*(?:[≤≥\d,;.]|$))|出错|判错|答错"),
+    (" win rate ", "胜率"),
     (" recall ", "召回率?|查全率"),
     (" availability ", "可用[性率]|在线率"),
     (" ttft ", "首(?:字|个?\\s*token|包)"),
     (" cold start ", "冷启动"),
     (" worst-case ", "最[坏差]情况下?的?|最坏"),
     (" typical ", "典型|通常"),
-    (" unlimited budget ", "预算(?:不限|无限制?|没有?上限|不设上限|不封顶)|(?:不限|无限)预算|(?:没有|无|不设)预算(?:限制|上限)|不差钱|钱不是问题|花多少钱?都(?:行|可以|无所谓)|不计成本"),
+    (
+        " unlimited budget ",
+        "预算(?:不限|无限制?|没有?上限|不设上限|不封顶)|(?:不限|无限)预算|(?:没有|无|不设)预算(?:限制|上限)|不差钱|钱不是问题|花多少钱?都(?:行|可以|无所谓)|不计成本",
+    ),
     (" licence ", "许可(?:证|协议)?|开源协议"),
     (" accuracy ", "准确率|正确率|准确度|正确度|精确度|精准度|精确率|精度|准度"),
     (" average latency ", "平均(?:延迟|时延|延时|响应时间|响应)"),
@@ -184,7 +191,7 @@ def _write_shares(wording: Wording) -> None:
     counted, among = r"(?:次|局|手|题|道|个|副)(?:牌|题)?", r"(?:里面?|当?中|之中)"
     wording.sub(
         rf"(?P<whole>{of}){counted}{among}?(?:,\s*)?(?:最多|至多|顶多|不超过|不多于|只能|只许|可以|允许|能|会)*"
-        rf"(?:[判答做弄搞出]?错|误判)(?:个)?(?P<some>{of})(?:{counted})?",
+        rf"(?:[判答做弄搞出]?错|误判)(?:了|的)?(?:最多|至多|顶多|不超过|不多于|个)*(?P<some>{of})(?:{counted})?",
         lambda match: f" error rate ≤ {part(match, 100)} % ",
     )
     wording.sub(
@@ -315,7 +322,7 @@ def _write_places(wording: Wording) -> None:
     names = "AWS|GCP|Azure|OCI|Lambda|RunPod|Vast|Nebius|CoreWeave"
     wording.sub(rf"{_NO}\s*(?:在)?\s*(?:on )?(?={names})", " not on ")
     wording.sub(rf"(?:在|用|使用|仅限|只限|通过|上|的)\s*(?={names})", " on ")
-    wording.sub(rf"(?:{_NO}|非)\s*(?=(?:[HABLVT]\d|GPU|显卡|RTX|MI\d))", " no ")
+    wording.sub(rf"(?:{_NO}|非)\s*(?=(?:[HABLVT]\d|GPU|显卡|RTX|MI\d|MIT|Apache|[AL]?GPL|BSD))", " no ")
     places = "|".join(_PLACES)
     also = rf"\s*(?:或者?|和|及|与|/|,)\s*(?:{places})(?![^,;.]*麻将)"
     wording.sub(

@@ -26,7 +26,9 @@ _NO_INTERVAL = (
 """Asks for no interval: the measured value is what counts."""
 
 _WHOLES = "(?:dollars?|bucks?|euros?|pounds?)"
-_MISTAKES = r"(?:mistakes?|errors?|miss(?:es)?|failures?|slips?|(?:wrong|bad|incorrect)(?:\s+(?:answers?|hands?|verdicts?))?)"
+_MISTAKES = (
+    r"(?:mistakes?|errors?|miss(?:es)?|failures?|slips?|(?:wrong|bad|incorrect)(?:\s+(?:answers?|hands?|verdicts?))?)"
+)
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "tenth": 10, "twentieth": 20, "hundredth": 100}
 _RIGHT = r"(?=\s+(?:of\s+(?:the|all|them|it|my|its)\b|the\s+time\b|right\b|correct|accura|exact))"
 
@@ -70,13 +72,13 @@ _PHRASES = (
     ("microseconds", r"(?<=\d|\s)μs\b"),
     (r"p\1", r"\b(\d\d(?:\.\d)?)(?:th|st|nd|rd)?[\s-]+percentile\b|\bp[\s-](?=\d\d\b)"),
     ("point estimate", _NO_INTERVAL),
-    ("no ", r"\b(?:not|never)\s+(?:an?|one)\s+(?:single\s+)?(?:cent|penny|dollar)\s+(?=more|over|above)"),
     ("dollars", r"\b(?:u\.?s\.?|american)\s+dollars?\b|\bus\s?\$(?!\s?\d)"),
     (r"\1 ", r"\b(us\$|usd|eur|gbp|jpy|cny|rmb)(?=\d)"),
+    ("no ", r"\b(?:not|never)\s+(?:an?|one)\s+(?:single\s+)?(?:cent|penny|dollar)\s+(?=more|over|above)"),
     (
         "for free",
         r"\b(?:for\s+nothing|spend(?:ing)?\s+nothing|free\s+of\s+charge|(?:at|with)?\s*(?:no|zero)\s+cost(?!\s+(?:limit|cap|ceiling|constraint)))\b"
-        r"|(?:\w+n't|not|without|never)\s+(?:\w+\s+){0,3}?(?:spend|pay|cost)(?:ing)?\s+(?:me\s+)?(?:an?|one)\s+(?:single\s+)?(?:cent|penny|dime|dollar)(?!\s+(?:more|over|above))\b"
+        r"|(?:\w+n't|not|without|never)\s+(?:\w+\s+){0,3}?(?:spend|pay|cost)(?:ing)?\s+(?:me\s+)?(?:an?|one)\s+(?:single\s+)?(?:cent|penny|dime|dollar)(?!\s+(?:more|over|above))\b|\bnot\s+(?:an?|one)\s+(?:single\s+)?(?:cent|penny|dime)\b"
         r"|(?<=[,;:.]\s)free(?=\s*(?:[,;:.!]|$))",
     ),
     ("aws", r"\bamazon(?:\s+web\s+services)?\b"),

@@ -98,9 +98,10 @@ def figures(reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
     """Targets and limits, every field of them; null where nothing was said."""
     reading.skip_tiles()
     unheld.refuse_unheld(reading)
+    throughput = target_words.throughput(reading)
     usd, usd_per_month = limit_words.dollars(reading)
     unheld.refuse_negatives(reading, usd)
-    throughput, parameters = target_words.throughput(reading), limit_words.parameters(reading)
+    parameters = limit_words.parameters(reading)
     latency, hours = target_words.times(reading)
     accuracy, rule = target_words.accuracy(reading)
     targets: dict[str, Any] = {
@@ -224,7 +225,9 @@ def _skill_and_task(reading: Reading) -> tuple[str, str]:
 def _asked_for(text: str, skill: str) -> list[str]:
     """The tasks that a request calls by name, or that are fitted best by what it says before and after an "and also"."""
     tasks = load_skill(skill).tasks
-    parts = [{name: _hits(part, (name, *task.keywords)) for name, task in tasks.items()} for part in re.split(_ALSO, text)]
+    parts = [
+        {name: _hits(part, (name, *task.keywords)) for name, task in tasks.items()} for part in re.split(_ALSO, text)
+    ]
     clear = {top[0] for hits in parts if max(hits.values()) and len(top := _best(hits)) == 1}
     return [name for name in tasks if name in clear or re.search(rf"\b{name}\b", text)]
 

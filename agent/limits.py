@@ -22,7 +22,11 @@ REGIONS = {
     "asia": "asian?",
 }
 ACCELERATOR = r"\b(h100|h200|b200|a100|a10g?|l40s?|l4|t4|v100|rtx ?\d{4}|mi300x)s?\b"
-CURRENCY = "[$€£¥元]|(?<![^\\W\\d_])(?:" + "|".join(word for words in CURRENCY_WORDS.values() for word in words if word.isalpha()) + r")\b"
+CURRENCY = (
+    "[$€£¥元]|(?<![^\\W\\d_])(?:"
+    + "|".join(word for words in CURRENCY_WORDS.values() for word in words if word.isalpha())
+    + r")\b"
+)
 """A sign or word of money, which must not be left over unread."""
 _GLUED = NUMBER.removeprefix(r"(?<!\w)")  # "us$20", where a letter or sign stands right before the figure
 _EVERY = r"(?:\s*/\s*|\s*\b(?:per|an?|(?:for\s+)?(?:each|every))[\s-]+|\s*(?:每|一))"
@@ -120,7 +124,8 @@ def _per_unit(reading: Reading, match: re.Match[str]) -> str | None:
     """The words of a sum that is for one hour, request or other unit, and not for all or for a month."""
     if match.group("month"):
         return None
-    after, before = reading.text[match.end() :], reading.text[: match.start()]
+    since = reading.read_until(match)
+    after, before = reading.text[match.end() :], reading.text[since : match.start()]
     behind = re.match(
         rf"{_EVERY}(?!{_WHOLE})(?:[\d.,]+\s*)?(?:{_EACH})|\s*(?:\b(?:for\s+)?(?:each|every|per)|apiece)\b(?!\s+(?:{_WHOLE}))(?:[\s-]*\w+)?"
         r"|\s+(?:hourly|daily|weekly|quarterly|yearly)\b",
@@ -135,7 +140,7 @@ def _per_unit(reading: Reading, match: re.Match[str]) -> str | None:
     )
     if not (ahead or behind):
         return None
-    covered = (ahead.start() if ahead else match.start(), match.end() + (behind.end() if behind else 0))
+    covered = (since + ahead.start() if ahead else match.start(), match.end() + (behind.end() if behind else 0))
     reading.cover(*covered)
     return reading.quote(*covered)
 
@@ -164,7 +169,7 @@ def accelerators(reading: Reading) -> tuple[str, ...]:
 def regions(reading: Reading) -> tuple[str, ...]:
     """The beginnings of the regions' names."""
     found: list[str] = []
-    place = f"(?:{'|'.join(REGIONS.values())})"
+    place = rf"(?:{'|'.join(REGIONS.values())})\b(?!\s+(?:mahjong|rules|style))"
     also = r"\s*(?:,|/|or|and)\s*"
     named = (
         rf"(?:\b(?:in|from|regions?\s*[:=]?)|≤)\s*{place}\b(?:{also}(?:in\s+)?{place}\b)*"

@@ -64,7 +64,9 @@ class Reading:
         """Says so when a figure, or the comparators before it, ask for the wrong side of it ("≤" or "≥")."""
         said = self.compared(match)
         if wrong in said:
-            self.problems.append(f"{what} of {self.quote(match.end() - len(said), match.end())!r} cannot be aimed at: say {right}")
+            self.problems.append(
+                f"{what} of {self.quote(match.end() - len(said), match.end())!r} cannot be aimed at: say {right}"
+            )
 
     def compared(self, match: re.Match[str]) -> str:
         """A figure with the comparators before it."""
@@ -73,10 +75,13 @@ class Reading:
 
     def clause_before(self, match: re.Match[str]) -> str:
         """The words since the last separator or figure."""
-        ends = [until for _, until in self._understood if until <= match.start()]
-        ends += [digit.end() for digit in re.finditer(r"(?<![a-z\d])\d[\d.,]*", self.text[: match.start()])]
-        since = max(ends, default=0)
+        figures = re.finditer(r"(?<![a-z\d])\d[\d.,]*", self.text[: match.start()])
+        since = max([self.read_until(match), *(figure.end() for figure in figures)])
         return re.split(r"[,;.!?(]\s", self.text[since : match.start()])[-1].lower()
+
+    def read_until(self, match: re.Match[str]) -> int:
+        """Where what was understood before a match ends."""
+        return max((until for _, until in self._understood if until <= match.start()), default=0)
 
     def skip_tiles(self) -> None:
         """Sets aside hands as a skill writes them, 123m456p789s11z or 123m 456p 789s: no figure in them is asked for."""

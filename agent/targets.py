@@ -22,8 +22,12 @@ _ERRING = (
     r"|are|is|being|get|given|answered|允许|可以))*\s*"
 )
 _ACCURACY = r"(?:accuracy|acc|exactness|exact(?:\s+match)?|correctness|right|correct)"
-_TRAINING = r"(?:train(?:ing|ed|s)?|deadline|time\s+limit|finish\w*|done|built|build(?:ing)?|ready|made|making|delivered)"
-_TRAINING_AHEAD = rf"\b{_TRAINING}(?:\s+(?:time|run|it|of|is|in|must|should|be|take\w*|the|model|for|only|about)|[\s:=≤])*$"
+_TRAINING = (
+    r"(?:train(?:ing|ed|s)?|deadline|time\s+limit|finish\w*|done|built|build(?:ing)?|ready|made|making|delivered)"
+)
+_TRAINING_AHEAD = (
+    rf"\b{_TRAINING}(?:\s+(?:time|run|it|of|is|in|must|should|be|take\w*|the|model|for|only|about)|[\s:=≤])*$"
+)
 _TRAINING_BEHIND = rf"[\s-]*(?:(?:for|of|to|the|in|max|total)\s+)*(?:{_TRAINING}\b|(?:搞|做|训|造|建)(?:定|好|完|成))"
 _ANSWERING = r"\b(?:latency|lat|respon\w*|p95|answers?|answered|repl\w+|verdict|result)\b"
 _MEASURED = (
@@ -40,7 +44,9 @@ def accuracy(reading: Reading) -> tuple[float | None, str]:
 
     A bare figure behind "accuracy" is read last, so that it cannot be money or a time.
     """
-    reading.find(rf"{NUMBER}\s*%\s*(?:confidence|interval|ci)\b|\b(?:confidence|interval)(?:\s+(?:level|of|is))*\s*{NUMBER}\s*%")
+    reading.find(
+        rf"{NUMBER}\s*%\s*(?:confidence|interval|ci)\b|\b(?:confidence|interval)(?:\s+(?:level|of|is))*\s*{NUMBER}\s*%"
+    )
     errors = reading.find(
         rf"\b{_ERROR}\b[^\d%$€£¥,;]{{0,24}}?{NUMBER}\s*%|{NUMBER}\s*%{_ERRING}\b{_ERROR}\b"
         rf"|\berrors?(?:\s+rate)?\s*(?:(?:of|is|be)\s+|[:=≤≥]\s*)*(?P<share>0?[.,]\d+)(?!\s*%)(?![\d.,]*\w)"
@@ -68,7 +74,9 @@ def _refuse_unlikely(reading: Reading, match: re.Match[str], percent: float) -> 
     said = reading.compared(match)
     error_rate = f"for an error rate write 'error rate at most {percent:g} %'"
     if "≤" in said:
-        reading.refuse_direction(match, "≤", "an accuracy", "'at least'" if percent > MOST_ERRORS else f"'at least', or {error_rate}")
+        reading.refuse_direction(
+            match, "≤", "an accuracy", "'at least'" if percent > MOST_ERRORS else f"'at least', or {error_rate}"
+        )
     elif 0 < percent < LEAST_ACCURACY and ("≥" not in said or percent < 1):
         share = f", for a share of {percent:g} {100 * percent:g} %" if percent < 1 else ""
         reading.problems.append(
@@ -140,13 +148,15 @@ def throughput(reading: Reading) -> float | None:
     """Requests a second; a rate per minute is divided by 60."""
     per = r"\s*(?:per|a|an|each|every|/)\s*(?P<unit>s|secs?|seconds?|min|minutes?)\b"
     found = reading.find(
-        rf"{NUMBER}\s*(?P<scale>k|thousand)?\s*(?:rps|qps|(?:{ASKED})?{per})(?!\w)"
+        rf"(?<![$€£¥]){NUMBER}\s*(?P<scale>k|thousand)?\s*(?:rps|qps|(?:{ASKED})?{per})(?!\w)"
         rf"|\b(?:rps|qps)\s*(?:(?:of|is|be)\s+|[:=≤≥]\s*)*{NUMBER}(?![\d.,]*\w)"
     )
     found += reading.find(rf"\bthroughput\b[^\d,;.]{{0,24}}?{NUMBER}(?P<scale>)(?:{per})")
     values: list[float] = []
     for match in found:
-        reading.refuse_direction(match, "≤", "a throughput", "'at least', for an upper limit of throughput is no target")
+        reading.refuse_direction(
+            match, "≤", "a throughput", "'at least', for an upper limit of throughput is no target"
+        )
         groups = match.groupdict()
         number = next(group for group in match.groups() if group and re.fullmatch(r"-?\d+(?:[.,]\d+)*", group))
         values.append(scaled(number, groups["scale"]) / (60 if (groups["unit"] or "").lower().startswith("min") else 1))

@@ -40,8 +40,8 @@ _OTHER_LATENCIES = (
     rf"|\b{_METRIC}{_GAP}{{0,30}}{_LATENCY}|{_LATENCY}{_GAP}{{0,15}}\b(?:{_METRIC}|p(?!95\b)\d\d\b|ttft\b)"
 )
 _METRICS = (
-    r"(?:precision|recall|f1|f-score|auc|bleu|perplexity|sensitivity|specificity|availab\w+|uptime|coverage|utili[sz]ation|discount"
-    r"|(?:gpu|memory|cpu)(?:\s+(?:load|memory|use))?|budget)\b"
+    r"(?:precision|recall|f1|f-score|auc|bleu|perplexity|sensitivity|specificity|availab\w+|uptime|coverage|discount|win(?:ning)?\s+rate"
+    r"|utili[sz]ation|(?:gpu|memory|cpu)\s+(?:load|memory|use|usage|utili[sz]ation))\b"
 )
 _FALSE_ALARMS = r"\bfalse[\s-]+(?:positives?|negatives?|alarms?)(?:\s+rate)?\b"
 _HALF_OF_THEM = r"(?:the\s+|all\s+)?(?:winning|complete|losing|incomplete|ready)\s+hands\b"
@@ -60,8 +60,8 @@ _KEPT = r"(?:host|stay|remain|kept|keep|locat|stor|server|data\s?cent|deploy|res
 _KNOWN = "|".join(REGIONS.values())
 _NO_PLACE = "json|docker|kubernetes|python|english|chinese|onnx|mahjong"
 _ELSEWHERE = (
-    rf"\b(?:in|inside|from|≤|only)\s+(?:the\s+)?(?:{_PLACES})\b|≤\s*(?:the\s+)?(?:{_PLACES})\b"
-    rf"|\b(?:{_PLACES})[\s-](?:only|based|hosted|servers?|regions?|data\s?cent\w*)\b|(?:^|[,;:.]\s)(?:{_PLACES})(?=\s*(?:[,;.]|$))"
+    rf"(?<!rules of )(?<!play in )(?<!played in )(?:\b(?:only\s+)?in\s+|≤\s*)?\b(?<!played in )(?<!play in )(?:{_PLACES})\b"
+    r"(?!\s+(?:mahjong|rules|style))"
     rf"|\b{_KEPT}\s+(?:(?:only|be|it|data)\s+)*(?:in|≤|at)\s+(?:the\s+)?(?!(?:{_KNOWN}|{_NO_PLACE})\b)(?-i:[A-Z][a-z]+)"
     rf"|(?:在|于|限|留|只|用|出)\s*{_CHINESE_PLACES}(?!式|规则|[^,;.]{{0,3}}麻将)"
     rf"|{_CHINESE_PLACES}(?=的?\s*(?:机房|服务器|节点|境内|数据中心))"
@@ -98,8 +98,9 @@ _UNHELD: tuple[tuple[str, str], ...] = (
     ),
     (_OTHER_LATENCIES, "p95 is what is measured against a target, and no mean or other percentile: give the p95"),
     (
-        rf"\b{_METRICS}[^\d,;%]{{0,20}}{_N}\s*%|\b(?:precision|recall|f1|f-score|auc)\b[^\d,;%]{{0,12}}{_N}"
-        rf"|(?<![\w.,]){_N}\s*%\s*(?:(?:of|the|for|in|a|的)\s*)*(?:{_METRICS}|(?:sure|certain|confident)\b)",
+        rf"\b{_METRICS}{_GAP}{{0,20}}{_N}\s*%|\b(?:precision|recall|f1|f-score|auc)\b{_GAP}{{0,12}}{_N}"
+        rf"|(?<![\w.,]){_N}\s*%\s*(?:(?:of|the|for|in|a|的)\s*)*(?:{_METRICS}|(?:sure|certain|confident)\b)"
+        rf"|(?<![\w.,]){_N}\s*%\s*of\s+(?:the\s+|my\s+)?(?:budget|money|memory|time\s+limit|gpu|cpu|load)\b",
         _MEASURED,
     ),
     (rf"(?<![\w.,]){_N}\s*%\s*(?:of\s+){_HALF_OF_THEM}", _MEASURED),
@@ -162,7 +163,12 @@ def refuse_unnamed(reading: Reading) -> None:
         r"\bdata\b[^,;.\d]{0,20}\b(?:stay|remain|leave|reside|kept|keep|stored)\b[^,;.\d]*",
         "the regions known are Europe, the US and Asia: name one of them, or leave it out",
     )
-    reading.refuse_unheld(r"\b(?:europe|eu|asia|usa|united states)\b|\b(?-i:US)\b", "say 'in Europe', 'in the US' or 'in Asia'")
+    reading.refuse_unheld(
+        r"(?:≤|\bin)\s*(?:milliseconds|seconds|minutes|hours|days|weeks)\b", "name a figure, such as 200 ms or 2 hours"
+    )
+    reading.refuse_unheld(
+        r"\b(?:europe|eu|asia|usa|united states)\b|\b(?-i:US)\b", "say 'in Europe', 'in the US' or 'in Asia'"
+    )
     ordinary_words = ("lambda", "vast", "yotta", "mithril", "daytona")
     clouds = "|".join(name for name in known_clouds() if name not in ordinary_words)
     reading.refuse_unheld(rf"\b(?:{clouds})\b", "say 'on AWS' where a cloud is meant")
