@@ -284,6 +284,7 @@ def _write_figures(wording: Wording) -> None:
         )
     units = "|".join([*(words for unit, words in _UNITS if unit != "tiles"), _VAGUE_MONEY])
     wording.sub(rf"(?:{_VAGUE})(?=个?(?:{units})|[张块](?:[HABLVT]\d|RTX|GPU|显卡))", f" {UNREAD} ")
+    wording.sub(rf"{_NUMBER}\s*(?=[到至~-]\s*{_NUMBER_TOO}\s*(?:{units}))", partial(_scaled, unit=""))
     _write_money(wording)
     for english, words in _UNITS:
         wording.sub(rf"{_NUMBER}\s*(?:{words})", partial(_scaled, unit=english))

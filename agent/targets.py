@@ -18,8 +18,9 @@ _ERROR = (
     r"|false(?![\s-]+(?:positive|negative|alarm)))"
 )
 _ERRING = (
-    r"(?:\s*的|\s+(?:of|the|all|them|its|my|these|times?|cases|answers|hands|verdicts|predictions|requests|may|can|could|might|to|be"
+    r"(?:(?:\s*的|\s+(?:of|the|all|them|its|my|these|times?|cases|answers|hands|verdicts|predictions|requests|may|can|could|might|to|be"
     r"|are|is|being|get|given|answered|允许|可以))*\s*"
+    r"|\s*of\b(?:(?!\b(?:right|correct\w*|exact\w*|not?|without|never)\b)[^\d,;.])*?\s)"
 )
 _ACCURACY = r"(?:accuracy|acc|exactness|exact(?:\s+match)?|correctness|right|correct)"
 _TRAINING = (

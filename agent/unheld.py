@@ -29,6 +29,7 @@ _DIFFERENCES = (
     rf"\b(?:{_CHANGED})\b[^\d,;.]{{0,40}}\bby\b[^\d,;.$€£]{{0,20}}{_FIGURE}"
     rf"|{_FIGURE}\s*(?:(?:percentage\s+)?points?\s+)?(?:{_MORE})\b(?!\s+(?:than\s+[\d$]|or\b|bound|end\b|confidence|limit))"
     rf"|{_FIGURE}\s*[≤≥]\s*(?:{_THE_OTHER})\b|\b{_N}\s*(?:%\s*)?(?:percentage\s+points?\b|个?百分点)"
+    rf"|比[^\d,;.]{{1,10}}[高低快慢多少准贵宜]出?\s*[≤≥]?\s*{_FIGURE}"
     rf"|(?:提高|提升|增加|降低|减少|缩短|加快|改善|下降|上升|再[高低快慢少多准]|便宜)了?(?!到|至|为|成)\s*[≤≥]?\s*{_FIGURE}"
 )
 _METRIC = r"(?<!i )(?:avg|average|mean|median|typical(?:ly)?|usual(?:ly)?|worst[\s-]case)\b\.?"
@@ -62,7 +63,8 @@ _NO_PLACE = "json|docker|kubernetes|python|english|chinese|onnx|mahjong"
 _ELSEWHERE = (
     rf"(?<!rules of )(?<!play in )(?<!played in )(?:\b(?:only\s+)?in\s+|≤\s*)?\b(?<!played in )(?<!play in )(?:{_PLACES})\b"
     r"(?!\s+(?:mahjong|rules|style))"
-    rf"|\b{_KEPT}\s+(?:(?:only|be|it|data)\s+)*(?:in|≤|at)\s+(?:the\s+)?(?!(?:{_KNOWN}|{_NO_PLACE})\b)(?-i:[A-Z][a-z]+)"
+    rf"|\b{_KEPT}\s+(?:(?:only|be|it|data)\s+)*(?:in|≤|at)\s+(?:the\s+)?(?!(?:{_KNOWN}|{_NO_PLACE})\b)(?:(?-i:[A-Z][a-z]+)|our\b|my\b|house\b)"
+    r"|\bon[\s-]prem\w*|\bin-house\b"
     rf"|(?:在|于|限|留|只|用|出)\s*{_CHINESE_PLACES}(?!式|规则|[^,;.]{{0,3}}麻将)"
     rf"|{_CHINESE_PLACES}(?=的?\s*(?:机房|服务器|节点|境内|数据中心))"
 )
@@ -73,7 +75,7 @@ _DAYS = (
 )
 _BY_DAY = (
     rf"\b(?:by|before|until|till|due|on|no\s+later\s+than|deadline)\s*:?\s*(?:is\s+|on\s+)?{_DAYS}"
-    r"|\b(?:done|ready|finish\w*|trained|need\s+it|deliver\w*)\s+(?:today|tonight|tomorrow|overnight|this\s+week)\b"
+    r"|\b(?:done|ready|finish\w*|trained|need|deliver\w*)\s+(?:it\s+)?(?:today|tonight|tomorrow|overnight|this\s+week(?:end)?)\b"
     r"|(?:今天|今晚|明[天早晚]|后天|(?:这|本|下)?个?(?:周|星期|礼拜)[一二三四五六日天末]|[本下这]周|[月年]底|下个?月)(?:之?前|以前|内|就?要|完成|交付?|搞定)"
 )
 _INSTANCES = (
@@ -84,7 +86,7 @@ _LIMIT = r"(?:limits?|cap|ceiling|constraints?|restrictions?)"
 _NO_LIMIT = (
     rf"\b(?:unlimited|uncapped|infinite|limitless)\s+(?:budget|money|funds|dollars|spending)\b|\b(?:budget|money|cost)\s+(?:is\s+)?(?:unlimited|uncapped|open(?:-ended)?)\b"
     rf"|\b(?:no|without\s+(?:an?|any))\s+(?:dollar|budget|cost|spending|price|money)\s+{_LIMIT}\b|\bno\s+{_LIMIT}\s+(?:on|to|for)\s+(?:the\s+)?(?:budget|cost|money|spend\w*|price)\b"
-    r"|\b(?:money|price|cost|budget)\s+(?:is\s+)?(?:no|not\s+an?|isn't\s+an?)\s+(?:object|issue|problem|concern|matter)\b"
+    r"|\b(?:money|price|cost|budget)(?:'s|\s+is)?\s+(?:no|not\s+an?|isn't\s+an?)\s+(?:object|issue|problem|concern|matter)\b"
     r"|\b(?:money|price|cost|budget)\s+(?:does\s+not|doesn't)\s+matter\b|\bwhatever\s+it\s+(?:costs|takes)\b|\bspare\s+no\s+expense\b|\bat\s+any\s+(?:cost|price)\b"
 )
 _MEASURED = "what is measured is the share of answers that are exactly right: give an accuracy"

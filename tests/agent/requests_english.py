@@ -303,6 +303,37 @@ REVIEWED: tuple[tuple[str, Wanted], ...] = (
 )
 """What a reviewer found misread, and requests beside it that must not be caught in the mending."""
 
+FRESH: tuple[tuple[str, Wanted], ...] = (
+    (
+        "Hi! I'd love a tiny net that looks at my fourteen tiles and says whether the mahjong hand is complete. Nine out of ten "
+        "right would do, answers within 150 ms, and please keep it under eight dollars.",
+        Wanted("win", accuracy=0.9, ms=150, usd=8),
+    ),
+    (
+        "Riichi discard helper: 60 % or better, no slower than 0.3 s per query, budget of 6 euros, train for at most 2 hrs",
+        Wanted("discard", accuracy=0.6, ms=300, usd=6.3, hours=2),
+    ),
+    (
+        "At most 3% of winning-hand verdicts in mahjong may be wrong; p95 latency 90 ms; total spend 12 USD.",
+        Wanted("win", accuracy=0.97, ms=90, usd=12),
+    ),
+    (
+        "Our mahjong club wants to know which tiles a hand is waiting on, with mistakes in fewer than 1 of 10 answers; cost cap "
+        "$3.50; 20 queries a second",
+        Wanted("waits", accuracy=0.9, rps=20, usd=3.5),
+    ),
+    (
+        "mahjong win, 92%, MIT or Apache-2.0, EU only, $9",
+        Wanted("win", accuracy=0.92, usd=9, regions=("eu",), licences=("MIT", "Apache-2.0")),
+    ),
+    ("mahjong waits, no more than 2 errors in 20, 110 ms, $6", Wanted("waits", accuracy=0.9, ms=110, usd=6)),
+    (
+        "Is this a complete mahjong hand? Fail on at most 4 percent of hands. Two euros.",
+        Wanted("win", accuracy=0.96, usd=2.1),
+    ),
+)
+"""Of 53 new requests in both languages, 22 of 23 clear ones and 24 of 30 that must be refused came out right at first sight."""
+
 REFUSED: tuple[tuple[str, str], ...] = (
     ("mahjong win, 90 %, 1 cent per request", "'1 cent per request' is no limit"),
     ("mahjong win, 90 %, 5 USD/request", "no limit"),
@@ -361,6 +392,13 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("mahjong win, 90 %, up to 100 requests per second", "no target"),
     ("mahjong win, 90 %, p95 0.2", "name its unit"),
     ("mahjong win, 90 %, budget 15", "name its unit"),
+    ("mahjong win, 95%, half a cent for every verdict", "no limit"),
+    ("Mahjong waits model, 85%, somewhere between $5 and $10", "a range"),
+    ("mahjong waits, 80%, money's no issue", "name a sum"),
+    ("mahjong win, 10% more accurate than the last one, $5", "not the difference"),
+    ("mahjong win, hosted in our office, 95%, $3", "the regions known"),
+    ("mahjong win, 95%, finish it this weekend, $4", "a day is no time limit"),
+    ("mahjong win, 95%, must be finished before Monday morning, $4", "a day is no time limit"),
     ("mahjong win, accuracy of at most 95 %, $5", "cannot be aimed at"),
     ("mahjong win, 95 % or less", "cannot be aimed at"),
     ("mahjong win, 95 %, latency of at least 200 ms", "cannot be aimed at"),

@@ -7,7 +7,7 @@ from stratos.state.errors import RequestError
 from . import requests_chinese, requests_english
 from .wanted import Wanted, rounded
 
-BATCHES = ("REQUESTS", "SECOND", "THIRD", "FOURTH", "REVIEWED")
+BATCHES = ("REQUESTS", "SECOND", "THIRD", "FOURTH", "REVIEWED", "FRESH")
 CLEAR = [
     case for language in (requests_english, requests_chinese) for batch in BATCHES for case in getattr(language, batch)
 ]
