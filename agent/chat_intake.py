@@ -24,7 +24,7 @@ from ..state.errors import RequestError
 from .chat_planner import ask_until_usable, prompt_text
 from .intake import NO_DOLLARS, as_brief, figures, read_request, refuse_unwritable
 from .languages import rewritten
-from .limits import CURRENCY_WORDS, USD_PER_UNIT
+from .limits import CURRENCY_WORDS, USD_PER_UNIT, rate_assumed
 from .planners import Decision, Planner
 from .reading import Reading
 
@@ -289,4 +289,6 @@ def _brief(written: WriteBrief, request: str, by: str, *, max_usd: float | None,
     targets = {name: getattr(written, name) for name in Targets.model_fields}
     limits = {name: getattr(written, name, ()) for name in Limits.model_fields}
     found = as_brief(request, written.skill, written.task, targets, limits, max_usd=max_usd, max_hours=max_hours)
-    return found.model_copy(update={"assumptions": (f"the request was read by {by}", *found.assumptions)})
+    paid = written.usd or written.usd_per_month
+    rates = [rate_assumed(symbol) for symbol in _currencies(request) if paid and symbol not in "$¢"]
+    return found.model_copy(update={"assumptions": (f"the request was read by {by}", *rates, *found.assumptions)})

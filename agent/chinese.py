@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import partial
 
 from .english import join_times
-from .numerals import CHINESE_NUMBER, chinese_value
+from .numerals import CHINESE_NUMBER, chinese_value, plain
 from .wording import UNREAD, Wording
 
 _SIMPLIFIED = str.maketrans(
@@ -91,10 +91,27 @@ _FREE = (
 )
 _PHRASES = (
     (" CPU only ", r"(?:只|仅|纯)(?:能|限|要|可)?(?:用|使用|在|有|靠)?\s*CPU(?:\s*上)?"),
-    (" error rate ", "错误率|出错率|失误率|误判率|差错率|错判率|误差率?|失败率|错误"),
-    (" wrong ", "出错|判错|答错"),
+    (
+        " error rate ",
+        "误[判报率]*[和与及或、]?漏[判报率]+|漏[判报]率?[和与及或、]误[判报]率?|错误率|出错率|失误率|误判率?|差错率|错判率?|误差率?|失败率|漏[判报]率?|错误",
+    ),
+    (" false positive ", "误报率?|假阳性率?"),
+    (" wrong ", r"(?:[出判答弄搞算认]错|错)的?(?=\s*(?:[≤≥\d,;.]|$))|出错|判错|答错"),
+    (" win rate ", "胜率"),
+    (" recall ", "召回率?|查全率"),
+    (" availability ", "可用[性率]|在线率"),
+    (" ttft ", "首(?:字|个?\\s*token|包)"),
+    (" cold start ", "冷启动"),
+    (" worst-case ", "最[坏差]情况下?的?|最坏"),
+    (" typical ", "典型|通常"),
+    (
+        " unlimited budget ",
+        "预算(?:不限|无限制?|没有?上限|不设上限|不封顶)|(?:不限|无限)预算|(?:没有|无|不设)预算(?:限制|上限)|不差钱|钱不是问题|花多少钱?都(?:行|可以|无所谓)|不计成本",
+    ),
+    (" licence ", "许可(?:证|协议)?|开源协议"),
     (" accuracy ", "准确率|正确率|准确度|正确度|精确度|精准度|精确率|精度|准度"),
     (" average latency ", "平均(?:延迟|时延|延时|响应时间|响应)"),
+    (" average ", "平均"),
     (" median latency ", "(?:延迟)?中位数?(?:延迟|时延|延时|响应时间)?"),
     (" latency ", "延迟|时延|延时|(?:响应|回应|反应|推理)(?:时间|速度)?"),
     (" point estimate ", "点估计"),
@@ -124,9 +141,11 @@ def is_chinese(text: str) -> bool:
 def rewrite(wording: Wording) -> None:
     """Figures, units, comparators and places of a Chinese request in English words."""
     wording.sub(_HAN, lambda match: match.group(0).translate(_SIMPLIFIED))
-    wording.sub("¥|人民币(?=\\s*\\d)", "CNY ")
+    wording.sub(rf"(?:¥|人民币)(?=\s*{_NUMBER_TOO}\s*[元块圆])", "")
+    wording.sub(r"¥|人民币(?=\s*\d)", "CNY ")
     wording.sub(_FREE, " for free ")
     wording.sub(r"(?<![\d.])1(?=(?:手|副)(?:麻将)?(?:手?牌)?)", "一")
+    wording.sub("大约|大概|(?<![节预])约(?!束)为?|左右|上下", " ")
     _write_rule(wording)
     wording.sub(rf"负\s*{_NUMBER_TOO}", UNREAD)
     wording.sub(r"(\d\d(?:\.\d)?)\s*%的?(?:请求|响应|情况)(?=[^,;.]{0,12}\d)", r" p\1 ")
@@ -146,20 +165,15 @@ def rewrite(wording: Wording) -> None:
         r"\b(accuracy|latency|throughput|rate|QPS) *(?:要求|希望|目标|期望|必须|需要?|应该?|得|要|为|是|在|达|到)+",
         r"\1 ",
     )
-    wording.sub("大约|大概|约|左右|上下", " ")
     wording.sub(r"\d[\d.,]*\s*[百千万亿]", UNREAD)
     join_times(wording)
     wording.sub(rf"(?<={_HAN})(?=[A-Za-z0-9$€£<>≤≥=+-])|(?<=[A-Za-z0-9%$€£<>≤≥=])(?={_HAN})", " ")
     _move_comparators(wording)
 
 
-def _number(value: float) -> str:
-    return f"{round(value, 9):.9f}".rstrip("0").rstrip(".")
-
-
 def _in_digits(words: str) -> str:
     value = chinese_value(words)
-    return UNREAD if value is None else _number(value)
+    return UNREAD if value is None else plain(value)
 
 
 def _write_shares(wording: Wording) -> None:
@@ -168,18 +182,24 @@ def _write_shares(wording: Wording) -> None:
 
     def part(match: re.Match[str], scale: float) -> str:
         whole, some = chinese_value(match["whole"]), chinese_value(match["some"])
-        return UNREAD if not whole or some is None else _number(float(scale * Fraction(some) / Fraction(whole)))
+        return UNREAD if not whole or some is None else plain(float(scale * Fraction(some) / Fraction(whole)))
 
     fraction = rf"(?P<whole>{of})分之(?P<some>{of})"
     wording.sub(rf"{fraction}(?=个?(?:毫秒|秒|分钟|小时|钟头|天))", lambda match: f" {part(match, 1)}")
     wording.sub(fraction, lambda match: f" {part(match, 100)} % ")
     wording.sub(rf"{_NUMBER}\s*趴", partial(_scaled, unit="%"))
-    counted = r"(?:次|局|手|题|道|个|副)(?:牌|题)?"
+    counted, among = r"(?:次|局|手|题|道|个|副)(?:牌|题)?", r"(?:里面?|当?中|之中)"
     wording.sub(
-        rf"(?P<whole>{of}){counted}(?:里面?|当?中|之中)?(?:,\s*)?(?:至少|起码|要|能|得|可以)*"
+        rf"(?P<whole>{of}){counted}{among}?(?:,\s*)?(?:最多|至多|顶多|不超过|不多于|只能|只许|可以|允许|能|会)*"
+        rf"(?:[判答做弄搞出]?错|误判)(?:了|的)?(?:最多|至多|顶多|不超过|不多于|个)*(?P<some>{of})(?:{counted})?",
+        lambda match: f" error rate ≤ {part(match, 100)} % ",
+    )
+    wording.sub(
+        rf"(?P<whole>{of}){counted}{among}?(?:,\s*)?(?:至少|起码|要|能|得|可以)*"
         rf"(?:答对|判对|做对|对|正确)(?P<some>{of})(?:{counted})?",
         lambda match: f" {part(match, 100)} % ",
     )
+    wording.sub(rf"(?!一){of}{counted}{among}", UNREAD)
     wording.sub(
         r"([一二三四五六七八九十\d])成([一二三四五六七八九半\d]?)(?![功员本为立绩熟\d十百千万元块美欧个秒分小毫])",
         _tenths,
@@ -188,7 +208,7 @@ def _write_shares(wording: Wording) -> None:
 
 def _tenths(match: re.Match[str]) -> str:
     more = match[2].replace("半", "五") or "零"
-    return f" {_number(10 * (chinese_value(match[1]) or 0) + (chinese_value(more) or 0))} % "
+    return f" {plain(10 * (chinese_value(match[1]) or 0) + (chinese_value(more) or 0))} % "
 
 
 def _write_times(wording: Wording) -> None:
@@ -203,7 +223,7 @@ def _write_times(wording: Wording) -> None:
     wording.sub(rf"{_NUMBER}刻钟", partial(_scaled, unit="minutes", times=15))
     wording.sub(
         rf"{_NUMBER}个半(?=美元|美金|美刀|刀|欧元|英镑|块|元)",
-        lambda match: f" {UNREAD if (value := chinese_value(match['n'])) is None else _number(value + 0.5)}",
+        lambda match: f" {UNREAD if (value := chinese_value(match['n'])) is None else plain(value + 0.5)}",
     )
     wording.sub(r"半(?=个?(?:毫秒|秒|分钟|小时|钟头|天|个月|刀|美元|美金|美刀|块|元|毛|角))", " 0.5 ")
     wording.sub(r"(?<=小时)\s*(\d+|[一二三四五六七八九十]+)分(?!钟)", r" \1分钟")
@@ -211,7 +231,7 @@ def _write_times(wording: Wording) -> None:
 
 def _scaled(match: re.Match[str], *, unit: str, times: float = 1, more: float = 0) -> str:
     value = chinese_value(match["n"])
-    return f" {UNREAD if value is None else _number(times * value + more)} {unit} "
+    return f" {UNREAD if value is None else plain(times * value + more)} {unit} "
 
 
 def _write_rule(wording: Wording) -> None:
@@ -264,6 +284,7 @@ def _write_figures(wording: Wording) -> None:
         )
     units = "|".join([*(words for unit, words in _UNITS if unit != "tiles"), _VAGUE_MONEY])
     wording.sub(rf"(?:{_VAGUE})(?=个?(?:{units})|[张块](?:[HABLVT]\d|RTX|GPU|显卡))", f" {UNREAD} ")
+    wording.sub(rf"{_NUMBER}\s*(?=[到至~-]\s*{_NUMBER_TOO}\s*(?:{units}))", partial(_scaled, unit=""))
     _write_money(wording)
     for english, words in _UNITS:
         wording.sub(rf"{_NUMBER}\s*(?:{words})", partial(_scaled, unit=english))
@@ -293,7 +314,7 @@ def _alone(match: re.Match[str]) -> str:
     value = chinese_value(words)
     if value is None or re.fullmatch("[一二三四五六七八九]万", words):
         return words
-    return f" {_number(value)} "
+    return f" {plain(value)} "
 
 
 def _write_places(wording: Wording) -> None:
@@ -302,7 +323,7 @@ def _write_places(wording: Wording) -> None:
     names = "AWS|GCP|Azure|OCI|Lambda|RunPod|Vast|Nebius|CoreWeave"
     wording.sub(rf"{_NO}\s*(?:在)?\s*(?:on )?(?={names})", " not on ")
     wording.sub(rf"(?:在|用|使用|仅限|只限|通过|上|的)\s*(?={names})", " on ")
-    wording.sub(rf"(?:{_NO}|非)\s*(?=(?:[HABLVT]\d|GPU|显卡|RTX|MI\d))", " no ")
+    wording.sub(rf"(?:{_NO}|非)\s*(?=(?:[HABLVT]\d|GPU|显卡|RTX|MI\d|MIT|Apache|[AL]?GPL|BSD))", " no ")
     places = "|".join(_PLACES)
     also = rf"\s*(?:或者?|和|及|与|/|,)\s*(?:{places})(?![^,;.]*麻将)"
     wording.sub(
@@ -319,7 +340,10 @@ def _write_places(wording: Wording) -> None:
 def _move_comparators(wording: Wording) -> None:
     """Puts a comparator that stands behind its figure before it."""
     figure = r"(?P<figure>(?:[$€£]\s?)?\d[\d.,]*\s*(?:%|元|[a-z]+(?:\s+per\s+[a-z]+)?)?(?:\s*(?:parameters|budget))?)"
-    for sign, words in (("≥", "高|大|多|好"), ("≤", "低|小|少|快|短|便宜")):
-        wording.sub(rf"比\s*{figure}\s*[还要更再]?(?:{words})", lambda match, sign=sign: f" {sign} {match['figure']} ")
+    for sign, other, words in (("≥", "≤", "高|大|多|好"), ("≤", "≥", "低|小|少|快|短|便宜|差")):
+        wording.sub(
+            rf"(?P<no>不(?:能|得|可以?|要|会|应该?|许)?)?比\s*{figure}\s*[还要更再]?(?:{words})",
+            lambda match, sign=sign, other=other: f" {other if match['no'] else sign} {match['figure']} ",
+        )
     for sign, words in _AFTER:
         wording.sub(rf"{figure}\s*(?:的\s*)?(?:{words})", lambda match, sign=sign: f" {sign} {match['figure']} ")

@@ -21,8 +21,15 @@ from ..state.errors import RequestError
 from ..state.talk import Word
 from . import limits as limit_words
 from . import targets as target_words
+from . import unheld
 from .languages import in_plain_english
 from .reading import Reading
+
+_ALSO = (
+    r"\b(?:and|plus)\s+(?:(?:also|then|too|it|should|must|to)\s+)*(?:also|tell|which|what|whether|name|list|say|recommend|suggest|pick|choose|show)s?\b"
+    r"|\b(?:also|as\s+well\s+as|additionally|in\s+addition|besides)\b|并且?|还[要能会]|同时|另外|以及|顺便|[也都]要"
+)
+"""Between two things that are asked for."""
 
 NO_DOLLARS = "no dollar limit was given: nothing may be spent"
 
@@ -39,7 +46,7 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
     skill, task = _skill_and_task(reading)
     targets, limits = figures(reading)
     limit_words.contradictions(reading, limits["usd"])
-    reading.refuse_left_over()
+    _refuse_the_rest(reading)
     if reading.problems:
         raise RequestError(reading.problems)
     found = as_brief(request, skill, task, targets, limits, max_usd=max_usd, max_hours=max_hours)
@@ -54,7 +61,7 @@ def read_changes(text: str) -> Word:
     refuse_unwritable(text)
     reading = Reading(in_plain_english(text))
     targets, limits = figures(reading)
-    reading.refuse_left_over()
+    _refuse_the_rest(reading)
     if reading.problems:
         raise RequestError(reading.problems)
     if targets["accuracy_rule"] == "lower_bound":  # said or not, it is the rule already
@@ -63,6 +70,11 @@ def read_changes(text: str) -> Word:
         {name: value for name, value in part.items() if value not in (None, ())} for part in (targets, limits)
     )
     return Word(text=text, targets=found, limits=bounds)
+
+
+def _refuse_the_rest(reading: Reading) -> None:
+    unheld.refuse_unnamed(reading)
+    reading.refuse_left_over(limit_words.CURRENCY)
 
 
 def refuse_unwritable_brief(brief: Brief) -> None:
@@ -85,9 +97,11 @@ def refuse_unwritable(text: str, what: str = "the request") -> None:
 def figures(reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
     """Targets and limits, every field of them; null where nothing was said."""
     reading.skip_tiles()
+    unheld.refuse_unheld(reading)
+    throughput = target_words.throughput(reading)
     usd, usd_per_month = limit_words.dollars(reading)
-    limit_words.refuse_negatives(reading, usd)
-    throughput, parameters = target_words.throughput(reading), limit_words.parameters(reading)
+    unheld.refuse_negatives(reading, usd)
+    parameters = limit_words.parameters(reading)
     latency, hours = target_words.times(reading)
     accuracy, rule = target_words.accuracy(reading)
     targets: dict[str, Any] = {
@@ -103,7 +117,7 @@ def figures(reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
         "accelerators": limit_words.accelerators(reading),
         "regions": limit_words.regions(reading),
         "clouds": limit_words.clouds(reading),
-        "licences": (),
+        "licences": limit_words.licences(reading),
         "max_parameters": parameters,
     }
     return targets, limits
@@ -206,16 +220,30 @@ def _skill_and_task(reading: Reading) -> tuple[str, str]:
         return "", ""
     skill = load_skill(best)
     tasks = {name: _hits(text, (name, *task.keywords)) for name, task in skill.tasks.items()}
-    top = [name for name, hits in tasks.items() if hits == max(tasks.values())]
+    top = _best(tasks)
     if max(tasks.values()) == 0:
         reading.assumptions.append(f"no task of {best} was named: {top[0]} is assumed (valid: {', '.join(tasks)})")
-    elif len(named := [name for name in skill.tasks if re.search(rf"\b{name}\b", text)]) > 1:
+    elif len(named := _asked_for(text, best)) > 1:
         reading.problems.append(
             f"the request names several tasks of {best}: {', '.join(named)}; one model does one task"
         )
     elif len(top) > 1:
         reading.problems.append(f"the request fits several tasks of {best} equally: {', '.join(top)}; name one")
     return best, top[0]
+
+
+def _asked_for(text: str, skill: str) -> list[str]:
+    """The tasks that a request calls by name, or that are fitted best by what it says before and after an "and also"."""
+    tasks = load_skill(skill).tasks
+    parts = [
+        {name: _hits(part, (name, *task.keywords)) for name, task in tasks.items()} for part in re.split(_ALSO, text)
+    ]
+    clear = {top[0] for hits in parts if max(hits.values()) and len(top := _best(hits)) == 1}
+    return [name for name in tasks if name in clear or re.search(rf"\b{name}\b", text)]
+
+
+def _best(hits: dict[str, int]) -> list[str]:
+    return [name for name, count in hits.items() if count == max(hits.values())]
 
 
 def _hits(text: str, words: Iterable[str]) -> int:

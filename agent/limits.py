@@ -1,4 +1,4 @@
-"""Finds the limits in a request: money, size of the model, accelerators, regions, clouds; and what contradicts itself."""
+"""Finds the limits in a request: money, size, accelerators, regions, clouds, licences; and what contradicts itself."""
 
 import re
 
@@ -17,22 +17,46 @@ CURRENCY_WORDS = {
     "元": ("cny", "rmb", "yuan"),
 }
 REGIONS = {
-    "eu": "europe|the eu|eu",
-    "us": "the us|the usa|usa|the united states|america|us",
-    "asia": "asia",
+    "eu": "europe(?:an)?|the eu|eu",
+    "us": "the us|the usa|usa|the united states|american?|us",
+    "asia": "asian?",
 }
 ACCELERATOR = r"\b(h100|h200|b200|a100|a10g?|l40s?|l4|t4|v100|rtx ?\d{4}|mi300x)s?\b"
-_GPU = rf"(?:{ACCELERATOR}|gpus?\b|accelerators?\b|graphics cards?\b)"
-_NO = r"(?:no|not|without|never|avoid\w*|except|excluding|exclude|outside|rather than|other than|out of|any\w*(?:\s+\w+)?\s+but|\w+n't)"
-_NEAR = (
-    r"(?:\s+(?:in|within|on|from|to|with|the|an?|any|use|using|run|running|hosted|servers?|have|want|need|be|allow\w*|located|deploy\w*))"
-    r"{0,4}?\s+"
+CURRENCY = (
+    "[$€£¥元]|(?<![^\\W\\d_])(?:"
+    + "|".join(word for words in CURRENCY_WORDS.values() for word in words if word.isalpha())
+    + r")\b"
 )
+"""A sign or word of money, which must not be left over unread."""
 _GLUED = NUMBER.removeprefix(r"(?<!\w)")  # "us$20", where a letter or sign stands right before the figure
-_OTHER_CLOUDS = "alibaba|aliyun|tencent|huawei|baidu|ovh|hetzner|digital ?ocean|linode|ibm cloud"
-_EVERY = r"\s*(?:per|an?|/|each|every)\s*"
+_EVERY = r"(?:\s*/\s*|\s*\b(?:per|an?|(?:for\s+)?(?:each|every))[\s-]+|\s*(?:每|一))"
+_WHOLE = r"(?:run|model|training|train|project|job|build|total|experiment)s?\b|次?\s*(?:training|训练|模型|性)"
+_EACH = (
+    r"(?:[a-z]+[\s-])?(?:hour|hr|h|day|night|week|wk|quarter|year|yr|annum|min|minute|second|s|request|req|call|query|token|tok|answer|hand"
+    r"|prediction|inference|gpu|user|seat|image|item|piece|epoch|k|m|thousand|million|billion)s?\b"
+    r"|[千百万]*(?:次|条|个|笔|手|副|局|张|题|天|日|周|年|季|晚|人|小时|token)"
+)
+LICENCES = {
+    "Apache-2.0": r"apache(?:[\s-]+licen[cs]e)?(?:[\s-]*v?(?:ersion)?\s*2(?:\.0)?)?",
+    "MIT": r"(?-i:MIT)",
+    "BSD-3-Clause": r"bsd(?:[\s-]*3(?:[\s-]*clause)?)?",
+    "AGPL-3.0-only": r"agpl(?:[\s-]*v?3(?:\.0)?)?",
+    "LGPL-3.0-only": r"lgpl(?:[\s-]*v?3(?:\.0)?)?",
+    "GPL-2.0-only": r"gpl[\s-]*v?2(?:\.0)?",
+    "GPL-3.0-only": r"gpl(?:[\s-]*v?3(?:\.0)?)?",
+    "MPL-2.0": r"mpl(?:[\s-]*2(?:\.0)?)?",
+    "CC-BY-SA-4.0": r"cc[\s-]by[\s-]sa(?:[\s-]*4(?:\.0)?)?",
+    "CC-BY-NC-4.0": r"cc[\s-]by[\s-]nc(?:[\s-]*4(?:\.0)?)?",
+    "CC-BY-4.0": r"cc[\s-]by(?:[\s-]*4(?:\.0)?)?",
+    "CC0-1.0": r"cc0(?:[\s-]*1(?:\.0)?)?",
+    "LicenseRef-Llama": r"llama(?:[\s-]*\d(?:\.\d)?)?(?:[\s-]+community)?(?=[\s-]+licen[cs])",
+}
+"""The words of a licence by its SPDX id, the first that fits; a name without a version is its usual one. SPDX has none for Llama."""
+
+LICENCE = "|".join(LICENCES.values())
 
 
+_ALONE = (r"(?:^|[,;:.]\s)\s*", r"(?=\s*(?:[,;.!]|$))")
 MOST_PARAMETERS = 1e15
 
 
@@ -63,28 +87,22 @@ def dollars(reading: Reading) -> tuple[float | None, float | None]:
     words = {word: symbol for symbol, names in CURRENCY_WORDS.items() for word in names}
     symbols = "|".join(re.escape(symbol) for symbol in USD_PER_UNIT)
     named = "|".join(sorted((re.escape(word) for word in words), key=len, reverse=True))
-    scale = r"\s?(?P<scale{}>k|thousand|million)?(?!\w)"
+    scale = r"\s?(?P<scale{}>k|m|b|thousand|million|billion)?(?!\w)"
     before = (
         rf"(?P<minus>-)?(?P<before>(?<![a-z])(?:{symbols})|(?<!\w)(?:us\$|(?:usd|eur|gbp|jpy|cny|rmb)\b))\s?{_GLUED}"
-        rf"(?:{scale.format(1)})"
+        rf"(?:{scale.format(1)})(?:\s?(?:(?:{symbols})(?!\d)|(?:{named})\b))?"
     )
-    amounts = rf"{before}|{NUMBER}(?:\s?(?P<scale2>k|thousand|million))?\s?(?P<after>{symbols}|(?:{named})\b)"
+    amounts = rf"{before}|{NUMBER}(?:\s?(?P<scale2>k|thousand|million|billion))?\s?(?P<after>(?:{symbols})(?!\d)|(?:{named})\b)"
     for match in reading.find(rf"(?:{amounts})(?P<month>(?:{_EVERY}mo(?:nth)?|\s+monthly)\b)?"):
         reading.refuse_direction(match, "≥", "a limit", "'at most'")
         clause = reading.clause_before(match)
-        behind = re.match(
-            rf"(?:{_EVERY}(?:hour|hr?|day|week|wk|year|yr|annum)|\s+(?:hourly|daily|weekly|yearly))\b",
-            reading.text[match.end() :],
-            re.I,
-        )
-        if behind or re.search(r"\b(?:per (?:hour|day|week|year)|hourly|daily|weekly|yearly)\b", clause):
-            said = reading.quote(match.start(), match.end() + (behind.end() if behind else 0))
+        if said := _per_unit(reading, match):
             reading.problems.append(f"{said!r} is no limit: give the money in all, or per month")
         unit = (match.group("before") or match.group("after")).lower()
         symbol = words.get(unit, unit)
         amount = scaled(match.group(3) or match.group(5), match.group("scale1") or match.group("scale2"))
         if symbol not in "$¢":
-            reading.assumptions.append(f"1 {symbol} is taken as {USD_PER_UNIT[symbol]:g} US dollars, a round figure")
+            reading.assumptions.append(rate_assumed(symbol))
         per_month = match.group("month") or re.search(r"\b(?:monthly|(?:per|a|each|every) month)\b", clause)
         amount *= USD_PER_UNIT[symbol] * (-1 if match.group("minus") else 1)
         (monthly if per_month else once).append(round(amount, 4))
@@ -97,26 +115,50 @@ def dollars(reading: Reading) -> tuple[float | None, float | None]:
     return usd, usd_per_month
 
 
-def refuse_negatives(reading: Reading, usd: float | None) -> None:
-    """A brief names what may be used; what may not be used has no place in it."""
-    places = "|".join(REGIONS.values())
-    clouds = "|".join(map(re.escape, known_clouds()))
-    only = "a brief names what may be used, not what may not: say which {} are allowed, or leave it out"
-    reading.refuse_unheld(
-        rf"\bcpus?[\s-]only\b|\bonly\s+(?:(?:on|a|the|use)\s+)*cpus?\b|\b{_NO}{_NEAR}{_GPU}",
-        only.format("accelerators"),
+def rate_assumed(symbol: str) -> str:
+    """What a use of an exchange rate writes into the brief."""
+    return f"1 {symbol} is taken as {USD_PER_UNIT[symbol]:g} US dollars, a round figure"
+
+
+def _per_unit(reading: Reading, match: re.Match[str]) -> str | None:
+    """The words of a sum that is for one hour, request or other unit, and not for all or for a month."""
+    if match.group("month"):
+        return None
+    since = reading.read_until(match)
+    after, before = reading.text[match.end() :], reading.text[since : match.start()]
+    behind = re.match(
+        rf"{_EVERY}(?!{_WHOLE})(?:[\d.,]+\s*)?(?:{_EACH})|\s*(?:\b(?:for\s+)?(?:each|every|per)|apiece)\b(?!\s+(?:{_WHOLE}))(?:[\s-]*\w+)?"
+        r"|\s+(?:hourly|daily|weekly|quarterly|yearly)\b",
+        after,
+        re.I,
     )
-    reading.refuse_unheld(
-        rf"\b{_NO}{_NEAR}(?:the us|the usa|the eu|europe|asia|america|the united states)\b|\bnon-(?:{places})\b",
-        only.format("regions"),
+    ahead = re.search(
+        rf"(?:\bper[\s-]+(?!month|{_WHOLE})\w+|\b(?:each|every)\s+(?:hour|day|night|week|year|request|call|query|token|answer)\b"
+        rf"|\b(?:hourly|daily|weekly|quarterly|yearly)\b|每\s*[\d百千万]*\s*(?!个?月|{_WHOLE})(?:{_EACH}))[^\d,;.]{{0,30}}$",
+        before,
+        re.I,
     )
-    reading.refuse_unheld(rf"\b{_NO}{_NEAR}(?:{clouds})\b", only.format("clouds"))
-    reading.refuse_unheld(rf"\b(?:{_OTHER_CLOUDS})\b", f"prices are known for {', '.join(known_clouds())}")
-    if usd:
+    if not (ahead or behind):
+        return None
+    covered = (since + ahead.start() if ahead else match.start(), match.end() + (behind.end() if behind else 0))
+    reading.cover(*covered)
+    return reading.quote(*covered)
+
+
+def licences(reading: Reading) -> tuple[str, ...]:
+    """The licences named, by SPDX id; what a student built from scratch carries is none."""
+    found = reading.find(rf"(?<!\w)(?:{LICENCE})(?!\w)(?:[\s-]+licen[cs]\w*)?")
+    if not found:
         reading.refuse_unheld(
-            rf"\b{_NO}{_NEAR}cloud\b",
-            "servers of a cloud are left out only where nothing may be spent: say 'for free'",
+            r"(?:\b[\w-]+\s+)?\blicen[cs]\w*|\bopen[\s-]?(?:source|weights?)[\s-]+(?:only|base|models?)\b",
+            "name the licences that are allowed, such as MIT or Apache 2.0",
         )
+    return tuple(
+        dict.fromkeys(
+            next(name for name, words in LICENCES.items() if re.match(rf"(?:{words})(?!\w)", match.group(0), re.I))
+            for match in found
+        )
+    )
 
 
 def accelerators(reading: Reading) -> tuple[str, ...]:
@@ -127,10 +169,11 @@ def accelerators(reading: Reading) -> tuple[str, ...]:
 def regions(reading: Reading) -> tuple[str, ...]:
     """The beginnings of the regions' names."""
     found: list[str] = []
-    place = f"(?:{'|'.join(REGIONS.values())})"
+    place = rf"(?:{'|'.join(REGIONS.values())})\b(?!\s+(?:mahjong|rules|style))"
+    also = r"\s*(?:,|/|or|and)\s*"
     named = (
-        rf"\b(?:in|within|from|regions?\s*[:=]?)\s*{place}\b(?:\s*(?:,|/|or|and)\s*(?:in\s+)?{place}\b)*"
-        rf"|\b{place}(?:\s*(?:,|/|or|and)\s*{place})*[\s-](?:only|regions?|servers?|data\s?cent)"
+        rf"(?:\b(?:in|from|regions?\s*[:=]?)|≤)\s*{place}\b(?:{also}(?:in\s+)?{place}\b)*"
+        rf"|\b{place}(?:{also}{place})*[\s-](?:only|regions?|servers?|hosted|based|data\s?cent)|{_ALONE[0]}{place}(?:{also}{place})*{_ALONE[1]}"
     )
     for match in reading.find(named):
         found += [prefix for prefix, words in REGIONS.items() if re.search(rf"\b(?:{words})\b", match.group(0), re.I)]
@@ -139,11 +182,12 @@ def regions(reading: Reading) -> tuple[str, ...]:
 
 def clouds(reading: Reading) -> tuple[str, ...]:
     """The clouds named."""
-    names = "|".join(map(re.escape, known_clouds()))
+    name = rf"(?:{'|'.join(map(re.escape, known_clouds()))})\b"
+    names = rf"{name}(?:\s*(?:,|/|or|and)\s*(?:on\s+)?{name})*"
     found = reading.find(
-        rf"\b(?:on|from|at|with|only|use|using|cloud\s*[:=]?)\s+({names})\b|\b({names})\s+(?:only|cloud)\b"
+        rf"\b(?:on|from|at|with|only|use|using|cloud\s*[:=]?)\s+{names}|\b{names}\s+(?:only|cloud)\b|{_ALONE[0]}{names}{_ALONE[1]}"
     )
-    return tuple(dict.fromkeys((match.group(1) or match.group(2)).lower() for match in found))
+    return tuple(dict.fromkeys(one.lower() for match in found for one in re.findall(name, match.group(0), re.I)))
 
 
 def contradictions(reading: Reading, usd: float | None) -> None:

@@ -14,7 +14,8 @@ _ENGLISH = {name: at for at, name in enumerate(_SMALL.split())} | {
 _POWERS = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000}
 
 _WORD = "(?:" + "|".join(sorted({*_ENGLISH, *_POWERS}, key=len, reverse=True)) + ")"
-ENGLISH_NUMBER = rf"\b(?:an?\s+(?=hundred|thousand|million|billion))?{_WORD}(?:(?:[\s-]+|\s+and\s+){_WORD})*(?:\s+point(?:\s+{_WORD})+)?\b"
+_AND = r"(?:(?<=hundred)|(?<=thousand)|(?<=million)|(?<=billion))\s+and\s+"
+ENGLISH_NUMBER = rf"\b(?:an?\s+(?=hundred|thousand|million|billion))?{_WORD}(?:(?:[\s-]+|{_AND}){_WORD})*(?:\s+point(?:\s+{_WORD})+)?\b"
 """Fits a number in words; `english_value` says whether it is one."""
 
 _DIGITS = {name: at for at, name in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
@@ -23,6 +24,11 @@ _MYRIADS = {"万": 10_000, "亿": 100_000_000}
 _CHINESE = "[零〇一二两三四五六七八九十百千万亿]"
 CHINESE_NUMBER = rf"(?>\d+(?:,\d{{3}}(?!\d))*(?:\.\d+)?\s*[百千万亿]*|{_CHINESE}+(?:点[零〇一二两三四五六七八九]+)?)"
 """Fits digits, digits with 万, or Chinese numerals; `chinese_value` says whether they are one number."""
+
+
+def plain(value: float) -> str:
+    """A value in digits, to nine decimals and without an exponent."""
+    return f"{round(value, 9):.9f}".rstrip("0").rstrip(".")
 
 
 def english_value(words: str) -> float | None:

@@ -44,6 +44,10 @@ class Reading:
         self._understood += [match.span() for match in found]
         return found
 
+    def cover(self, start: int, end: int) -> None:
+        """Counts a stretch as understood."""
+        self._understood.append((start, end))
+
     def says(self, pattern: str) -> bool:
         """Whether the text has such words anywhere."""
         return re.search(pattern, self.text, re.I) is not None
@@ -58,35 +62,48 @@ class Reading:
 
     def refuse_direction(self, match: re.Match[str], wrong: str, what: str, right: str) -> None:
         """Says so when a figure, or the comparators before it, ask for the wrong side of it ("≤" or "≥")."""
+        said = self.compared(match)
+        if wrong in said:
+            self.problems.append(
+                f"{what} of {self.quote(match.end() - len(said), match.end())!r} cannot be aimed at: say {right}"
+            )
+
+    def compared(self, match: re.Match[str]) -> str:
+        """A figure with the comparators before it."""
         chain = re.search(rf"[≤≥](?:[\s:=≤≥]|(?<!\w)(?:{_FILLERS})(?!\w))*$", self.text[: match.start()], re.I)
-        start = chain.start() if chain else match.start()
-        if wrong in self.text[start : match.end()]:
-            self.problems.append(f"{what} of {self.quote(start, match.end())!r} cannot be aimed at: say {right}")
+        return self.text[chain.start() if chain else match.start() : match.end()]
 
     def clause_before(self, match: re.Match[str]) -> str:
         """The words since the last separator or figure."""
-        ends = [until for _, until in self._understood if until <= match.start()]
-        ends += [digit.end() for digit in re.finditer(r"(?<![a-z\d])\d[\d.,]*", self.text[: match.start()])]
-        since = max(ends, default=0)
+        figures = re.finditer(r"(?<![a-z\d])\d[\d.,]*", self.text[: match.start()])
+        since = max([self.read_until(match), *(figure.end() for figure in figures)])
         return re.split(r"[,;.!?(]\s", self.text[since : match.start()])[-1].lower()
+
+    def read_until(self, match: re.Match[str]) -> int:
+        """Where what was understood before a match ends."""
+        return max((until for _, until in self._understood if until <= match.start()), default=0)
 
     def skip_tiles(self) -> None:
         """Sets aside hands as a skill writes them, 123m456p789s11z or 123m 456p 789s: no figure in them is asked for."""
-        self.find(r"(?<!\w)(?:\d+[mpsz]\s*){3,}(?!\w)|(?<!\w)(?:\d+[mpsz])*\d{3,}[mpsz](?:\d+[mpsz])+(?!\w)")
+        tile, word = r"(?-i:\d[mpsz])", r"(?:tiles?|pairs?|melds?|triplets?|sequences?|牌)"
+        self.find(
+            r"(?<!\w)(?:\d+[mpsz][\s,]*(?:and\s+|or\s+)?){3,}(?!\w)|(?<!\w)(?:\d+[mpsz])*\d{3,}[mpsz](?:\d+[mpsz])+(?!\w)"
+            rf"|(?<![\w$€£.,])(?!\dm\s?\ds){tile}\s?{tile}(?!\w)|(?<![\w$€£.,]){tile}[\s-]{word}(?!\w)"
+            rf"|\b(?:tile|(?:pair|triplet|meld|sequence)\s+of)\s+(?:a\s+|the\s+)?{tile}(?!\w)"
+        )
 
     def refuse_unheld(self, pattern: str, why: str) -> None:
         """Says that what the user rules out, or asks for, has no place in a brief."""
         for match in self.find(pattern):
             self.problems.append(f"{self.quote(*match.span())!r} cannot be held: {why}")
 
-    def refuse_left_over(self) -> None:
-        """Names every figure that nothing read: a target that is passed over would be missed without a word."""
+    def refuse_left_over(self, unit: str) -> None:
+        """Names every figure and `unit` that nothing read: a target that is passed over would be missed without a word."""
         nouns = "|".join(map(re.escape, _nouns()))
         self.find(rf"(?<![≤≥.,\d])(?<![≤≥]\s)\b\d+[\s-]*(?:[^\W\d]+\s+)?(?:{nouns})(?![A-Za-z0-9])")
-        self.find(r"(?<![≤≥.,])(?<![≤≥]\s)(?<!\w)(?!\d\d?m\d\d?s\b)(?:\d+(?-i:[mpsz]))+(?!\w)")
         self.find(r"\bp95\b")
         left: list[tuple[int, int]] = []
-        for match in re.finditer(rf"\d[\d.,]*|{UNREAD}", self.text):
+        for match in re.finditer(rf"\d[\d.,]*|{UNREAD}|%|{unit}", self.text, re.I):
             if self._covered(*match.span()) or (left and match.start() < left[-1][1]):
                 continue
             before = re.search(r"\S*$", self.text[: match.start()])

@@ -7,18 +7,37 @@ from .reading import NUMBER, Reading, scaled, value_of
 SECONDS = {"ms": 0.001, "micro": 1e-6, "milli": 0.001, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "s": 1.0}
 """Seconds by the beginning of a unit's name; the first that fits counts, so that "s" comes last."""
 
+LEAST_ACCURACY = 20.0
+"""Percent; below it an accuracy must be said with "at least". assumption: nobody aims lower but by mistake."""
+MOST_ERRORS = 50.0
+"""Percent; "at most" with a figure up to it may mean an error rate."""
+
 TIME_UNIT = r"(?P<unit>microseconds?|ms|milliseconds?|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|days?|weeks?)\b"
-_ERROR = r"(?:error(?:s|\s+rate)?|wrong|mistakes?|mistaken|failures?|incorrect)"
+_ERROR = (
+    r"(?:error(?:s|\s+rate)?|wrong|mistakes?|mistaken|fail(?:s|ed|ures?)?|incorrect|inaccurate|bad|miss(?:es|ed)?|mis(?:classif\w+|read)"
+    r"|false(?![\s-]+(?:positive|negative|alarm)))"
+)
+_ERRING = (
+    r"(?:(?:\s*的|\s+(?:of|the|all|them|its|my|these|times?|cases|answers|hands|verdicts|predictions|requests|may|can|could|might|to|be"
+    r"|are|is|being|get|given|answered|允许|可以))*\s*"
+    r"|\s*of\b(?:(?!\b(?:right|correct\w*|exact\w*|not?|without|never)\b)[^\d,;.])*?\s)"
+)
 _ACCURACY = r"(?:accuracy|acc|exactness|exact(?:\s+match)?|correctness|right|correct)"
-_TRAINING = r"\b(?:training|train|deadline|time limit|finish\w*|done|built)(?:\s+(?:time|it|of|is|in|must|be|take\w*)|[\s:=≤])*$"
+_TRAINING = (
+    r"(?:train(?:ing|ed|s)?|deadline|time\s+limit|finish\w*|done|built|build(?:ing)?|ready|made|making|delivered)"
+)
+_TRAINING_AHEAD = (
+    rf"\b{_TRAINING}(?:\s+(?:time|run|it|of|is|in|must|should|be|take\w*|the|model|for|only|about)|[\s:=≤])*$"
+)
+_TRAINING_BEHIND = rf"[\s-]*(?:(?:for|of|to|the|in|max|total)\s+)*(?:{_TRAINING}\b|(?:搞|做|训|造|建)(?:定|好|完|成))"
+_ANSWERING = r"\b(?:latency|lat|respon\w*|p95|answers?|answered|repl\w+|verdict|result)\b"
 _MEASURED = (
     r"\bas\s+(?:it\s+is\s+)?measured\b|\bmeasured\s+(?:value|accuracy|share|figure|result|rate|score|number)s?\b|%\s+measured\b"
     r"|\b(?:raw|observed)\s+(?:accuracy|share|figure|result|rate|score|number|value)s?\b"
 )
 _OTHER_TARGETS = r"(?:ms|seconds?|latency|response|p95|throughput|requests|dollars?|costs?|price)"
 _REJECTED = r"(?:\b(?:not|no|never|than|instead\s+of)|n't)\s+(?:\w+\s+){0,3}$"
-_OTHER_METRICS = r"\b(?:precision|recall|f1|f-score|auc|bleu|perplexity)\b"
-_ASKED = r"(?:[a-z]+\s+)?(?:requests?|reqs?|queries|query|calls?|predictions?|inferences?|hands?|answers?)"
+ASKED = r"(?:[a-z]+\s+)?(?:requests?|reqs?|queries|query|calls?|predictions?|inferences?|hands?|answers?)"
 
 
 def accuracy(reading: Reading) -> tuple[float | None, str]:
@@ -26,27 +45,45 @@ def accuracy(reading: Reading) -> tuple[float | None, str]:
 
     A bare figure behind "accuracy" is read last, so that it cannot be money or a time.
     """
-    reading.find(rf"{NUMBER}\s*%\s*(?:confidence|interval|ci)\b")
-    reading.refuse_unheld(
-        rf"{_OTHER_METRICS}[^\d,;]{{0,12}}{NUMBER}\s*%?",
-        "what is measured is the share of answers that are exactly right",
+    reading.find(
+        rf"{NUMBER}\s*%\s*(?:confidence|interval|ci)\b|\b(?:confidence|interval)(?:\s+(?:level|of|is))*\s*{NUMBER}\s*%"
     )
-    errors = reading.find(rf"\b{_ERROR}\b[^\d%$€£¥,;]{{0,24}}?{NUMBER}\s*%|{NUMBER}\s*%\s*(?:of\s+)?{_ERROR}\b")
+    errors = reading.find(
+        rf"\b{_ERROR}\b[^\d%$€£¥,;]{{0,24}}?{NUMBER}\s*%|{NUMBER}\s*%{_ERRING}\b{_ERROR}\b"
+        rf"|\berrors?(?:\s+rate)?\s*(?:(?:of|is|be)\s+|[:=≤≥]\s*)*(?P<share>0?[.,]\d+)(?!\s*%)(?![\d.,]*\w)"
+    )
     for match in errors:
         reading.refuse_direction(match, "≥", "an error rate", "'at most'")
-    found = [100 - value_of(match.group(1) or match.group(2)) for match in errors]
+    found = [
+        100 - (100 * value_of(share) if (share := match["share"]) else value_of(match.group(1) or match.group(2)))
+        for match in errors
+    ]
     plain = reading.find(rf"{NUMBER}\s*%")
     bare = reading.find(
         rf"\b{_ACCURACY}\s*(?:(?:of|is|be|to|target|should\s+be|must\s+be)\s+|[:=≤≥]\s*)*{NUMBER}(?!\s*%)(?![\d.,]*\w)"
         rf"|{NUMBER}\s+(?:accuracy|acc)\b"
     )
     for match in (*plain, *bare):
-        reading.refuse_direction(match, "≤", "an accuracy", "'at least'")
-    found += [value_of(match.group(1)) for match in plain]
-    for match in bare:
-        value = value_of(match.group(1) or match.group(2))
-        found.append(100 * value if value <= 1 else value)
+        value = value_of(next(group for group in match.groups() if group))
+        found.append(100 * value if match in bare and value <= 1 else value)
+        _refuse_unlikely(reading, match, found[-1])
     return _judged(reading, reading.one("the accuracy in percent", [round(one, 9) for one in found]))
+
+
+def _refuse_unlikely(reading: Reading, match: re.Match[str], percent: float) -> None:
+    """An accuracy asked for from the wrong side, or one so low that it is more likely an error rate or a difference."""
+    said = reading.compared(match)
+    error_rate = f"for an error rate write 'error rate at most {percent:g} %'"
+    if "≤" in said:
+        reading.refuse_direction(
+            match, "≤", "an accuracy", "'at least'" if percent > MOST_ERRORS else f"'at least', or {error_rate}"
+        )
+    elif 0 < percent < LEAST_ACCURACY and ("≥" not in said or percent < 1):
+        share = f", for a share of {percent:g} {100 * percent:g} %" if percent < 1 else ""
+        reading.problems.append(
+            f"an accuracy of {reading.quote(*match.span())!r} is hardly meant: {error_rate}, for an accuracy 'accuracy at least "
+            f"{percent:g} %'{share}"
+        )
 
 
 def _by_measured_value(reading: Reading) -> bool:
@@ -84,17 +121,6 @@ def _seconds(match: re.Match[str]) -> float:
 
 def times(reading: Reading) -> tuple[float | None, float | None]:
     """The latency in milliseconds and the time limit in hours: a time under a minute is a latency where nothing says otherwise."""
-    other = re.search(
-        r"\bp(?!95\b)\d\d(?:\.\d+)?\b|\b(?:average|mean|median)\s+(?:\w+\s+)?(?:latency|response|time)"
-        r"|\b(?:ms|seconds?)\s+(?:on\s+average|mean|median)\b",
-        reading.text,
-        re.I,
-    )
-    if other:
-        reading.find(re.escape(other.group(0)))
-        reading.problems.append(
-            f"a latency such as {reading.quote(*other.span())!r} cannot be judged: p95 is what is measured against a target"
-        )
     found = reading.find(rf"{NUMBER}\s*-?\s*{TIME_UNIT}")
     for match in found:
         reading.refuse_direction(match, "≥", "a time", "'under' or 'at most'")
@@ -110,12 +136,12 @@ def times(reading: Reading) -> tuple[float | None, float | None]:
 
 
 def _is_latency(reading: Reading, match: re.Match[str]) -> bool:
-    """By the words before it; without any, a time is a latency when its unit is a second or less and it is under a minute."""
+    """By the words beside it; without any, a time is a latency when its unit is a second or less and it is under a minute."""
     before, unit = reading.clause_before(match), match.group("unit").lower()
-    if not unit.startswith(("ms", "milli", "micro")) and re.search(_TRAINING, before):
-        return False
-    if re.search(r"\b(?:latency|lat|response|respond\w*|p95)\b", before):
+    if re.search(_ANSWERING, before):
         return True
+    if re.search(_TRAINING_AHEAD, before) or re.match(_TRAINING_BEHIND, reading.text[match.end() :], re.I):
+        return False
     return _seconds(match) < 60 and not unit.startswith(("h", "d", "w", "min"))
 
 
@@ -123,13 +149,15 @@ def throughput(reading: Reading) -> float | None:
     """Requests a second; a rate per minute is divided by 60."""
     per = r"\s*(?:per|a|an|each|every|/)\s*(?P<unit>s|secs?|seconds?|min|minutes?)\b"
     found = reading.find(
-        rf"{NUMBER}\s*(?P<scale>k|thousand)?\s*(?:rps|qps|{_ASKED}{per})(?!\w)"
+        rf"(?<![$€£¥]){NUMBER}\s*(?P<scale>k|thousand)?\s*(?:rps|qps|(?:{ASKED})?{per})(?!\w)"
         rf"|\b(?:rps|qps)\s*(?:(?:of|is|be)\s+|[:=≤≥]\s*)*{NUMBER}(?![\d.,]*\w)"
     )
     found += reading.find(rf"\bthroughput\b[^\d,;.]{{0,24}}?{NUMBER}(?P<scale>)(?:{per})")
     values: list[float] = []
     for match in found:
-        reading.refuse_direction(match, "≤", "a throughput", "'at least'")
+        reading.refuse_direction(
+            match, "≤", "a throughput", "'at least', for an upper limit of throughput is no target"
+        )
         groups = match.groupdict()
         number = next(group for group in match.groups() if group and re.fullmatch(r"-?\d+(?:[.,]\d+)*", group))
         values.append(scaled(number, groups["scale"]) / (60 if (groups["unit"] or "").lower().startswith("min") else 1))

@@ -29,6 +29,10 @@ def _run(context: Context, args: MatchModels) -> Match:
         if caps and size > min(caps)
     ]
     rejected.append("hub models: none is configured on this machine; students are built from scratch")
+    if licences := context.brief.limits.licences:
+        rejected.append(
+            f"licences other than {', '.join(licences)}: the limit holds, for students built from scratch carry none"
+        )
     return Match(
         teacher=f"solver:{skill.name}",
         students=tuple(shape for shape, _ in fitting),

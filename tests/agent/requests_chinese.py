@@ -187,7 +187,69 @@ FOURTH: tuple[tuple[str, Wanted], ...] = (
 )
 """Written after the rules of 毛, 角 and 分 and of the measured value; 6 of the first 7 were right at first sight."""
 
+REVIEWED: tuple[tuple[str, Wanted], ...] = (
+    ("麻将胡牌，90%，每次训练5美元", Wanted("win", accuracy=0.9, usd=5)),
+    ("麻将胡牌，准确率提高到95%", Wanted("win", accuracy=0.95)),
+    ("麻将胡牌，十次里最多错一次", Wanted("win", accuracy=0.9)),
+    ("麻将胡牌，一百次中错不超过三次", Wanted("win", accuracy=0.97)),
+    ("麻将胡牌，误判不超过5%", Wanted("win", accuracy=0.95)),
+    ("麻将胡牌，错的不超过5%", Wanted("win", accuracy=0.95)),
+    ("麻将胡牌，漏判不超过5%", Wanted("win", accuracy=0.95)),
+    ("麻将胡牌，误报和漏报不超过5%", Wanted("win", accuracy=0.95)),
+    ("麻将胡牌，准确率约为0.95", Wanted("win", accuracy=0.95)),
+    ("麻将胡牌，准确率不能比95%低", Wanted("win", accuracy=0.95)),
+    ("麻将胡牌，90%，36秒内训练好", Wanted("win", accuracy=0.9, hours=0.01)),
+    ("麻将胡牌，90%，人民币10元以下", Wanted("win", accuracy=0.9, usd=1.4)),
+    ("日本麻将胡牌，90%，MIT许可证", Wanted("win", accuracy=0.9, licences=("MIT",))),
+)
+"""What a reviewer found misread, and requests beside it that must not be caught in the mending."""
+
+FRESH: tuple[tuple[str, Wanted], ...] = (
+    (
+        "麻将胡牌判断，每一百次最多错五次，10美元，每月服务费不超过20美元",
+        Wanted("win", accuracy=0.95, usd=10, usd_per_month=20),
+    ),
+    (
+        "判断麻将手牌是否胡牌：正确率不能比93%低，延迟不高于0.1秒，预算大约八块钱",
+        Wanted("win", accuracy=0.93, ms=100, usd=1.12),
+    ),
+    (
+        "麻将和牌识别，错误率控制在百分之四以内，90秒内训练完，2美元",
+        Wanted("win", accuracy=0.96, usd=2, hours=0.025),
+    ),
+    (
+        "麻将该切哪张，准确率至少六成，每分钟600个请求，AWS，5美元",
+        Wanted("discard", accuracy=0.6, rps=10, usd=5, clouds=("aws",)),
+    ),
+    (
+        "麻将胡没胡，97%，Apache 2.0许可，欧洲机房，12美元",
+        Wanted("win", accuracy=0.97, usd=12, regions=("eu",), licences=("Apache-2.0",)),
+    ),
+)
+
 REFUSED: tuple[tuple[str, str], ...] = (
+    ("麻将胡牌，90%，每次请求1美分", "'每次请求1美分' is no limit"),
+    ("麻将胡牌，90%，每千次请求1美元", "no limit"),
+    ("麻将胡牌，90%，每100次请求1美元", "no limit"),
+    ("麻将胡牌，90%，每百万token 1美元", "no limit"),
+    ("麻将胡牌，90%，1美分/次", "no limit"),
+    ("麻将胡牌，准确率提高5%", "not the difference"),
+    ("麻将胡牌，误报不超过5%", "one kind of error alone"),
+    ("麻将胡牌，十次里最多对九次", "十次里"),
+    ("麻将胡牌，90%，每2秒一个请求", "requests per second"),
+    ("麻将胡牌，90%，首字延迟100毫秒", "p95 is what is measured"),
+    ("麻将胡牌，90%，平均50毫秒", "p95 is what is measured"),
+    ("麻将胡牌，95%的召回率", "exactly right"),
+    ("麻将胡牌，90%，数据必须留在德国", "the regions known"),
+    ("麻将胡牌，90%，周五之前", "a day is no time limit"),
+    ("麻将胡牌，90%，不要GPL", "licences are allowed"),
+    ("麻将胡牌，90%，预算不限", "name a sum"),
+    ("麻将胡牌，90%，5到10美元", "a range"),
+    ("麻将切牌，65%，预算五到八美元", "五到八美元"),
+    ("麻将胡牌，准确率比现在高10%，5美元", "not the difference"),
+    ("麻将胡牌，90%，每副牌5分钱", "no limit"),
+    ("麻将胡牌，95%，服务器放在香港", "the regions known"),
+    ("告诉我这手麻将是否胡牌，同时列出听哪些牌，90%", "one model does one task"),
     ("麻将胡牌，准确率不超过95%", "不超过95%"),
     ("麻将胡牌，准确率95%以下", "95%以下"),
     ("麻将胡牌，95%，延迟至少200毫秒", "至少200毫秒"),

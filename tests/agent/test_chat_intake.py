@@ -88,6 +88,13 @@ def test_money_for_a_month_stands_beside_money_in_all() -> None:
     assert (found["brief"]["limits"]["usd"], found["brief"]["limits"]["usd_per_month"]) == (5, 3)
 
 
+def test_every_exchange_rate_used_is_an_assumption() -> None:
+    found, _ = read(brief(usd=21), request=REQUEST.replace("15 dollars", "20 euros"))
+    assert "1 € is taken as 1.05 US dollars, a round figure" in found["brief"]["assumptions"]
+    found, _ = read(brief())
+    assert not any("is taken as" in said for said in found["brief"]["assumptions"])
+
+
 def test_a_limit_beside_the_request_is_not_asked_of_the_model() -> None:
     found, decision = read(brief(usd=None), request=REQUEST.replace(", at most 15 dollars", ""), max_usd=2.0)
     assert decision.corrections == ()

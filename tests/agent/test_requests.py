@@ -7,11 +7,13 @@ from stratos.state.errors import RequestError
 from . import requests_chinese, requests_english
 from .wanted import Wanted, rounded
 
-ENGLISH = (*requests_english.REQUESTS, *requests_english.SECOND, *requests_english.THIRD, *requests_english.FOURTH)
-CHINESE = (*requests_chinese.REQUESTS, *requests_chinese.SECOND, *requests_chinese.THIRD, *requests_chinese.FOURTH)
+BATCHES = ("REQUESTS", "SECOND", "THIRD", "FOURTH", "REVIEWED", "FRESH")
+CLEAR = [
+    case for language in (requests_english, requests_chinese) for batch in BATCHES for case in getattr(language, batch)
+]
 
 
-@pytest.mark.parametrize(("request_", "wanted"), [*ENGLISH, *CHINESE])
+@pytest.mark.parametrize(("request_", "wanted"), CLEAR)
 def test_a_request_gives_its_exact_brief(request_: str, wanted: Wanted) -> None:
     brief = read_request(request_)
     assert rounded(brief) == rounded(wanted.brief(request_, brief.assumptions))

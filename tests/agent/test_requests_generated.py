@@ -42,7 +42,7 @@ def plain(value: float) -> str:
     return f"{value:.9f}".rstrip("0").rstrip(".")
 
 
-tenths = st.integers(1, 999).map(lambda number: number / 10)
+tenths = st.integers(200, 999).map(lambda number: number / 10)
 counts = st.integers(1, 9999)
 
 
@@ -73,7 +73,7 @@ def english_figures(draw: st.DrawFn) -> list[Figure]:
 @st.composite
 def chinese_figures(draw: st.DrawFn) -> list[Figure]:
     share, ms, money, minutes, rate, size = (
-        draw(st.integers(1, 99)), draw(counts), draw(st.integers(1, 99_999)), draw(st.integers(1, 600)), draw(counts), draw(counts),
+        draw(st.integers(20, 99)), draw(counts), draw(st.integers(1, 99_999)), draw(st.integers(1, 600)), draw(counts), draw(counts),
     )  # fmt: skip
 
     def number(value: int) -> str:

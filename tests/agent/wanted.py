@@ -21,6 +21,7 @@ class Wanted:
     regions: tuple[str, ...] = ()
     clouds: tuple[str, ...] = ()
     parameters: int | None = None
+    licences: tuple[str, ...] = ()
 
     def brief(self, request: str, assumptions: tuple[str, ...]) -> Brief:
         """The whole brief; figures are to be equal to nine digits, as `rounded` gives them."""
@@ -38,6 +39,7 @@ class Wanted:
                 accelerators=self.accelerators,
                 regions=self.regions,
                 clouds=self.clouds,
+                licences=self.licences,
                 max_parameters=self.parameters,
             ),
             assumptions=assumptions,
