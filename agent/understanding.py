@@ -64,15 +64,6 @@ _ASKING = (
     r"(?:is|are|does|do (?:i|you|we|they)|did|can|could|would|will|should|how|what|which|when|where)\b|.*[?？]$"
     r"|.*吗[?？。]?$|.*多少|能不能|可不可以"
 )
-_DIFFERENCE = (
-    r"[$€£¥]?\d[\d.,]*\s*(?:%|percent|points?|dollars?|usd|eur|ms|s|seconds?|minutes?|min|hours?|h)?\s+"
-    r"(?:more|less|cheaper|faster|better|worse|lower|higher|slower|sooner)\b(?!\s+(?:than|or)\b)"
-    r"|\b(?:another|extra|additional)\s+[$€£¥]?\d|\bby\s+(?:another\s+)?[$€£¥]?\d"
-    r"|(?:提高|降低|增加|减少|放宽|缩短|再加|多加)(?!到|至|为)[^\d,，。到至为]{0,6}\d"
-)
-"""A figure that says by how much, not what."""
-
-NO_DIFFERENCE = "give the new value itself, not the difference"
 _WHY_NOT_CHINESE = r"为(?:什么|何|啥)(?:不用|不选|不是|没用|没选)\s*(?P<about>.+?)\s*[?？吗呢]*$"
 _WHAT_IF = r"(?:(?:and\s+)?what\s+if|suppose|如果|假如|要是)\s*(?P<rest>.+?)\s*[?？]?$"
 _USE_DATA = (
@@ -106,8 +97,6 @@ def understand(text: str) -> Intent:
         return _using(line, found)
     if found := re.match(_WHAT_IF, line, re.I):
         return _changing("what_if", line, found.group("rest"))
-    if re.search(_DIFFERENCE, line, re.I):
-        return Intent(does="change", text=line, problem=f"{line!r}: {NO_DIFFERENCE}")
     asking = re.match(_ASKING, line, re.I) is not None
     changed = _changing("what_if" if asking else "change", line, line)
     if changed.word is not None or (changed.problem and not asking):

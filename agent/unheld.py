@@ -26,7 +26,8 @@ _CHANGED = (
 _MORE = r"more|less|better|higher|lower|faster|slower|cheaper|fewer|greater|smaller|shorter"
 _THE_OTHER = r"the|my|our|your|chance|guessing|random|baseline|now|today|before|last|current\w*|previous|existing|what"
 _DIFFERENCES = (
-    rf"\b(?:{_CHANGED})\b[^\d,;.]{{0,40}}\bby\b[^\d,;.$€£]{{0,20}}{_FIGURE}"
+    rf"\b(?:another|an\s+extra|an\s+additional|extra|additional)\s+{_FIGURE}"
+    rf"|\b(?:{_CHANGED})\b[^\d,;.]{{0,40}}\bby\b[^\d,;.$€£]{{0,20}}{_FIGURE}"
     rf"|{_FIGURE}\s*(?:(?:percentage\s+)?points?\s+)?(?:{_MORE})\b(?!\s+(?:than\s+[\d$]|or\b|bound|end\b|confidence|limit))"
     rf"|{_FIGURE}\s*[≤≥]\s*(?:{_THE_OTHER})\b|\b{_N}\s*(?:%\s*)?(?:percentage\s+points?\b|个?百分点)"
     rf"|比[^\d,;.]{{1,10}}[高低快慢多少准贵宜]出?\s*[≤≥]?\s*{_FIGURE}"
