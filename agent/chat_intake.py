@@ -44,7 +44,7 @@ FACTORS: dict[str, tuple[float, ...]] = {
 """What a number of the request may be multiplied with to become a field: units, in any language."""
 
 MONEY = ("usd", "usd_per_month")
-CHOICES = ("accelerators", "regions", "clouds")
+CHOICES = ("accelerators", "regions", "clouds", "licences")
 
 SCALES: dict[str, float] = {
     r"\d\s?k\b|thousand|tausend|mil\b|mille|千": 1e3,
@@ -85,6 +85,7 @@ class WriteBrief(Record):
     accelerators: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     clouds: tuple[str, ...] = ()
+    licences: tuple[str, ...] = Field(default=(), description="SPDX identifiers")
     max_parameters: int | None = None
     problems: tuple[str, ...] = Field(default=(), description="what the user must mend, one sentence each")
 
@@ -287,7 +288,7 @@ def numbers_in(request: str) -> set[float]:
 
 def _brief(written: WriteBrief, request: str, by: str, *, max_usd: float | None, max_hours: float | None) -> Brief:
     targets = {name: getattr(written, name) for name in Targets.model_fields}
-    limits = {name: getattr(written, name, ()) for name in Limits.model_fields}
+    limits = {name: getattr(written, name) for name in Limits.model_fields}
     found = as_brief(request, written.skill, written.task, targets, limits, max_usd=max_usd, max_hours=max_hours)
     paid = written.usd or written.usd_per_month
     rates = [rate_assumed(symbol) for symbol in _currencies(request) if paid and symbol not in "$¢"]
