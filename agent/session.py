@@ -83,7 +83,8 @@ def start(
         check_planner(settings.planner)
     journal = Journal(workspace)
     run_id = begin(journal, request, settings, _tightened(brief, settings) if brief else None)
-    seams.get("on_start", lambda run_id: None)(run_id)
+    if on_start := seams.get("on_start"):
+        on_start(run_id)
     return _drive(journal, run_id, **seams)
 
 
@@ -121,13 +122,9 @@ def resume(run_id: str, *, workspace: Workspace, asks: bool = False, **seams: Un
     seams["planner"] = seams.get("planner") or _planner_of(rows)
     if not _is_planned(rows):
         return _drive(journal, run_id, **seams)
-    return start(
-        rows[0].input["request"],
-        workspace=workspace,
-        settings=_settings(rows).model_copy(update={"plan_only": False, "asks": asks}),
-        brief=Brief.model_validate(rows[-1].output["brief"]),
-        **seams,
-    )
+    brief = Brief.model_validate(rows[-1].output["brief"])
+    settings = _settings(rows).model_copy(update={"plan_only": False, "asks": asks})
+    return start(brief.request, workspace=workspace, settings=settings, brief=brief, **seams)
 
 
 def planner_of(run_id: str, workspace: Workspace) -> Planner:

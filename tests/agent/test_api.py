@@ -242,3 +242,17 @@ def test_a_request_that_is_no_valid_unicode_ends_refused_with_its_reason(tmp_pat
     outcome = stratos.run(f"{REQUEST}\ud800", workspace=tmp_path)
     assert outcome.status == "refused"
     assert "not valid Unicode" in outcome.reason
+
+
+def test_a_plan_that_a_chat_came_to_is_carried_out_under_its_request_at_last(tmp_path: Path) -> None:
+    workspace, answers = Workspace(tmp_path), iter([Answer(text=REQUEST), Answer(approved=True)])
+    planned = session.start(
+        "sing a song",
+        workspace=workspace,
+        settings=Settings(plan_only=True, asks=True, **QUIET),
+        ask=lambda question: next(answers),
+    )
+    assert planned.status == "planned"
+    outcome = stratos.resume(planned.run_id, workspace=tmp_path, approve=True, executor=simulated())
+    assert outcome.status == "met"
+    assert [run.request for run in Journal(workspace).runs()] == ["sing a song", REQUEST]
