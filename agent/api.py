@@ -1,11 +1,14 @@
 """Stratos from Python: `run` waits, `run_async` awaits, `stream` gives a run's events as they happen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..state.brief import Brief
+from ..state.errors import RequestError
 from ..state.evidence import Outcome
 from ..state.talk import Answer
 from ..state.workspace import Workspace
@@ -17,6 +20,9 @@ from .intake import read_brief_file, refuse_unwritable_brief
 from .live import LiveRun
 from .planners import check_planner, planner_for
 from .session import Ask
+
+SETTINGS = tuple(sorted(Settings.model_fields.keys() - {"max_usd", "max_hours", "approved"}))
+"""What `settings` may hold; the other three are `max_usd`, `max_minutes` and `approve`."""
 
 
 def run(
@@ -34,8 +40,8 @@ def run(
     `request` is a sentence, the path of a YAML brief, or a Brief. `approve` is True for the money of every plan within the
     limits, or a function that is asked; without it a plan that costs something raises ApprovalNeeded, and the run can be
     resumed. `settings` are fields of `stratos.tools.base.Settings`: planner, planner_usd_per_million, seed, deploy, serve_hours,
-    local_usd_per_hour, plan_only, max_attempts, ... Raises StratosError; RequestError only for a brief that cannot be used (a
-    sentence that cannot is an outcome, "refused").
+    local_usd_per_hour, plan_only, max_attempts, ... Raises StratosError; RequestError only for a brief, a limit or a setting that
+    cannot be used (a sentence that cannot is an outcome, "refused").
     """
     carried = stream(
         request, workspace=workspace, approve=approve, max_usd=max_usd, max_minutes=max_minutes, **settings
@@ -69,12 +75,7 @@ def stream(
     Parameters as for `run`; with `approve=None` a question comes as the event Asked and is answered with `answer()`.
     `executor` runs the jobs in the place of this machine.
     """
-    given = Settings(
-        **settings,
-        max_usd=max_usd,
-        max_hours=None if max_minutes is None else max_minutes / 60,
-        approved=approve is True,
-    )
+    given = _settings(settings, max_usd=max_usd, max_minutes=max_minutes, approved=approve is True)
     brief, text = _brief(request, given)
     check_planner(given.planner)
     at = Workspace(Path(workspace)) if workspace else Workspace()
@@ -88,10 +89,12 @@ def resume(
     workspace: str | Path | None = None,
     approve: bool | Ask = False,
     on_event: Callable[[RunEvent], None] | None = None,
+    executor: Executor | None = None,
 ) -> Outcome:
-    """Continues a run that was stopped, killed or waits for approval, and returns its outcome."""
+    """Continues a run that was stopped, killed or waits for approval, and returns its outcome; a finished run's again."""
     at = Workspace(Path(workspace)) if workspace else Workspace()
-    return _followed(LiveRun(partial(session.resume, run_id, workspace=at), ask=_asking(approve)), on_event)
+    carry = partial(session.resume, run_id, workspace=at, executor=executor)
+    return _followed(LiveRun(carry, planner=session.planner_of(run_id, at), ask=_asking(approve)), on_event)
 
 
 def _followed(carried: LiveRun, on_event: Callable[[RunEvent], None] | None) -> Outcome:
@@ -109,6 +112,25 @@ def _asking(approve: bool | Ask | None) -> Ask | None:
     if approve is True:
         return lambda question: Answer(approved=True)
     return session.nobody if approve is False else approve
+
+
+def _settings(
+    given: Mapping[str, Any], *, max_usd: float | None, max_minutes: float | None, approved: bool
+) -> Settings:
+    """The settings of a run; raises RequestError with everything wrong about them."""
+    max_hours = None if max_minutes is None else max_minutes / 60
+    known = {name: value for name, value in given.items() if name in SETTINGS}
+    valid = f"valid: {', '.join(SETTINGS)}, and max_usd, max_minutes, approve"
+    problems = [f"{name}: no such setting; {valid}" for name in given if name not in known]
+    try:
+        found = Settings.model_validate({**known, "max_usd": max_usd, "max_hours": max_hours, "approved": approved})
+    except ValidationError as error:
+        said = {**known, "max_usd": max_usd, "max_minutes": max_minutes}
+        wrong = [(str(one["loc"][0]).replace("max_hours", "max_minutes"), one["msg"]) for one in error.errors()]
+        raise RequestError([*problems, *(f"{name}: {why} (given: {said[name]!r})" for name, why in wrong)]) from error
+    if problems:
+        raise RequestError(problems)
+    return found
 
 
 def _brief(request: str | Path | Brief, settings: Settings) -> tuple[Brief | None, str]:

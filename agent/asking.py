@@ -9,10 +9,11 @@ from ..state.journal import Journal
 from ..state.workspace import Workspace
 from ..tools.serving.deployments import ask as ask_deployment
 from ..tools.serving.deployments import get
+from .recorded import judged_brief
 
 
 def ask(workspace: Workspace, name: str, question: str) -> dict[str, Any]:
-    """The prompt as it was sent, the completion, and what the verifier says of it."""
+    """The prompt as it was sent, the completion, and what the verifier says of it: of all (`verified`), of its answer alone."""
     deployment = get(workspace.path, name)
     brief = _brief(Journal(workspace), deployment.run_id)
     skill = load_skill(brief.skill)
@@ -29,8 +30,7 @@ def ask(workspace: Workspace, name: str, question: str) -> dict[str, Any]:
 
 
 def _brief(journal: Journal, run_id: str) -> Brief:
-    for row in journal.rows(run_id):
-        if row.name == "intake":
-            recorded: Any = row.output
-            return Brief.model_validate(recorded["brief"])
-    raise JournalError(f"the run {run_id} behind this deployment is not in this workspace's journal")
+    brief = judged_brief(journal.rows(run_id))
+    if brief is None:
+        raise JournalError(f"the run {run_id} behind this deployment has no brief in this workspace's journal")
+    return Brief.model_validate(brief)

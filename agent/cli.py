@@ -315,7 +315,12 @@ def show(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None
         shown = RichDisplay(console(), whole_record=True)
         found = session.replay(run_id, workspace=workspace_at(workspace), shown=shown)
         if found.divergence:
-            fail(f"the rest cannot be shown by this version: {found.divergence}", FAILED, as_json)
+            fail(
+                f"the rest cannot be shown by this version: it {found.difference}\n`stratos replay {run_id}` tells both sides too, "
+                f"`stratos show {run_id} --json` every row; stratos {rows[0].input['version']}, which recorded it, shows the rest",
+                FAILED,
+                as_json,
+            )
 
 
 @app.command()
@@ -458,7 +463,8 @@ def ask(
             print_json(answer)
         else:
             say(str(answer["completion"]))
-            say("the verifier agrees" if answer["verified"] else "the verifier does NOT agree")
+            alone = "answer right, decomposition wrong" if answer["answer_right"] else "the verifier does NOT agree"
+            say("the verifier agrees" if answer["verified"] else alone)
         raise typer.Exit(0 if answer["verified"] else FAILED)
 
 

@@ -11,10 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from ..state.brief import Limits
 from ..state.evidence import Evaluation, Interval, Score
 from ..state.run import RunState
 from ..tools.base import Event
+from .brief_words import brief_rows, money
 from .front_table import band, front_table
 from .planners import Decision
 from .printable import printable_record, printable_value
@@ -39,19 +39,6 @@ def sparkline(values: Sequence[float], width: int = CURVE_WIDTH) -> str:
 def share(interval: Interval) -> str:
     """A share with its 95 % interval."""
     return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
-
-
-def money(usd: float) -> str:
-    """Dollars: cents, and what is less than one as it is."""
-    return f"${usd:.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.4g}"
-
-
-def _limits(limits: Limits) -> list[tuple[str, str]]:
-    """The limits on what may be chosen, in words."""
-    named = (("clouds", limits.clouds), ("regions", limits.regions), ("accelerators", limits.accelerators))
-    rows = [(what, f"only {', '.join(values)}") for what, values in named if values]
-    size = limits.max_parameters
-    return [*rows, *([("size", f"at most {size:,} parameters")] if size else [])]
 
 
 def _figure(event: Mapping[str, object], key: str) -> float:
@@ -174,24 +161,10 @@ class RichDisplay:
 
     def _show_intake(self, run: RunState) -> None:
         brief = run.known_brief
-        targets, limits = brief.targets, brief.limits
         table = Table.grid(padding=(0, 2))
-        table.add_row("run", run.run_id)
-        table.add_row("request", Text(brief.request))
-        table.add_row("skill, task", Text(f"{brief.skill}, {brief.task}"))
-        rule = targets.accuracy_rule.replace("_", " ")
-        table.add_row(
-            "accuracy", f"at least {100 * targets.accuracy:.4g} % exact ({rule})" if targets.accuracy else "no target"
-        )
-        latency = f"p95 at most {targets.latency_p95_ms:g} ms" if targets.latency_p95_ms else "no target"
-        table.add_row("latency", latency)
-        if targets.throughput_rps:
-            table.add_row("throughput", f"at least {targets.throughput_rps:g} requests a second")
-        table.add_row("money", f"at most {money(limits.usd or 0)}")
-        if limits.hours:
-            table.add_row("time", f"at most {60 * limits.hours:g} minutes")
-        for what, limited in _limits(limits):
-            table.add_row(what, Text(limited))
+        rows = (("run", run.run_id), ("request", brief.request), *brief_rows(brief.model_dump(mode="json")))
+        for label, words in rows:
+            table.add_row(label, Text(words))
         for assumption in brief.assumptions:
             table.add_row("assumed", Text(assumption, style="yellow"))
         self._title("Brief")

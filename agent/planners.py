@@ -43,16 +43,20 @@ class Decision(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Planner:
-    """A chat model and what its tokens cost. A pure one decides the same again on replay; others are only looked up."""
+    """A chat model and what its tokens cost."""
 
     name: str
     model: "BaseChatModel"
-    pure: bool
     usd_per_million: tuple[float, float] = (0.0, 0.0)
     """Of input and of output tokens, US dollars."""
     patience_s: float = PATIENCE_S
     sleep: Callable[[float], None] = time.sleep
     """How the waits between two tries pass."""
+
+    @property
+    def pure(self) -> bool:
+        """Whether a replay decides again. Of any but the rules it has only the record, and looks its decisions up."""
+        return self.name == RULES
 
     def usd(self, input_tokens: float, output_tokens: float) -> float:
         """What so many tokens cost."""
@@ -64,12 +68,12 @@ def rules_planner() -> Planner:
     """The built-in planner."""
     from .rule_planner import RulePlanner
 
-    return Planner(name=RULES, model=RulePlanner(), pure=True)
+    return Planner(name=RULES, model=RulePlanner())
 
 
 def recorded_planner(settings: Settings) -> Planner:
     """The planner of a replay: the rules decide again, of any other only the record is read."""
-    return replace(rules_planner(), name=settings.planner, pure=settings.planner == RULES)
+    return replace(rules_planner(), name=settings.planner)
 
 
 def check_planner(name: str, environ: Mapping[str, str] = os.environ) -> None:
@@ -108,7 +112,7 @@ def planner_for(
         "max_retries": 0,  # retried by chat_planner, which knows how long a run may wait
         "use_responses_api": False,
     }
-    return Planner(name=name, model=ChatOpenAI(**given), pure=False, usd_per_million=settings.planner_usd_per_million)
+    return Planner(name=name, model=ChatOpenAI(**given), usd_per_million=settings.planner_usd_per_million)
 
 
 def _key(environ: Mapping[str, str]) -> str | None:

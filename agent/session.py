@@ -4,12 +4,13 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from .. import VERSION
 from ..state.brief import Brief
+from ..state.canonical import Row
 from ..state.errors import ApprovalNeeded, Divergence, JournalError
 from ..state.evidence import Outcome
 from ..state.journal import Journal, Mode, Recorder, ReplayEnd, Steps
@@ -52,31 +53,48 @@ def silence() -> Word | None:
     return None
 
 
-def start(
-    request: str,
-    *,
-    workspace: Workspace,
-    settings: Settings,
-    brief: Brief | None = None,
-    shown: Any = None,
-    ask: Ask = nobody,
-    heard: Callable[[], Word | None] = silence,
-    executor: Executor | None = None,
-    planner: Planner | None = None,
-    on_start: Callable[[str], None] = lambda run_id: None,
-) -> Outcome:
-    """Runs a request to its outcome. Raises StratosError when it cannot go on; `resume` then continues it.
+class Seams(TypedDict, total=False):
+    """What a run is driven with beside its record; each may be left out."""
 
-    `planner` takes the place of the one that the settings name: any chat model of LangChain's.
+    shown: Any
+    """A `carrying_out.Shown`, told of every step; nobody is."""
+    ask: Ask
+    """Who answers questions; `nobody`, so that what costs something raises ApprovalNeeded."""
+    heard: Callable[[], Word | None]
+    """The next thing the user said in the middle; `silence`."""
+    executor: Executor | None
+    """Where the jobs run; this machine."""
+    planner: Planner | None
+    """Takes the place of the one that the settings name: any chat model of LangChain's."""
+    on_start: Callable[[str], None]
+    """Is given the name of a run that begins."""
+
+
+def start(
+    request: str, *, workspace: Workspace, settings: Settings, brief: Brief | None = None, **seams: Unpack[Seams]
+) -> Outcome:
+    """Runs a request, or a brief under the tighter of its own limits and the settings', to its outcome.
+
+    Raises StratosError when it cannot go on; `resume` then continues it.
     """
-    if planner is None:
-        check_planner(settings.planner)
-    else:
+    if planner := seams.get("planner"):
         settings = settings.model_copy(update={"planner": planner.name})
+    else:
+        check_planner(settings.planner)
     journal = Journal(workspace)
-    run_id = begin(journal, request, settings, brief)
-    on_start(run_id)
-    return _drive(journal, run_id, _Run(shown or Silent(), ask, heard, executor, planner))
+    run_id = begin(journal, request, settings, _tightened(brief, settings) if brief else None)
+    if on_start := seams.get("on_start"):
+        on_start(run_id)
+    return _drive(journal, run_id, **seams)
+
+
+def _tightened(brief: Brief, settings: Settings) -> Brief:
+    def least(*limits: float | None) -> float | None:
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    limits = brief.limits
+    tight = {"usd": least(limits.usd, settings.max_usd), "hours": least(limits.hours, settings.max_hours)}
+    return brief.model_copy(update={"limits": limits.model_copy(update=tight)})
 
 
 def begin(journal: Journal, request: str, settings: Settings, brief: Brief | None = None) -> str:
@@ -93,18 +111,7 @@ def begin(journal: Journal, request: str, settings: Settings, brief: Brief | Non
     return run_id
 
 
-def resume(
-    run_id: str,
-    *,
-    workspace: Workspace,
-    shown: Any = None,
-    ask: Ask = nobody,
-    heard: Callable[[], Word | None] = silence,
-    executor: Executor | None = None,
-    planner: Planner | None = None,
-    on_start: Callable[[str], None] = lambda run_id: None,
-    asks: bool = False,
-) -> Outcome:
+def resume(run_id: str, *, workspace: Workspace, asks: bool = False, **seams: Unpack[Seams]) -> Outcome:
     """Continues a run where its record ends; a finished run gives its outcome again.
 
     A run that ended with a plan (`stratos plan`) is carried out as a new run of the same brief and settings; with `asks` its
@@ -112,32 +119,30 @@ def resume(
     """
     journal = Journal(workspace)
     rows = journal.verified_rows(run_id)
-    if (rows[-1].kind, rows[-1].name) != ("outcome", "planned"):
-        return _drive(journal, run_id, _Run(shown or Silent(), ask, heard, executor, planner))
-    settings = Settings.model_validate(rows[0].input["settings"])
-    return start(
-        rows[0].input["request"],
-        workspace=workspace,
-        settings=settings.model_copy(update={"plan_only": False, "asks": asks}),
-        brief=Brief.model_validate(rows[-1].output["brief"]),
-        shown=shown,
-        ask=ask,
-        heard=heard,
-        executor=executor,
-        planner=planner,
-        on_start=on_start,
-    )
+    seams["planner"] = seams.get("planner") or _planner_of(rows)
+    if not _is_planned(rows):
+        return _drive(journal, run_id, **seams)
+    brief = Brief.model_validate(rows[-1].output["brief"])
+    settings = _settings(rows).model_copy(update={"plan_only": False, "asks": asks})
+    return start(brief.request, workspace=workspace, settings=settings, brief=brief, **seams)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What a run is driven with beside its record."""
+def planner_of(run_id: str, workspace: Workspace) -> Planner:
+    """Who plans when a run is resumed. Raises NotAvailable as `check_planner` does; never for a run that has ended."""
+    return _planner_of(Journal(workspace).verified_rows(run_id))
 
-    shown: Any
-    ask: Ask = nobody
-    heard: Callable[[], Word | None] = silence
-    executor: Executor | None = None
-    planner: Planner | None = None
+
+def _planner_of(rows: Sequence[Row]) -> Planner:
+    ended = rows[-1].kind == "outcome" and not _is_planned(rows)
+    return (recorded_planner if ended else planner_for)(_settings(rows))
+
+
+def _is_planned(rows: Sequence[Row]) -> bool:
+    return (rows[-1].kind, rows[-1].name) == ("outcome", "planned")
+
+
+def _settings(rows: Sequence[Row]) -> Settings:
+    return Settings.model_validate(rows[0].input["settings"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +157,16 @@ class Replay:
     seconds: float
     divergence: dict[str, Any] | None
 
+    @property
+    def difference(self) -> str:
+        """The divergence in words; empty when there is none."""
+        if (found := self.divergence) is None:
+            return ""
+        return (
+            f"differs at step {found['seq']} ({found['step']}), {found['what']}\n"
+            f"  recorded: {found['recorded']!r}\n  now:      {found['now']!r}"
+        )
+
 
 def replay(run_id: str, *, workspace: Workspace, shown: Any = None) -> Replay:
     """Takes every decision of a run again from the record, running no tool that touches the world."""
@@ -161,7 +176,7 @@ def replay(run_id: str, *, workspace: Workspace, shown: Any = None) -> Replay:
     divergence: dict[str, Any] | None = None
     finished = True
     try:
-        _drive(journal, run_id, _Run(shown or Silent()), mode="replay")
+        _drive(journal, run_id, "replay", shown=shown, planner=recorded_planner(_settings(rows)))
     except Divergence as error:
         divergence = {
             "seq": error.seq,
@@ -183,41 +198,31 @@ def replay(run_id: str, *, workspace: Workspace, shown: Any = None) -> Replay:
     )
 
 
-def _drive(journal: Journal, run_id: str, by: _Run, mode: Mode = "live") -> Outcome:
+def _drive(journal: Journal, run_id: str, mode: Mode = "live", **seams: Unpack[Seams]) -> Outcome:
     """Takes a run from its start; recorded steps answer at once, the first missing one goes live."""
     with Recorder(journal, run_id, mode) as recorder:
         header: Any = recorder.header
         settings = Settings.model_validate(header["settings"])
         return drive(
             recorder,
-            run_id=run_id,
-            request=header["request"],
+            RunState(run_id=run_id, request=header["request"], planner=settings.planner),
             settings=settings,
             workspace=journal.workspace,
-            planner=by.planner or (planner_for(settings) if mode == "live" else recorded_planner(settings)),
             brief=Brief.model_validate(header["brief"]) if header["brief"] else None,
-            shown=by.shown,
-            ask=by.ask,
-            heard=by.heard,
-            executor=by.executor,
+            **seams,
         )
 
 
 def drive(
     steps: Steps,
+    run: RunState,
     *,
-    run_id: str,
-    request: str,
     settings: Settings,
     workspace: Workspace,
-    planner: Planner,
     brief: Brief | None,
-    shown: Any,
-    ask: Ask = nobody,
-    heard: Callable[[], Word | None] = silence,
-    executor: Executor | None = None,
+    **seams: Unpack[Seams],
 ) -> Outcome:
-    """Takes the graph from its start to its outcome; whoever takes the steps says which are answered from a record."""
+    """Takes the graph from this state to its outcome; whoever takes the steps says which are answered from a record."""
     from langgraph.errors import GraphRecursionError
     from langgraph.types import Command
 
@@ -229,26 +234,26 @@ def drive(
         recorder=steps,
         settings=settings,
         tools=TOOLS,
-        planner=planner,
+        planner=seams.get("planner") or planner_for(settings),
         workspace=workspace,
-        executor=executor or LocalExecutor(),
-        shown=shown,
+        executor=seams.get("executor") or LocalExecutor(),
+        shown=seams.get("shown") or Silent(),
         given_brief=brief,
-        heard=heard,
+        heard=seams.get("heard", silence),
     )
+    ask = seams.get("ask", nobody)
     graph = build_graph()
-    config: Any = {"configurable": {"thread_id": run_id}, "recursion_limit": RECURSION_LIMIT}
-    run = RunState(run_id=run_id, request=request, planner=settings.planner)
+    config: Any = {"configurable": {"thread_id": run.run_id}, "recursion_limit": RECURSION_LIMIT}
     given: Any = {"run": run, "call": None, "question": None}
     while True:
         try:
             state: Any = graph.invoke(given, config, context=context)
         except GraphRecursionError as error:
-            raise JournalError(f"run {run_id} took more than {RECURSION_LIMIT} steps and was stopped") from error
+            raise JournalError(f"run {run.run_id} took more than {RECURSION_LIMIT} steps and was stopped") from error
         if not (waiting := state.get("__interrupt__")):
             break
         given = Command(resume=ask(Question.model_validate(waiting[0].value)).model_dump(mode="json"))
     ended: RunState = state["run"]
     if ended.outcome is None:
-        raise JournalError(f"run {run_id} stopped without an outcome")
+        raise JournalError(f"run {run.run_id} stopped without an outcome")
     return ended.outcome

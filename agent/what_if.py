@@ -1,23 +1,27 @@
 """What a recorded run would have decided under another brief or planner, against what was measured then."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
 
 from ..state.brief import Brief, Limits, Record, Targets
+from ..state.canonical import Row, canonical
 from ..state.errors import RequestError
 from ..state.evidence import Outcome
 from ..state.journal import Journal
 from ..state.plan import Plan
 from ..state.rehearsal import Rehearsal, Unknown
-from ..state.run import RunState
+from ..state.run import PlannerUse, RunState
 from ..state.talk import Word
 from ..state.workspace import Workspace
 from ..tools.base import Event, Settings
-from .planners import RULES, planner_for, recorded_planner
+from .planners import RULES, Decision, planner_for, recorded_planner
+from .recorded import last_reading
 from .report import describe
 from .revising import revised_brief
+from .session import drive
 
 ALIASES = {"budget_usd": "usd", "latency_ms": "latency_p95_ms", "minutes": "hours"}
 
@@ -53,33 +57,31 @@ class _Last:
 def what_if(run_id: str, *, workspace: Workspace, changes: Mapping[str, str], planner: str | None = None) -> WhatIf:
     """Takes the run's decisions again with `changes` (see `read_changes`), or by another planner; writes nothing.
 
-    Raises RequestError for changes that cannot be, JournalError for a run that is not there.
+    It begins where the request had been read, a chat's questions answered. What the user said in the middle counts here too,
+    but for what `changes` name. Raises RequestError for changes that cannot be, JournalError for a run that is not there.
     """
-    from .session import drive
-
     journal = Journal(workspace)
     rows = journal.verified_rows(run_id)
     header: Any = rows[0].input
     settings = Settings.model_validate(header["settings"])
-    recorded = next((row.output["brief"] for row in rows if row.name == "intake" and "brief" in row.output), None)
-    if recorded is None:
+    read = last_reading(rows)
+    if read is None:
         raise RequestError([f"{run_id} was refused before it had a brief: there is nothing to change"])
     word = read_changes(changes)
-    brief = revised_brief(Brief.model_validate(recorded), word) if changes else None
-    settings = settings.model_copy(update={"planner": planner or settings.planner, "asks": False})
-    live = frozenset({"plan", "intake"}) if planner not in (None, RULES) else frozenset[str]()
-    steps, last = Rehearsal(journal, run_id, live=live), _Last()
+    brief = revised_brief(Brief.model_validate(read.output["brief"]), word)
+    settings = settings.model_copy(update={"planner": planner or settings.planner})
+    live = frozenset({"plan"}) if planner not in (None, RULES) else frozenset[str]()
+    steps, last = Rehearsal(journal, [*_to_rehearse(rows, read, word)], first=read.seq, live=live), _Last()
     unknown: str | None = None
     outcome: Outcome | None = None
     try:
         outcome = drive(
             steps,
-            run_id=run_id,
-            request=header["request"],
+            _state_before(rows[: read.seq + 1], planner),
             settings=settings,
             workspace=workspace,
             planner=planner_for(settings) if live else recorded_planner(settings),
-            brief=brief or _given(header),
+            brief=brief,
             shown=last,
         )
     except Unknown as error:
@@ -137,8 +139,47 @@ def _value(name: str, text: str) -> Any:
     return number / 100 if name == "accuracy" and (number > 1 or text.endswith("%")) else number
 
 
-def _given(header: Mapping[str, Any]) -> Brief | None:
-    return Brief.model_validate(header["brief"]) if header["brief"] else None
+def _state_before(rows: Sequence[Row], planner: str | None) -> RunState:
+    """The state of a run whose request is about to be read for the last time, the last of `rows`."""
+    readings = [
+        Decision.model_validate(row.output["reading"])
+        for row in rows
+        if row.name == "intake" and "reading" in row.output
+    ]
+    gave_up = any(one.gave_up for one in readings)
+    return RunState(
+        run_id=rows[0].run_id,
+        request=rows[-1].input["request"],
+        asked=True,
+        planner=planner or (RULES if gave_up else rows[0].input["settings"]["planner"]),
+        planner_use=PlannerUse(
+            decisions=len(readings),
+            input_tokens=sum(one.input_tokens for one in readings),
+            output_tokens=sum(one.output_tokens for one in readings),
+            largest_input_tokens=max((one.largest_input_tokens for one in readings), default=0),
+            usd=sum(one.usd for one in readings),
+        ),
+    )
+
+
+def _to_rehearse(rows: Sequence[Row], read: Row, word: Word) -> Iterator[Row]:
+    """The rows, the brief without how it was read, and of what the user said nothing that `word` says otherwise."""
+    for row in rows:
+        output: Any = row.output if row is read or row.name == "user" else {}
+        if row is read:
+            yield replace(row, output_json=canonical({"brief": output["brief"]}))
+        elif row.name != "user" or row.seq < read.seq:
+            yield row
+        elif "word" in output:
+            said = output["word"]
+            kept = {part: _without(said[part], getattr(word, part)) for part in ("targets", "limits")}
+            yield replace(row, output_json=canonical({**output, "word": {**said, **kept}}))
+        else:  # an answer about the brief that came to nothing
+            return
+
+
+def _without(said: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name not in names}
 
 
 def _recorded_plan(rows: Sequence[Any]) -> Plan | None:

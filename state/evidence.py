@@ -136,7 +136,10 @@ class Verdict(Record):
     met: bool
     rule: str
     misses: tuple[Miss, ...]
-    cheaper_control: str | None = Field(default=None, description="a control that meets the brief too, more cheaply")
+    cheaper_control: str | None = Field(
+        default=None,
+        description="a control that reaches the accuracy target too, by the same rule; nothing else of it is compared",
+    )
     next: Next
     reason: str
 

@@ -18,11 +18,11 @@ WITH headers AS (
            generate_subscripts(list_concat([(gave -> '$.call')], gave -> '$.also[*]'), 1) AS part
     FROM parsed_steps WHERE name = 'plan'
 ), found AS (
-    SELECT run_id, seq, 1 AS part, recorded_at,
+    SELECT run_id, seq, recorded_at,
            CASE WHEN json_type(header -> '$.brief') = 'OBJECT' THEN 'user'
                 WHEN (gave ->> '$.reading.gave_up') = '' THEN (gave ->> '$.reading.by') ELSE 'rules' END AS who,
            CASE WHEN (gave -> '$.problems') IS NULL THEN 'request read' ELSE 'request refused' END AS what,
-           NULL AS tool, given AS arguments, array_to_string(gave ->> '$.brief.assumptions[*]', '; ') AS why,
+           given AS arguments, array_to_string(gave ->> '$.brief.assumptions[*]', '; ') AS why,
            array_to_string(gave ->> '$.problems[*]', '; ') AS problem
     FROM parsed_steps LEFT JOIN headers USING (run_id) WHERE name = 'intake'
     UNION ALL BY NAME
@@ -34,13 +34,13 @@ WITH headers AS (
                                              nullif(gave ->> '$.gave_up', '')) END AS problem
     FROM calls
     UNION ALL BY NAME
-    SELECT run_id, seq, 1 AS part, recorded_at, 'guard' AS who,
+    SELECT run_id, seq, recorded_at, 'guard' AS who,
            CASE WHEN (gave ->> '$.problem') IS NULL THEN 'let through' ELSE 'refused' END AS what,
            substr(name, 7) AS tool, coalesce((gave -> '$.arguments'), (given -> '$.arguments')) AS arguments,
            (gave ->> '$.basis') AS why, (gave ->> '$.problem') AS problem
     FROM parsed_steps WHERE name LIKE 'guard %'
     UNION ALL BY NAME
-    SELECT run_id, seq, 1 AS part, recorded_at, 'tool' AS who,
+    SELECT run_id, seq, recorded_at, 'tool' AS who,
            CASE WHEN (gave ->> '$.problem') IS NOT NULL THEN 'refused' WHEN json_type(gave -> '$.plan') = 'OBJECT'
                 THEN CASE WHEN (gave ->> '$.pilot') = 'true' THEN 'pilot chosen' ELSE 'plan chosen' END
                 ELSE 'no plan' END AS what,
@@ -50,28 +50,27 @@ WITH headers AS (
            (gave ->> '$.reason') AS why, (gave ->> '$.problem') AS problem
     FROM parsed_steps WHERE name = 'tool solve_pareto' OR (name LIKE 'tool %' AND (gave ->> '$.problem') <> '')
     UNION ALL BY NAME
-    SELECT run_id, seq, 1 AS part, recorded_at, 'user' AS who,
+    SELECT run_id, seq, recorded_at, 'user' AS who,
            CASE WHEN (gave ->> '$.approved') = 'true' THEN 'approved'
                 WHEN (gave ->> '$.instead') = 'true' THEN 'changed instead of approved' ELSE 'not approved' END
                || CASE WHEN (gave ->> '$.by') = 'in advance' THEN ' in advance' ELSE '' END AS what,
-           NULL AS tool, given AS arguments, (given ->> '$.reason') AS why, NULL AS problem
+           given AS arguments, (given ->> '$.reason') AS why
     FROM parsed_steps WHERE name = 'approve'
     UNION ALL BY NAME
-    SELECT run_id, seq, 1 AS part, recorded_at, 'user' AS who, 'said' AS what, NULL AS tool, given AS arguments,
+    SELECT run_id, seq, recorded_at, 'user' AS who, 'said' AS what, given AS arguments,
            coalesce((gave ->> '$.word.text'), (gave ->> '$.text')) AS why, nullif(gave ->> '$.problem', '') AS problem
     FROM parsed_steps WHERE name = 'user'
     UNION ALL BY NAME
-    SELECT run_id, seq, 1 AS part, recorded_at, 'judge' AS who, (gave ->> '$.next') AS what, NULL AS tool, given AS arguments,
+    SELECT run_id, seq, recorded_at, 'judge' AS who, (gave ->> '$.next') AS what, given AS arguments,
            (gave ->> '$.reason') AS why,
            array_to_string(gave ->> '$.misses[*].arithmetic', '; ') AS problem
     FROM parsed_steps WHERE name = 'judge'
     UNION ALL BY NAME
-    SELECT run_id, seq, 1 AS part, recorded_at, 'end' AS who, name AS what, NULL AS tool, NULL AS arguments,
-           (gave ->> '$.reason') AS why, NULL AS problem
+    SELECT run_id, seq, recorded_at, 'end' AS who, name AS what, (gave ->> '$.reason') AS why
     FROM parsed_steps WHERE kind = 'outcome'
 )
-SELECT run_id, seq, part, recorded_at, coalesce(who, 'unknown') AS who, what, tool, CAST(arguments AS VARCHAR) AS arguments,
-       nullif(why, '') AS why, nullif(problem, '') AS problem
+SELECT run_id, seq, coalesce(part, 1) AS part, recorded_at, coalesce(who, 'unknown') AS who, what, tool,
+       CAST(arguments AS VARCHAR) AS arguments, nullif(why, '') AS why, nullif(problem, '') AS problem
 FROM found ORDER BY run_id, seq, part;
 
 CREATE VIEW spend AS
@@ -145,25 +144,19 @@ WITH newest AS (
     SELECT run_id, seq, attempt, seconds / 3600 AS hours, usd, arg_max(split, split_seq) AS split,
            arg_max(exact, split_seq) AS accuracy, arg_max(latency_p95_ms, split_seq) AS latency_p95_ms
     FROM attempts GROUP BY ALL
-), promised AS (
-    SELECT newest.*, (gave -> '$.attempt.candidate') AS candidate,
-           unnest(['accuracy', 'latency_p95_ms', 'hours', 'usd']) AS what
-    FROM newest JOIN parsed_steps USING (run_id, seq)
 ), compared AS (
-    SELECT run_id, seq, attempt, what,
-           try_cast(json_extract_string(candidate, '$.' || what || '.value') AS DOUBLE) AS predicted,
-           try_cast(json_extract_string(candidate, '$.' || what || '.low') AS DOUBLE) AS low,
-           try_cast(json_extract_string(candidate, '$.' || what || '.high') AS DOUBLE) AS high,
-           json_extract_string(candidate, '$.' || what || '.source') AS source,
-           CASE what WHEN 'accuracy' THEN accuracy WHEN 'latency_p95_ms' THEN latency_p95_ms
-                     WHEN 'hours' THEN hours ELSE usd END AS measured,
-           CASE WHEN what IN ('accuracy', 'latency_p95_ms') THEN split ELSE 'training' END AS measured_on
-    FROM promised
+    SELECT run_id, seq, attempt, place, what, measured, measured_on,
+           json_extract(gave, '$.attempt.candidate.' || what) AS promised
+    FROM newest JOIN parsed_steps USING (run_id, seq),
+         LATERAL (VALUES (1, 'accuracy', accuracy, split), (2, 'latency_p95_ms', latency_p95_ms, split),
+                         (3, 'hours', hours, 'training'), (4, 'usd', usd, 'training'))
+             AS figures(place, what, measured, measured_on)
 )
-SELECT run_id, seq, attempt, what, predicted, low, high, source, measured, measured_on,
-       measured BETWEEN low AND high AS inside
+SELECT run_id, seq, attempt, what, try_cast(promised ->> '$.value' AS DOUBLE) AS predicted,
+       try_cast(promised ->> '$.low' AS DOUBLE) AS low, try_cast(promised ->> '$.high' AS DOUBLE) AS high,
+       (promised ->> '$.source') AS source, measured, measured_on, measured BETWEEN low AND high AS inside
 FROM compared WHERE predicted IS NOT NULL
-ORDER BY run_id, seq, list_position(['accuracy', 'latency_p95_ms', 'hours', 'usd'], what);
+ORDER BY run_id, seq, place;
 
 CREATE VIEW prices_used AS
 SELECT run_id, seq, (gave ->> '$.plan.offer.id') AS offer_id, (gave ->> '$.plan.offer.cloud') AS cloud,

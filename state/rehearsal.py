@@ -1,10 +1,12 @@
 """A recorded run taken again under other conditions, to see what would have been decided: nothing is done and nothing written.
 
 Decisions are computed anew. What touched the world is answered from the record where the record holds the same step with
-the same input, and the first step that it does not hold ends the rehearsal: what would have come of it is unknown.
+the same input, and the first step that it does not hold ends the rehearsal: what would have come of it is unknown. The
+user's words are heard where they were said; once something differs there is no such place, and those still to come are heard
+at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,15 +38,20 @@ class Difference:
 
 
 class Rehearsal:
-    """Answers a graph's steps as a Recorder does. `live` names the steps that are done anew although they are effects."""
+    """Answers a graph's steps as a Recorder does, from a run's verified rows, of which it begins with the row `first`.
+
+    `live` names the steps that are done anew although they are effects.
+    """
 
     mode: Mode = "replay"
 
-    def __init__(self, journal: Journal, run_id: str, *, live: frozenset[str] = frozenset()) -> None:
-        rows = journal.verified_rows(run_id)
+    def __init__(
+        self, journal: Journal, rows: Sequence[Row], *, first: int, live: frozenset[str] = frozenset()
+    ) -> None:
         self._journal, self._live = journal, live
-        self._recorded = [row for row in rows[1:] if row.kind != "note"]
-        self._taken = self._effects = 0
+        self._recorded = [row for row in rows if row.kind not in ("run", "note")]
+        self._taken = self._effects = sum(row.seq < first for row in self._recorded)
+        self._to_hear: list[Row] = []
         self.difference: Difference | None = None
         self.approvals_assumed: list[Json] = []
 
@@ -60,8 +67,10 @@ class Rehearsal:
 
     @property
     def next_name(self) -> str | None:
-        """Name of the next recorded step as long as nothing differs: what the user said later was said of another run."""
-        return self._recorded[self._taken].name if self.difference is None and self._same_place() else None
+        """Name of the next recorded step; once something differs that of a word of the user's, while one is to come."""
+        if self.difference is not None:
+            return USER if self._to_hear else None
+        return self._recorded[self._taken].name if self._same_place() else None
 
     def step(
         self, name: str, input: object, do: Callable[[], object], *, kind: Literal["decision", "effect"] = "effect"
@@ -88,9 +97,11 @@ class Rehearsal:
         return self._taken < len(self._recorded)
 
     def _effect(self, name: str, given: Json) -> Json:
+        if name == USER and self._to_hear:
+            return self._to_hear.pop(0).output
         for at in range(self._effects, len(self._recorded)):
             row = self._recorded[at]
-            if row.kind == "effect" and row.name == name and _same(row.input, given):
+            if row.kind == "effect" and row.name == name and _same(row.input, given) and not self._is_heard(row):
                 self._effects = at + 1
                 return row.output
             if row.name == TRAINING and name != TRAINING:
@@ -99,6 +110,11 @@ class Rehearsal:
             self.approvals_assumed.append(given)
             return {"approved": True, "by": "in advance", "instead": False}
         raise Unknown(name, given)
+
+    def _is_heard(self, row: Row) -> bool:
+        """Whether a row is an approval in whose place a word was said that is heard already: it is asked for again."""
+        heard = self.difference is not None and not self._to_hear
+        return heard and row.name == APPROVE and row.output.get("instead", False)
 
     def _compare(self, name: str, given: Json, output: Json) -> None:
         if self.difference is not None:
@@ -111,6 +127,8 @@ class Rehearsal:
         elif found := first_difference(row.output, output) or first_difference(row.input, given):
             where, recorded, now = found
             self.difference = Difference(seq=row.seq, step=name, where=where.lstrip("."), recorded=recorded, now=now)
+        if self.difference is not None:
+            self._to_hear = [row for row in self._recorded[self._taken :] if row.name == USER]
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -23,13 +23,16 @@ _STEPS = """CREATE TABLE steps (run_id VARCHAR, seq INTEGER, kind VARCHAR, name 
 
 
 @contextmanager
-def tables(rows: Sequence[Row]) -> Generator["DuckDBPyConnection"]:
+def tables(rows: Sequence[Row], migrations: Sequence[str] = MIGRATIONS) -> Generator["DuckDBPyConnection"]:
     """An engine in memory that holds the rows as `steps`, and the views over them."""
     import duckdb
 
+    _journals_own_table, *views = migrations
+
     with duckdb.connect(":memory:", config=dict(ENGINE_SETTINGS)) as connection:
         connection.execute(_STEPS)
-        connection.execute(MIGRATIONS[1])
+        for text in views:
+            connection.execute(text)
         if rows:
             columns = [list(column) for column in zip(*map(astuple, rows), strict=True)]
             connection.execute(f"INSERT INTO steps SELECT {', '.join('unnest(?)' for _ in columns)}", columns)

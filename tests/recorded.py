@@ -12,7 +12,7 @@ from stratos.state.canonical import Row
 from stratos.state.errors import ApprovalNeeded
 from stratos.state.journal import Journal
 from stratos.state.talk import Answer as Reply
-from stratos.state.talk import Question
+from stratos.state.talk import Question, Word
 from stratos.state.workspace import Workspace
 from stratos.tools.base import Settings
 
@@ -34,7 +34,8 @@ class Recorded:
 
 
 def make(folder: Path) -> Recorded:
-    """Runs that were replanned and met, missed, infeasible, planned, refused, cancelled, unfinished, and planned by a model."""
+    """Runs that were replanned and met, missed, infeasible, planned, refused, cancelled, unfinished, talked over in a chat (the
+    request mended, its money asked for, the plan answered with a word), and planned by a model."""
     workspace = Workspace(folder)
     runs: dict[str, str] = {}
 
@@ -60,6 +61,7 @@ def make(folder: Path) -> Recorded:
     run("refused", "120 % accuracy")
     run("cancelled", "at least 70 % exact, at most $1", approved=False, ask=_no)
     run("unfinished", "at least 70 % exact, at most $1", approved=False)
+    run("talked", "120 % accuracy", approved=False, asks=True, ask=_talking())
     with scripted_server(_wordy) as (url, _), pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_BASE_URL", url)
         paid: dict[str, Any] = {"planner": "openai:scripted", "planner_usd_per_million": (0.5, 2.0)}
@@ -70,6 +72,17 @@ def make(folder: Path) -> Recorded:
 def _no(question: Question) -> Reply:
     """A user who approves nothing."""
     return Reply(approved=False)
+
+
+def _talking() -> session.Ask:
+    """A user who mends the request, names the money, asks for less than the first plan would give, and approves the next."""
+    texts = iter([f"{WIN}, at least 90 % exact", "at most $1"])
+    words = iter([Reply(word=Word(text="70 % is enough", targets={"accuracy": 0.7}))])
+
+    def ask(question: Question) -> Reply:
+        return Reply(text=next(texts)) if question.about == "brief" else next(words, Reply(approved=True))
+
+    return ask
 
 
 def _wordy(request: Any) -> Answer:

@@ -7,7 +7,9 @@ from typing import Any
 from ...state.canonical import Json, Row
 from ...state.journal import Verification, verification
 from ...state.tables import VIEWS, tables, view_rows
-from .reading import at, listed, number, parsed, printed, text, texts
+from ..brief_words import brief_rows
+from ..recorded import judged_brief, last_reading
+from .reading import at, listed, mapping, number, parsed, printed, text, texts
 from .records import (
     Attempt,
     Band,
@@ -20,6 +22,7 @@ from .records import (
     Offer,
     Plan,
     PlannerUse,
+    Said,
     Score,
     Verdict,
 )
@@ -50,7 +53,8 @@ def gather(rows: Sequence[Row]) -> Facts:
         views = {name: view_rows(connection, name) for name in VIEWS}
     header = next((step.given for step in steps if step.row.kind == "run"), None)
     end = next((step for step in steps if step.row.kind == "outcome"), None)
-    intake = _first(steps, "intake")
+    brief, read = judged_brief(rows), last_reading(rows)
+    first_request = text(header, "request")
     prices = _first(steps, "tool look_up_prices")
     attempts = _attempts(steps)
     made = [
@@ -60,7 +64,7 @@ def gather(rows: Sequence[Row]) -> Facts:
     work += sum(one.seconds + sum(item.seconds for item in one.measured) for one in attempts)
     return Facts(
         run_id=found.run_id,
-        request=text(header, "request") or text(intake, "brief", "request"),
+        request=(text(parsed(read.input_json), "request") if read else "") or first_request or text(brief, "request"),
         verification=found,
         unreadable=tuple(step.seq for step in steps if _unreadable(step)),
         started_at=rows[0].recorded_at,
@@ -69,9 +73,13 @@ def gather(rows: Sequence[Row]) -> Facts:
         reason=text(end.gave, "reason") if end else "",
         nearest=text(end.gave, "nearest") if end else "",
         deployment=text(end.gave, "deployment") if end else "",
-        brief=_brief(at(intake, "brief")),
-        problems=texts(intake, "problems"),
-        settings=tuple((key.replace("_", " "), text(value)) for key, value in _items(header, "settings")),
+        first_request=first_request,
+        said=tuple(_said(step) for step in steps if step.name == "user"),
+        brief=_brief(brief),
+        problems=()
+        if brief
+        else texts(next((step.gave for step in steps[::-1] if step.name == "intake"), None), "problems"),
+        settings=tuple((key.replace("_", " "), text(value)) for key, value in mapping(header, "settings").items()),
         versions=tuple((name, text(header, name)) for name in ("version", "python") if text(header, name)),
         machine=_machine(at(prices, "machine")),
         complexity=_complexity(_first(steps, "tool classify_complexity")),
@@ -94,11 +102,6 @@ def _first(steps: Sequence[Step], name: str) -> Json:
     return next((step.gave for step in steps if step.name == name), None)
 
 
-def _items(value: Json, *path: str) -> list[tuple[str, Any]]:
-    found = at(value, *path)
-    return list(found.items()) if isinstance(found, dict) else []  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType, reportUnknownMemberType]
-
-
 def _unreadable(step: Step) -> bool:
     recorded = (step.given, step.row.input_json), (step.gave, step.row.output_json)
     return any(value is None and written != "null" for value, written in recorded)
@@ -108,28 +111,23 @@ def _brief(brief: Json) -> Brief | None:
     if not isinstance(brief, dict):
         return None
     targets, limits = at(brief, "targets"), at(brief, "limits")
-    accuracy, rule = number(targets, "accuracy"), text(targets, "accuracy_rule").replace("_", " ")
-    latency, usd, hours = number(targets, "latency_p95_ms"), number(limits, "usd"), number(limits, "hours")
-    lines = [
-        ("skill, task", f"{text(brief, 'skill')}, {text(brief, 'task')}"),
-        ("accuracy", f"at least {100 * accuracy:.4g} % exact ({rule})" if accuracy is not None else "no target"),
-        ("latency", f"p95 at most {latency:g} ms" if latency is not None else "no target"),
-        ("money", f"at most ${usd:g}" if usd is not None else "no limit"),
-        ("time", f"at most {60 * hours:g} minutes" if hours is not None else "no limit"),
-    ]
-    told = {"accuracy", "accuracy_rule", "latency_p95_ms", "usd", "hours"}
-    rest = [*_items(targets), *_items(limits)]
-    lines += [
-        (key.replace("_", " "), text(value)) for key, value in rest if key not in told and value not in (None, [])
-    ]
     return Brief(
-        lines=tuple(lines),
+        lines=brief_rows(brief),
         assumptions=texts(brief, "assumptions"),
-        accuracy=accuracy,
-        accuracy_rule=rule,
-        latency_p95_ms=latency,
-        usd=usd,
-        hours=hours,
+        accuracy=number(targets, "accuracy"),
+        accuracy_rule=text(targets, "accuracy_rule").replace("_", " "),
+        latency_p95_ms=number(targets, "latency_p95_ms"),
+        usd=number(limits, "usd"),
+    )
+
+
+def _said(step: Step) -> Said:
+    asked = "; ".join((*texts(step.given, "problems"), *texts(step.given, "missing")))
+    return Said(
+        seq=step.seq,
+        asked=asked,
+        text=text(step.gave, "word", "text") or text(step.gave, "text"),
+        problem=text(step.gave, "problem"),
     )
 
 

@@ -52,6 +52,12 @@ def listed(value: Json, *path: str) -> list[Any]:
     return cast("list[Any]", found) if isinstance(found, list) else []
 
 
+def mapping(value: Json, *path: str) -> dict[str, Any]:
+    """The object at the path, or an empty one."""
+    found = at(value, *path)
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
 def texts(value: Json, *path: str) -> tuple[str, ...]:
     """The list at the path, each item as text."""
     return tuple(text(item) for item in listed(value, *path))

@@ -8,7 +8,7 @@ from ...state.journal import Verification
 
 @dataclass(frozen=True, kw_only=True)
 class Brief:
-    """The request as it was understood."""
+    """What the run was judged by, or stands at."""
 
     lines: tuple[tuple[str, str], ...]
     assumptions: tuple[str, ...]
@@ -16,7 +16,16 @@ class Brief:
     accuracy_rule: str
     latency_p95_ms: float | None
     usd: float | None
-    hours: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What the user said while the run went on, to a question where there was one."""
+
+    seq: int
+    asked: str
+    text: str
+    problem: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +198,8 @@ class Facts:
     reason: str
     nearest: str
     deployment: str
+    first_request: str
+    said: tuple[Said, ...]
     brief: Brief | None
     problems: tuple[str, ...]
     settings: tuple[tuple[str, str], ...]

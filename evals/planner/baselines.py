@@ -64,4 +64,4 @@ class BaselinePlanner(RulePlanner):
 
 def baseline(aim: str, seed: int) -> Planner:
     """One of BASELINES or CHOOSING_ONCE as a planner; named as the rules are, which read the request for all of them."""
-    return Planner(name=RULES, model=BaselinePlanner(aim=aim.removesuffix(ONCE), seed=seed), pure=True)
+    return Planner(name=RULES, model=BaselinePlanner(aim=aim.removesuffix(ONCE), seed=seed))

@@ -17,9 +17,9 @@ from stratos.state.errors import OutputError
 from stratos.state.journal import Journal
 from stratos.state.workspace import Workspace
 
-from ..recorded import HOSTILE, Recorded
+from ..recorded import HOSTILE, WIN, Recorded
 
-ENDINGS = ("met", "missed", "infeasible", "planned", "refused", "cancelled", "unfinished", "model")
+ENDINGS = ("met", "missed", "infeasible", "planned", "refused", "cancelled", "unfinished", "talked", "model")
 VOID = {"meta", "br"}
 
 
@@ -114,6 +114,27 @@ def test_the_page_of_a_run_that_met_holds_its_evidence(recorded: Recorded) -> No
         assert assumption in text
     assert f"total ${rows[-1].output['spent_usd']:.4f} of $1.00 allowed" in text
     assert "this machine's owner" in text
+
+
+def test_the_page_of_a_chat_holds_the_request_and_the_brief_at_last_and_what_was_said_before(
+    recorded: Recorded,
+) -> None:
+    rows = recorded.rows("talked")
+    facts, text = gather(rows), read(rows).text
+    assert facts.request == f"{WIN}, at least 90 % exact; at most $1"
+    assert facts.brief is not None
+    assert (facts.brief.accuracy, facts.brief.usd) == (0.7, 1.0)
+    assert "wanted 70.0 %" in text
+    assert "could not be used" not in text
+    assert [one.text for one in facts.said] == [f"{WIN}, at least 90 % exact", "at most $1", "70 % is enough"]
+    assert [rows[one.seq].name for one in facts.said] == ["user"] * 3
+    assert f"row 0: {WIN}, 120 % accuracy" in text
+    assert "asked “how much may it cost at most?" in text
+    unfinished = gather(rows[:-1])
+    assert unfinished.brief == facts.brief
+    before_it_was_read = gather([row for row in rows if row.seq < facts.said[0].seq])
+    assert before_it_was_read.problems
+    assert before_it_was_read.brief is None
 
 
 def test_every_decision_is_there_with_its_input(recorded: Recorded) -> None:

@@ -5,15 +5,19 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from stratos import VERSION
-from stratos.agent import session
+from stratos.agent import asking, session
 from stratos.agent.cli import app
 from stratos.state.journal import Journal
+from stratos.state.talk import Answer as Reply
 from stratos.state.workspace import Workspace
+from stratos.tools.base import Settings
 from typer.testing import CliRunner
 
 COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
@@ -214,6 +218,56 @@ def test_doctor_finds_what_is_installed() -> None:
     found = {check["name"]: check for check in document("doctor")}
     assert found["torch"]["ok"]
     assert all(check["to_add"] for check in found.values() if not check["ok"])
+
+
+def _always(found: object, *given: object) -> object:
+    return found
+
+
+HAND = "win 4p 5p 6p 4s 4s 6s 7s 8s 9s 9s 9s 4z 4z 4z"
+SEARCH = "4p 5p 6p , 4s / 4s 4s | 6s 7s 8s 9s 9s 9s , 6s 7s 8s | 9s 9s 9s , 9s 9s 9s , 4z 4z 4z"
+
+
+@pytest.mark.parametrize(
+    ("completion", "said", "verified", "answer_right"),
+    [
+        (f"{SEARCH} = yes", "the verifier agrees", True, True),
+        ("4p 5p 6p = yes", "answer right, decomposition wrong", False, True),
+        (f"{SEARCH} = no", "the verifier does NOT agree", False, False),
+    ],
+)
+def test_ask_tells_a_right_answer_from_a_right_decomposition(
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    completion: str,
+    said: str,
+    verified: bool,
+    answer_right: bool,
+) -> None:
+    """Asked of a model that a chat made whose first request could not be used."""
+    answers = iter([Reply(text=f"{WIN}, at least 70 % exact, for free"), Reply(approved=True)])
+    settings = Settings(plan_only=True, asks=True)
+    run_id = session.start(
+        "sing a song", workspace=workspace, settings=settings, ask=lambda question: next(answers)
+    ).run_id
+    for name, found in (("get", SimpleNamespace(run_id=run_id)), ("ask_deployment", completion)):
+        monkeypatch.setattr(asking, name, partial(_always, found))
+    code, out, _ = call("ask", "mahjong-win", HAND)
+    assert (code, out.splitlines()) == (0 if verified else 1, [completion, said])
+    found = document("ask", "mahjong-win", HAND, code=code)
+    assert (found["verified"], found["answer_right"]) == (verified, answer_right)
+
+
+def test_show_says_what_differs_and_how_to_see_the_rest(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = document("plan", f"{WIN}, at least 70 % exact")["run_id"]
+    otherwise = ("match_models", dict[str, Any](), "another version")
+    monkeypatch.setattr("stratos.agent.rule_planner.next_call", partial(_always, otherwise))
+    code, out, err = call("show", run_id)
+    assert (code, "Brief" in out) == (1, True)
+    assert "it differs at step 2 (plan), output.call.name" in err
+    assert "recorded: 'look_up_prices'\n  now:      'match_models'" in err
+    assert f"`stratos replay {run_id}`" in err
+    assert f"stratos {VERSION}, which recorded it, shows the rest" in err
 
 
 def test_nothing_is_served_in_a_new_workspace() -> None:

@@ -11,6 +11,8 @@ from stratos.agent.what_if import read_changes, what_if
 from stratos.evals.simulated_world import SimulatedExecutor, World
 from stratos.state.errors import RequestError
 from stratos.state.journal import Journal
+from stratos.state.talk import Answer as Reply
+from stratos.state.talk import Question, Word
 from stratos.state.workspace import Workspace
 from stratos.tools.base import Settings
 
@@ -111,3 +113,80 @@ def test_a_refused_run_has_nothing_to_change(tmp_path: Path) -> None:
     outcome = session.start("sing a song", workspace=workspace, settings=Settings())
     with pytest.raises(RequestError, match="refused before it had a brief"):
         what_if(outcome.run_id, workspace=workspace, changes={"usd": "1"})
+
+
+ENOUGH = Word(text="70 % is enough", targets={"accuracy": 0.7})
+
+
+def talked_over(workspace: Workspace, *, heard: Word | None = None, planner: str = "rules") -> str:
+    """A run of a chat: a request that cannot be used, one that lacks its money, and a word to the first plan or before it."""
+    answers = iter([REQUEST.removesuffix(", at most $0.05"), "at most $0.05"])
+    replies = iter([Reply(word=ENOUGH) if heard is None else Reply(approved=True)])
+    words = iter([None, None, None, heard])
+
+    def ask(question: Question) -> Reply:
+        return Reply(text=next(answers)) if question.about == "brief" else next(replies, Reply(approved=True))
+
+    outcome = session.start(
+        "sing a song",
+        workspace=workspace,
+        settings=Settings(deploy=False, local_usd_per_hour=0.1, asks=True, planner=planner),
+        executor=SimulatedExecutor(world=World(log_odds_at_1m=-0.6)),
+        ask=ask,
+        heard=lambda: next(words, None),
+    )
+    assert outcome.status == "met"
+    assert outcome.brief is not None
+    assert (outcome.brief.targets.accuracy, outcome.brief.limits.usd) == (0.7, 0.05)
+    return outcome.run_id
+
+
+@pytest.mark.parametrize("heard", [None, ENOUGH])
+def test_a_chat_is_taken_up_where_its_request_was_read_and_its_words_count(tmp_path: Path, heard: Word | None) -> None:
+    workspace = Workspace(tmp_path)
+    run_id = talked_over(workspace, heard=heard)
+    same = what_if(run_id, workspace=workspace, changes={"budget_usd": "0.05"})
+    assert (same.first_difference, same.unknown, same.approvals) == (None, None, ())
+    assert same.outcome_now == same.outcome_recorded
+    other = what_if(run_id, workspace=workspace, changes={"budget_usd": "0.06"})
+    assert other.first_difference is not None
+    assert other.first_difference["where"] == "brief.limits.usd"
+    assert other.plan_now == other.plan_recorded
+    instead = what_if(run_id, workspace=workspace, changes={"accuracy": "0.9"})
+    assert instead.first_difference is not None
+    assert instead.plan_now != instead.plan_recorded
+
+
+def test_another_planner_hears_the_words_of_a_chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = Workspace(tmp_path)
+    run_id = talked_over(workspace)
+    with scripted_server(competent) as (url, _):
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        found = what_if(run_id, workspace=workspace, changes={}, planner="openai:scripted")
+    assert found.first_difference is not None
+    assert found.first_difference["step"] == "plan"
+    assert found.plan_now == found.plan_recorded
+
+
+def test_a_chat_that_a_model_read_goes_the_same_way_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = Workspace(tmp_path)
+    with scripted_server(competent) as (url, _), monkeypatch.context() as patch:
+        patch.setenv("OPENAI_BASE_URL", url)
+        run_id = talked_over(workspace, heard=ENOUGH, planner="openai:scripted")
+    same = what_if(run_id, workspace=workspace, changes={"budget_usd": "0.05"})
+    assert (same.first_difference, same.unknown) == (None, None)
+
+
+def test_a_chat_that_broke_off_at_an_answer_is_taken_up_before_it(tmp_path: Path) -> None:
+    def broken_off(question: Question) -> Reply:
+        if question.problems:
+            raise KeyboardInterrupt
+        return Reply(text="at least 200 % exact")
+
+    workspace = Workspace(tmp_path)
+    settings = Settings(deploy=False, asks=True)
+    with pytest.raises(KeyboardInterrupt):
+        session.start("a winning mahjong hand", workspace=workspace, settings=settings, ask=broken_off)
+    (run,) = Journal(workspace).runs()
+    found = what_if(run.run_id, workspace=workspace, changes={"accuracy": "0.9"})
+    assert "look_up_prices" in (found.unknown or "")

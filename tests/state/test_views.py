@@ -274,3 +274,9 @@ def test_every_column_of_every_view_says_what_it_is(opened: duckdb.DuckDBPyConne
 
 def test_no_run_of_the_manual_stands_above_its_limit(opened: duckdb.DuckDBPyConnection) -> None:
     assert {above for *_, above in opened.execute(QUERIES[1]).fetchall()} == {False}
+
+
+def test_a_later_migration_of_a_view_counts_here_too(recorded: Recorded) -> None:
+    later = "CREATE OR REPLACE VIEW prices_used AS SELECT run_id, 'later' AS version FROM steps LIMIT 1"
+    with tables(recorded.rows("met"), [*MIGRATIONS, later]) as connection:
+        assert view_rows(connection, "prices_used")[0]["version"] == "later"

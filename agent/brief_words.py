@@ -1,0 +1,32 @@
+"""A brief in words, one row for each thing it asks for or limits: for the terminal and for the audit page."""
+
+from ..state.canonical import Json
+from .audit_page.reading import at, mapping, number, text, texts
+
+CHOICES = ("clouds", "regions", "accelerators", "licences")
+
+
+def money(usd: float) -> str:
+    """Dollars: cents, and what is less than one as it is."""
+    return f"${usd:.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.4g}"
+
+
+def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
+    """Label and text of each row of a brief's JSON, of whatever version; what it leaves open has none, but for the main targets."""
+    targets, limits, weights = at(brief, "targets"), at(brief, "limits"), mapping(brief, "weights")
+    accuracy, latency, rate = (number(targets, key) for key in ("accuracy", "latency_p95_ms", "throughput_rps"))
+    usd, monthly, hours, size = (number(limits, key) for key in ("usd", "usd_per_month", "hours", "max_parameters"))
+    rule = text(targets, "accuracy_rule").replace("_", " ")
+    rows = (
+        ("skill, task", f"{text(brief, 'skill')}, {text(brief, 'task')}"),
+        ("accuracy", "no target" if accuracy is None else f"at least {100 * accuracy:.4g} % exact ({rule})"),
+        ("latency", "no target" if latency is None else f"p95 at most {latency:g} ms"),
+        ("throughput", "" if rate is None else f"at least {rate:g} requests a second"),
+        ("money", f"at most {money(usd or 0)}"),
+        ("serving", "" if monthly is None else f"at most {money(monthly)} a month"),
+        ("time", "" if hours is None else f"at most {60 * hours:g} minutes"),
+        *((what, f"only {', '.join(texts(limits, what))}") for what in CHOICES if texts(limits, what)),
+        ("size", "" if size is None else f"at most {size:,.0f} parameters"),
+        ("weights", ", ".join(f"{aim} {number(weights, aim) or 0:g}" for aim in weights)),
+    )
+    return tuple((label, words) for label, words in rows if words)
