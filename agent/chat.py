@@ -21,7 +21,7 @@ from .display import RichDisplay
 from .events import Asked, Ended, Heard, Progress, RunEvent, ToolStarted
 from .intake import names_a_skill
 from .live import LiveRun
-from .planners import RULES, planner_for
+from .planners import RULES, Planner, planner_for
 from .transcript import Transcript
 from .understanding import Intent, understand
 from .unheard import Unheard
@@ -88,7 +88,7 @@ class Chat:
         self._halt()
         self._run_id = self._state = self._transcript = self._unheard = None
         self._unkept = [("you", request)]
-        self._follow(partial(session.start, request, settings=self._settings), self._settings)
+        self._follow(partial(session.start, request, settings=self._settings), planner_for(self._settings))
 
     def resume(self, run_id: str) -> None:
         """Takes up a run where it was left: the conversation so far, then what comes next; one that was told to stop waits."""
@@ -104,7 +104,7 @@ class Chat:
             self._state = looking.state
             self._tell(f"stopped, as you said; `go on` continues {run_id}")
         else:
-            self._follow(partial(session.resume, run_id, asks=True), self._settings)
+            self._take_up(run_id)
 
     def hear(self, line: str) -> bool:
         """Takes one line; False when the user leaves."""
@@ -135,13 +135,16 @@ class Chat:
         """Waits until the run asks, ends or stops: for input that is not typed."""
         self._quiet.wait(timeout_s)
 
-    def _follow(self, carry: Callable[..., Any], settings: Settings) -> None:
+    def _take_up(self, run_id: str) -> None:
+        """Goes on where the run's record ends."""
+        self._follow(partial(session.resume, run_id, asks=True), session.planner_of(run_id, self._workspace))
+
+    def _follow(self, carry: Callable[..., Any], planner: Planner) -> None:
         self._halt()
         self._question, self._options, self._proposed = None, (), None
         self._quiet.clear()
-        self._settings = settings
         carry = partial(carry, workspace=self._workspace, executor=self._executor)
-        self._run = run = LiveRun(carry, shown=self._display, planner=planner_for(settings))
+        self._run = run = LiveRun(carry, shown=self._display, planner=planner)
         for word in self._unheard.words if self._unheard else ():
             run.say(word)
         threading.Thread(target=self._watch, args=(run,), name="stratos-chat", daemon=True).start()
@@ -255,7 +258,7 @@ class Chat:
         elif self._run_id is None:
             self._tell("there is no run yet: say what you want")
         else:
-            self._follow(partial(session.resume, self._run_id), self._settings)
+            self._take_up(self._run_id)
 
     def _quit(self, intent: Intent) -> None:
         """Leaving is the caller's part."""

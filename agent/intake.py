@@ -136,7 +136,7 @@ def as_brief(
     """What was read of a request as a brief, under the tighter limits, each gap with its assumption. Raises RequestError."""
     if odd := odd_part([request, targets, limits]):
         raise RequestError([odd])
-    tight = {**limits, "usd": _tighter(limits["usd"], max_usd), "hours": _tighter(limits["hours"], max_hours)}
+    tight = {**limits, "usd": tighter(limits["usd"], max_usd), "hours": tighter(limits["hours"], max_hours)}
     assumptions: list[str] = []
     _fill_gaps(assumptions, tight, targets)
     fields = {"skill": skill, "task": task, "targets": targets, "limits": tight, "assumptions": assumptions}
@@ -146,7 +146,8 @@ def as_brief(
         raise RequestError([_field_problem(one) for one in error.errors()]) from error
 
 
-def _tighter(one: float | None, other: float | None) -> float | None:
+def tighter(one: float | None, other: float | None) -> float | None:
+    """The smaller of two limits; None where there is none."""
     return min((limit for limit in (one, other) if limit is not None), default=None)
 
 

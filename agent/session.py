@@ -19,6 +19,7 @@ from ..state.talk import Answer, Question, Word
 from ..state.workspace import Workspace
 from ..tools.base import Event, Settings
 from ..tools.executor import Executor, LocalExecutor
+from .intake import tighter
 from .planners import Planner, check_planner, planner_for, recorded_planner
 
 EXIT_CODES = {"planned": 0, "met": 0, "failed": 1, "refused": 2, "missed": 3, "infeasible": 4, "cancelled": 130}
@@ -89,11 +90,8 @@ def start(
 
 
 def _tightened(brief: Brief, settings: Settings) -> Brief:
-    def least(*limits: float | None) -> float | None:
-        return min((limit for limit in limits if limit is not None), default=None)
-
     limits = brief.limits
-    tight = {"usd": least(limits.usd, settings.max_usd), "hours": least(limits.hours, settings.max_hours)}
+    tight = {"usd": tighter(limits.usd, settings.max_usd), "hours": tighter(limits.hours, settings.max_hours)}
     return brief.model_copy(update={"limits": limits.model_copy(update=tight)})
 
 

@@ -28,7 +28,7 @@ class Talk:
 
     def __init__(self, folder: Path, executor: SimulatedExecutor | None = None, **settings: Any) -> None:
         self.workspace, self.said = Workspace(folder), list[str]()
-        given = Settings(**{"deploy": False, "local_usd_per_hour": 0.1, "asks": True, **settings})
+        given = Settings.model_validate({"deploy": False, "local_usd_per_hour": 0.1, "asks": True, **settings})
         display = RichDisplay(Console(file=StringIO()), bars=False)
         executor = executor or SimulatedExecutor(world=World())
         self.chat = Chat(self.workspace, given, display, self.said.append, executor=executor)
