@@ -10,9 +10,9 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 
 from ..state.run import RunState
-from .chat_intake import numbers_in
-from .chat_planner import most_tokens, prompt_text
 from .digest import digest
+from .model_intake import numbers_in
+from .model_planner import most_tokens, prompt_text
 from .planners import MAX_OUTPUT_TOKENS, Planner
 
 SAY_FOR_USER = "say_for_user"

@@ -26,12 +26,12 @@ from ..state.talk import Answer, Question, Word
 from ..tools.classify_complexity import GUESSABLE
 from ..tools.costs import plan_parts
 from .carrying_out import RunContext, guarded_call, needs_a_word, take, to_approve
-from .chat_intake import read_with_model
-from .chat_planner import FINISH, decide
 from .digest import digest
 from .guard import UNAPPROVED
 from .intake import NO_DOLLARS, read_request
 from .judge import judge
+from .model_intake import read_with_model
+from .model_planner import FINISH, decide
 from .planners import RULES, Decision, rules_planner
 from .report import outcome
 from .revising import after_word, back_to_trained, hear

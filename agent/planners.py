@@ -109,7 +109,7 @@ def planner_for(
         "temperature": 0,
         "max_tokens": MAX_OUTPUT_TOKENS,
         "timeout": timeout_s,
-        "max_retries": 0,  # retried by chat_planner, which knows how long a run may wait
+        "max_retries": 0,  # retried by model_planner, which knows how long a run may wait
         "use_responses_api": False,
     }
     return Planner(name=name, model=ChatOpenAI(**given), usd_per_million=settings.planner_usd_per_million)

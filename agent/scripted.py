@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ..state.errors import RequestError
-from .chat_intake import WRITE_BRIEF, WriteBrief
 from .digest import Digest
 from .intake import NO_DOLLARS, read_request
+from .model_intake import WRITE_BRIEF, WriteBrief
 from .rule_planner import next_call
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from stratos.agent.chat_intake import WRITE_BRIEF
 from stratos.agent.digest import Digest
+from stratos.agent.model_intake import WRITE_BRIEF
 from stratos.agent.rule_planner import next_call
 from stratos.agent.scripted import Answer, competent
 

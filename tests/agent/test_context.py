@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from stratos.agent import session
-from stratos.agent.chat_intake import WRITE_BRIEF
 from stratos.agent.digest import Digest, digest
+from stratos.agent.model_intake import WRITE_BRIEF
 from stratos.agent.scripted import Answer, Script, competent, scripted_server
 from stratos.evals.simulated_world import SimulatedExecutor, World
 from stratos.state.journal import Journal

@@ -16,10 +16,10 @@ import pytest
 import yaml
 from rich.console import Console
 from stratos.agent.carrying_out import RunContext
-from stratos.agent.chat_intake import read_with_model
 from stratos.agent.display import RichDisplay
 from stratos.agent.graph import build_graph
 from stratos.agent.intake import read_brief_file
+from stratos.agent.model_intake import read_with_model
 from stratos.agent.planners import planner_for
 from stratos.agent.scripted import Answer, competent, scripted_server
 from stratos.agent.terminal import errors, print_json, print_table, say

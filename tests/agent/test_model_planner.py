@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from stratos.agent import session
-from stratos.agent.chat_intake import WRITE_BRIEF
-from stratos.agent.chat_planner import MAX_ANSWERS, decide
 from stratos.agent.digest import digest
+from stratos.agent.model_intake import WRITE_BRIEF
+from stratos.agent.model_planner import MAX_ANSWERS, decide
 from stratos.agent.planners import MAX_OUTPUT_TOKENS, Decision, check_planner, planner_for
 from stratos.agent.scripted import Answer, Script, competent, in_turn, scripted_server
 from stratos.state.errors import NotAvailable

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from stratos.agent.chat_intake import WRITE_BRIEF, numbers_in, read_with_model
+from stratos.agent.model_intake import WRITE_BRIEF, numbers_in, read_with_model
 from stratos.agent.planners import Decision, planner_for
 from stratos.agent.scripted import Answer, competent, in_turn, scripted_server
 from stratos.tools.base import Settings

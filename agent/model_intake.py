@@ -21,10 +21,10 @@ from ..skills import names as skill_names
 from ..state.brief import AccuracyRule, Brief, Figure, Limits, Record, Targets
 from ..state.canonical import odd_part
 from ..state.errors import RequestError
-from .chat_planner import ask_until_usable, prompt_text
 from .intake import NO_DOLLARS, as_brief, figures, read_request, refuse_unwritable
 from .languages import rewritten
 from .limits import CURRENCY_WORDS, USD_PER_UNIT, rate_assumed
+from .model_planner import ask_until_usable, prompt_text
 from .planners import Decision, Planner
 from .reading import Reading
 
