@@ -1,8 +1,7 @@
 """Shows a run as it happens: the brief, the servers, the plan, live progress, the figures, the verdicts, the bill."""
 
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pydantic import BaseModel
 from rich.console import Console, Group
@@ -15,6 +14,7 @@ from ..state.brief import Limits
 from ..state.evidence import Evaluation, Interval, Score
 from ..state.run import RunState
 from ..tools.base import Event
+from .events import figure
 from .front_table import band, front_table
 from .planners import Decision
 from .printable import printable_record, printable_value
@@ -52,15 +52,6 @@ def _limits(limits: Limits) -> list[tuple[str, str]]:
     rows = [(what, f"only {', '.join(values)}") for what, values in named if values]
     size = limits.max_parameters
     return [*rows, *([("size", f"at most {size:,} parameters")] if size else [])]
-
-
-def _figure(event: Mapping[str, object], key: str) -> float:
-    """A job's number; 0 for what is none, since jobs are programs that may say anything."""
-    try:
-        value = float(str(event.get(key, 0)))
-    except ValueError:
-        return 0.0
-    return value if math.isfinite(value) else 0.0
 
 
 def _shown(detail: object) -> object:
@@ -116,8 +107,8 @@ class RichDisplay:
         self._heartbeat(label, event, extra)
         self._progress.update(
             self._tasks[label],
-            completed=_figure(event, "done"),
-            total=_figure(event, "total"),
+            completed=figure(event, "done"),
+            total=figure(event, "total"),
             extra=extra,
         )
 
@@ -127,7 +118,7 @@ class RichDisplay:
         if self._console.is_terminal or now - self._told.get(label, self._began) < HEARTBEAT_S:
             return
         self._told[label] = now
-        done, total = _figure(event, "done"), _figure(event, "total")
+        done, total = figure(event, "done"), figure(event, "total")
         self._print(f"  {label}: {done:,.0f} of {total:,.0f} {event.get('unit', '')} {extra}".rstrip())
 
     def close(self) -> None:

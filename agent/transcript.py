@@ -23,9 +23,17 @@ class Transcript:
             file.write(json.dumps(said, ensure_ascii=False) + "\n")
 
     def lines(self) -> list[str]:
-        """The newest lines, as they are shown."""
+        """The newest lines, as they are shown; a line cut short by a kill is left out."""
         if not self._path.exists():
             return []
-        kept = self._path.read_text(encoding="utf-8").splitlines()[-LINES_SHOWN:]
-        said = [json.loads(line) for line in kept]
-        return [f"  {one['who']}: {one['text']}" for one in said]
+        kept = self._path.read_text(encoding="utf-8", errors="replace").split("\n")
+        return [shown for line in kept if (shown := _shown(line))][-LINES_SHOWN:]
+
+
+def _shown(line: str) -> str:
+    """One line for people; empty where it cannot be read."""
+    try:
+        said = json.loads(line)
+        return f"  {said['who']}: {said['text']}"
+    except (ValueError, KeyError, TypeError):
+        return ""

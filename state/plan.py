@@ -99,9 +99,7 @@ class Candidate(Record):
     latency_p95_ms: Prediction
     hours: Prediction
     usd: Prediction = Field(description="of the training alone")
-    overhead_usd: float = Field(
-        default=0.0, description="the most that its data, where it is to be made, and its evaluations may cost beside that"
-    )
+    overhead_usd: float = Field(default=0.0, description="what must be left for its data and evaluations beside that")
 
     @property
     def needed_usd(self) -> float:

@@ -205,5 +205,5 @@ def _candidate(
         latency_p95_ms=latency,
         hours=hours,
         usd=predict_dollars(hours, offer),
-        overhead_usd=overhead_usd(state, tokens, offer),
+        overhead_usd=overhead_usd(offer),
     )

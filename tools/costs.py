@@ -12,8 +12,10 @@ model later, not a worse one."""
 
 EVALUATION_MINUTES = 5.0
 GENERATION_MINUTES = 5.0
-"""assumption: each took under a minute on two idle cores. What is reserved, and, where the server costs something, the clock
-that ends the job."""
+"""assumption: what is reserved, and, where the server costs something, the clock that ends the job."""
+
+USUAL_MINUTES = 1.0
+"""What either takes at most on two idle cores, as measured."""
 
 EVALUATIONS = 2
 """A plan that ends well is evaluated on the development split and on a sealed one."""
@@ -59,19 +61,25 @@ def generation_usd(state: RunState) -> float:
     return GENERATION_MINUTES / 60 * state.known_plan.offer.usd_per_hour
 
 
-def overhead_usd(state: RunState, train_tokens: int, offer: Offer) -> float:
-    """The most that a plan's data, where it is still to be made, and its evaluations may cost beside the training."""
-    minutes = EVALUATIONS * EVALUATION_MINUTES + (GENERATION_MINUTES if lacks_data(state, train_tokens) else 0.0)
-    return minutes / 60 * offer.usd_per_hour
+def measuring_usd(offer: Offer) -> float:
+    """What must be left after a training: the development split's evaluation, as long as usual, and then the reservation of the
+    sealed split's. It covers the reservation of the first in any case."""
+    return (USUAL_MINUTES + EVALUATION_MINUTES) / 60 * offer.usd_per_hour
+
+
+def overhead_usd(offer: Offer) -> float:
+    """What a plan must leave beside its training: making data, as long as usual, and measuring. Reserving the most for all
+    three would refuse what the money does pay for; a training that is left too little by slow data is refused."""
+    return USUAL_MINUTES / 60 * offer.usd_per_hour + measuring_usd(offer)
 
 
 def training_usd(state: RunState) -> float:
     """The most the plan's training may cost: patience with a busy machine, within what the brief's limit leaves beside its
-    evaluations."""
+    evaluations, but at least what it is predicted to cost."""
     plan = state.known_plan
     wanted = PATIENCE * plan.candidate.hours.high * plan.offer.usd_per_hour
     left = (state.known_brief.limits.usd or 0.0) - state.spent_usd - EVALUATIONS * evaluation_usd(state)
-    return max(0.0, min(wanted, left))
+    return max(plan.candidate.usd.value, min(wanted, left))
 
 
 def plan_parts(state: RunState, settings: Settings) -> dict[str, float]:

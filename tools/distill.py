@@ -11,7 +11,7 @@ from ..state.evidence import Attempt
 from ..state.plan import Candidate, Plan
 from ..state.run import RunState
 from .base import FREE, Context, Cost, Tool
-from .costs import EVALUATIONS, evaluation_usd, examples_needed, fits, training_usd
+from .costs import examples_needed, fits, measuring_usd, training_usd
 from .training.students import TrainJob, shape_named
 from .waiting import JobRequest, run_all
 
@@ -118,13 +118,13 @@ def _estimate(context: Context, args: Distill) -> Cost:
     plan, price = state.known_plan, state.known_plan.offer.usd_per_hour
     if price <= 0:
         return FREE
-    usd, wanted = training_usd(state), plan.candidate.usd.value
-    if not fits(wanted, usd):  # paid for, it could not be measured
+    wanted, limit = plan.candidate.usd.value, state.known_brief.limits.usd or 0.0
+    if not fits(state.spent_usd + wanted + measuring_usd(plan.offer), limit):  # paid for, it could not be measured
         raise Correctable(
-            f"distill is predicted to cost ${wanted:.4f} and needs {EVALUATIONS} evaluations of up to "
-            f"${evaluation_usd(state):.4f} after it; ${state.spent_usd:.4f} of the limit of "
-            f"${state.known_brief.limits.usd or 0.0:.2f} is spent or reserved, so it does not fit"
+            f"distill is predicted to cost ${wanted:.4f} and measuring it may take ${measuring_usd(plan.offer):.4f} more; "
+            f"${state.spent_usd:.4f} of the limit of ${limit:.2f} is spent or reserved, so it does not fit"
         )
+    usd = training_usd(state)
     return Cost(usd=usd, basis=f"at most {60 * usd / price:.1f} minutes at ${price:g} an hour")
 
 
