@@ -19,10 +19,12 @@ from . import explaining, session
 from .chat_model import reply
 from .display import RichDisplay
 from .events import Asked, Ended, Heard, Progress, RunEvent, ToolStarted
+from .intake import names_a_skill
 from .live import LiveRun
 from .planners import RULES, planner_for
 from .transcript import Transcript
 from .understanding import Intent, understand
+from .unheard import Unheard
 
 GREETING = "Say what the model should do, how well, how fast and for how much. `help` lists what else can be said; `quit` leaves."
 HELP = """You can say, at any time:
@@ -42,6 +44,7 @@ BESIDE_THE_BRIEF = frozenset(
 )
 """What can be said while the brief is asked about, and is no answer to that."""
 
+MAY_BE_A_REQUEST = frozenset({"change", "unknown", "what_if", "better", "plan"})
 Say = Callable[[str], None]
 
 
@@ -71,6 +74,9 @@ class Chat:
         """Set while nothing works in the background."""
         self._quiet.set()
         self._transcript: Transcript | None = None
+        self._unkept: list[tuple[str, str]] = []
+        """What was said before there was a run to keep it with."""
+        self._unheard: Unheard | None = None
 
     @property
     def doing(self) -> str:
@@ -78,26 +84,41 @@ class Chat:
         return self._doing
 
     def begin(self, request: str) -> None:
-        """Starts a run of a request."""
-        start = partial(session.start, request, settings=self._settings)
-        self._follow(start, self._settings)
+        """Starts a run of a request; what is known of another one is forgotten."""
+        self._halt()
+        self._run_id = self._state = self._transcript = self._unheard = None
+        self._unkept = [("you", request)]
+        self._follow(partial(session.start, request, settings=self._settings), self._settings)
 
     def resume(self, run_id: str) -> None:
-        """Takes up a run where it was left: the conversation so far, then its record, then what comes next."""
-        rows = Journal(self._workspace).verified_rows(run_id)
-        header: Any = rows[0].input
-        for line in Transcript(self._workspace.run_folder(run_id)).lines():
+        """Takes up a run where it was left: the conversation so far, then what comes next; one that was told to stop waits."""
+        header: Any = Journal(self._workspace).verified_rows(run_id)[0].input
+        self._settings = Settings.model_validate(header["settings"])
+        self._is_of(run_id)
+        assert self._transcript is not None
+        for line in self._transcript.lines():
             self._say(line)
-        settings = Settings.model_validate(header["settings"])
-        self._follow(partial(session.resume, run_id, asks=True), settings)
+        if _was_stopped(self._transcript):
+            looking = _LastState()
+            session.replay(run_id, workspace=self._workspace, shown=looking)
+            self._state = looking.state
+            self._tell(f"stopped, as you said; `go on` continues {run_id}")
+        else:
+            self._follow(partial(session.resume, run_id, asks=True), self._settings)
 
     def hear(self, line: str) -> bool:
         """Takes one line; False when the user leaves."""
         if not line.strip():
             return True
-        self._note("you", line)
         intent = understand(line)
-        if self._question is not None and self._question.about == "brief" and intent.does not in BESIDE_THE_BRIEF:
+        if self._is_a_request(intent):
+            self.begin(intent.text)
+            return True
+        self._note("you", line)
+        if intent.does not in ("approve", "pick"):
+            self._proposed = None
+        figure = intent.does == "what_if" and intent.word is not None
+        if self._asked_about("brief") and (figure or intent.does not in BESIDE_THE_BRIEF):
             self._answer(Answer(text="" if intent.does in ("approve", "decline") else line))
             return True
         act = getattr(self, f"_{intent.does}")
@@ -121,6 +142,8 @@ class Chat:
         self._settings = settings
         carry = partial(carry, workspace=self._workspace, executor=self._executor)
         self._run = run = LiveRun(carry, shown=self._display, planner=planner_for(settings))
+        for word in self._unheard.words if self._unheard else ():
+            run.say(word)
         threading.Thread(target=self._watch, args=(run,), name="stratos-chat", daemon=True).start()
 
     def _watch(self, run: LiveRun) -> None:
@@ -144,8 +167,7 @@ class Chat:
 
     def _show(self, event: RunEvent) -> None:
         if event.run_id and event.run_id != self._run_id:
-            self._run_id = event.run_id
-            self._transcript = Transcript(self._workspace.run_folder(event.run_id))
+            self._is_of(event.run_id)
         match event:
             case ToolStarted():
                 self._doing = event.tool.replace("_", " ")
@@ -154,12 +176,31 @@ class Chat:
                 self._doing = f"{event.what}: {event.done:,.0f} of {event.total:,.0f} {event.unit}{loss}"
             case Asked():
                 self._ask(event.question)
-            case Heard() if event.changes:
-                self._tell(event.problem or f"noted: {event.effect or event.text}")
+            case Heard() if not event.replayed:
+                if self._unheard:
+                    self._unheard.heeded(event.text)
+                if event.changes:
+                    self._tell(event.problem or f"noted: {event.effect or event.text}")
             case Ended():
                 self._doing = ""
+                self._tell_what_came_too_late()
             case _:
                 pass
+
+    def _is_of(self, run_id: str) -> None:
+        """The conversation is about this run from here on; what was said before it had a name is kept with it."""
+        folder = self._workspace.run_folder(run_id)
+        self._run_id, self._transcript, self._unheard = run_id, Transcript(folder), Unheard(folder)
+        for who, text in self._unkept:
+            self._transcript.add(who, text)
+        self._unkept = []
+
+    def _tell_what_came_too_late(self) -> None:
+        late = [word.text for word in self._unheard.words if word.changes] if self._unheard else []
+        if self._unheard:
+            self._unheard.clear()
+        for text in late:
+            self._tell(f"the run ended before this counted: {text!r}; say it in a request of its own")
 
     def _ask(self, question: Question) -> None:
         self._question, self._doing = question, ""
@@ -223,8 +264,9 @@ class Chat:
         self._tell(HELP)
 
     def _status(self, intent: Intent) -> None:
-        doing = self._doing or ("waiting for your answer" if self._question else "")
-        self._tell(explaining.status(self._state, doing))
+        stopped = self._run is None or not self._run.working
+        waiting = "waiting for your answer" if self._question else "stopped, `go on` continues it" if stopped else ""
+        self._tell(explaining.status(self._state, self._doing or waiting))
 
     def _plan(self, intent: Intent) -> None:
         if self._state is None or not self._state.has_plan:
@@ -268,15 +310,13 @@ class Chat:
             self._tell("there is nothing to pick from: `cheaper`, `faster` or `more accurate` shows what there is")
 
     def _change(self, intent: Intent) -> None:
-        if self._run_id is None or self._ended:
-            self._request(intent)
-        elif intent.problem or intent.word is None:
+        if intent.problem or intent.word is None:
             self._tell(intent.problem)
         else:
             self._change_to(intent.word)
 
     def _use_data(self, intent: Intent) -> None:
-        if self._run_id is None or self._ended or (self._question is not None and self._question.about == "brief"):
+        if self._run_id is None or self._ended or self._asked_about("brief"):
             self._tell("say first what the model should do, how well and for how much; then `use my data in FILE`")
             return
         path = Path(intent.about).expanduser()
@@ -286,9 +326,7 @@ class Chat:
         self._change_to(Word(text=intent.text, data=str(path.absolute())))
 
     def _unknown(self, intent: Intent) -> None:
-        if self._run_id is None or self._ended or (self._run is not None and not self._run.working):
-            self._request(intent)
-        elif self._settings.planner == RULES:
+        if self._settings.planner == RULES:
             self._tell(f"I do not understand {intent.text!r}; `help` lists what can be said")
         else:
             self._ask_the_model(intent.text)
@@ -296,14 +334,14 @@ class Chat:
     def _ask_the_model(self, line: str) -> None:
         """Has the planner's model answer, or put the line into words that the rules know; what it costs is put on the bill."""
         pieces: list[str] = []
-        found = reply(
-            planner_for(self._settings), self._state, line, pieces.append if self._stream is None else self._stream
-        )
+        show = pieces.append if self._stream is None else self._stream
+        unbilled_usd = self._unheard.usd if self._unheard else 0.0
+        found = reply(planner_for(self._settings), self._state, line, show, unbilled_usd=unbilled_usd)
         if self._stream is not None:
             self._stream("\n")
         self._note("stratos", found.text)
-        if found.usd and self._run is not None and self._run.working:
-            self._run.say(Word(text=line, usd=found.usd))
+        if found.usd and not self._ended:
+            self._say_to_run(Word(text=line, usd=found.usd))
         if found.problem:
             self._tell(found.problem)
         elif pieces:
@@ -311,15 +349,25 @@ class Chat:
         if not found.line:
             return
         intent = understand(found.line)
-        if intent.does in ("approve", "decline", "quit", "unknown"):
+        if intent.does == "unknown":
+            self._tell(f"the model put it as {found.line!r}, which I do not understand; `help` lists what can be said")
+            return
+        if intent.does in ("approve", "decline", "quit"):
             self._tell(f"the model understood {found.line!r}, which only you can say; `help` lists what can be said")
             return
         self._tell(f"understood as: {found.line}")
         getattr(self, f"_{intent.does}")(intent)
 
-    def _request(self, intent: Intent) -> None:
-        """A line that asks for a new model."""
-        self.begin(intent.text)
+    def _is_a_request(self, intent: Intent) -> bool:
+        """Whether a line asks for a model of its own: the first one does; later ones do where nothing works and a skill fits."""
+        if intent.does not in MAY_BE_A_REQUEST or (self._run is not None and self._run.working):
+            return False
+        first = self._run_id is None and intent.does in ("change", "unknown")
+        return first or names_a_skill(intent.text)
+
+    def _asked_about(self, what: str) -> bool:
+        """Whether the run waits for an answer about this."""
+        return self._question is not None and self._question.about == what
 
     @property
     def _ended(self) -> bool:
@@ -328,13 +376,22 @@ class Chat:
     def _change_to(self, word: Word) -> None:
         """Hands a change to the run: in the place of an answer where one is awaited, else between two steps."""
         self._options, self._proposed = (), None
-        if self._run is None or not self._run.working:
-            self._tell("the run does not work now: `go on` first, then say it again")
+        if self._ended:
+            self._tell("the run has ended: say in a whole request what you want now")
         elif self._question is not None:
             self._answer(Answer(word=word))
         else:
+            self._say_to_run(word)
+            working = self._run is not None and self._run.working
+            when = "from the next step on (`stop` halts the present one)" if working else "once you say `go on`"
+            self._tell(f"taken; it counts {when}")
+
+    def _say_to_run(self, word: Word) -> None:
+        """Keeps a word until the run heeds it, and hands it over where the run works."""
+        if self._unheard is not None:
+            self._unheard.add(word)
+        if self._run is not None and self._run.working:
             self._run.say(word)
-            self._tell("taken; it counts from the next step on (`stop` halts the present one)")
 
     def _halt(self) -> None:
         if self._run is not None and self._run.working:
@@ -348,6 +405,24 @@ class Chat:
     def _note(self, who: str, text: str) -> None:
         if self._transcript is not None:
             self._transcript.add(who, text)
+        else:
+            self._unkept.append((who, text))
+
+
+def _was_stopped(transcript: Transcript) -> bool:
+    """Whether the user halted the work and did not let it go on since."""
+    said = [understand(text).does for who, text in transcript.said() if who == "you"]
+    return next((does == "stop" for does in reversed(said) if does in ("stop", "go_on")), False)
+
+
+class _LastState(session.Silent):
+    """Keeps the newest state it is shown."""
+
+    state: RunState | None = None
+
+    def step(self, name: str, run: RunState, *, replayed: bool, **details: object) -> None:
+        """Keeps it."""
+        self.state = run
 
 
 def talk(chat: Chat, workspace: Workspace) -> None:

@@ -22,7 +22,7 @@ from ..state.brief import AccuracyRule, Brief, Figure, Limits, Record, Targets
 from ..state.canonical import odd_part
 from ..state.errors import RequestError
 from .chat_planner import ask_until_usable, prompt_text
-from .intake import as_brief, figures, read_request, refuse_unwritable
+from .intake import NO_DOLLARS, as_brief, figures, read_request, refuse_unwritable
 from .languages import rewritten
 from .limits import CURRENCY_WORDS, USD_PER_UNIT
 from .planners import Decision, Planner
@@ -90,9 +90,12 @@ class WriteBrief(Record):
 
 
 def read_with_model(
-    planner: Planner, request: str, *, max_usd: float | None, max_hours: float | None
+    planner: Planner, request: str, *, max_usd: float | None, max_hours: float | None, spent_usd: float = 0.0
 ) -> tuple[dict[str, Any], Decision]:
-    """{"brief": ...} or {"problems": [...]}, and what the asking took; the rules read where the model cannot be used."""
+    """{"brief": ...} or {"problems": [...]}, and what the asking took; the rules read where the model cannot be used.
+
+    `spent_usd` is what reading took before. The asking stays within the smaller of `max_usd` and what the rules read as the limit.
+    """
     try:
         refuse_unwritable(request)
     except RequestError as error:  # no endpoint can be sent it
@@ -107,7 +110,7 @@ def read_with_model(
         messages,
         [{"type": "function", "function": tool}],
         lambda reply: _read(reply, request),
-        usd_left=max_usd if max_usd is not None else float("inf"),
+        usd_left=_limit(by_rules, max_usd) - spent_usd,
     )
     decision = asked.decision(planner.name)
     written: WriteBrief | None = asked.found
@@ -119,6 +122,16 @@ def read_with_model(
         return {"brief": _brief(written, request, planner.name, **limits).model_dump(mode="json")}, decision
     except RequestError as error:
         return {"problems": error.problems}, decision
+
+
+def _limit(by_rules: dict[str, Any], max_usd: float | None) -> float:
+    """Dollars that the request allows as far as the rules can read it."""
+    brief = by_rules.get("brief")
+    if (
+        brief is None or NO_DOLLARS in brief["assumptions"]
+    ):  # silence forbids spending, but not the asking what was meant
+        return max_usd if max_usd is not None else float("inf")
+    return brief["limits"]["usd"]
 
 
 def _by_rules(request: str, **limits: float | None) -> dict[str, Any]:

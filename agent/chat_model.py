@@ -40,15 +40,21 @@ class Reply:
     problem: str = ""
 
 
-def reply(planner: Planner, run: RunState | None, line: str, show: Callable[[str], None]) -> Reply:
-    """Asks the model about a line; words are shown piece by piece as they come. Never raises for what an endpoint does."""
+def reply(
+    planner: Planner, run: RunState | None, line: str, show: Callable[[str], None], *, unbilled_usd: float = 0.0
+) -> Reply:
+    """Asks the model about a line; words are shown piece by piece as they come. Never raises for what an endpoint does.
+
+    `unbilled_usd` is what earlier answers took that the run has not put on its bill yet.
+    """
     from openai import OpenAIError
 
     state = digest(run).model_dump(mode="json") if run is not None and run.brief is not None else None
     asked = json.dumps({"state": state, "typed": line}, ensure_ascii=False)
     messages: list[BaseMessage] = [SystemMessage(prompt_text("chat")), HumanMessage(asked)]
     worst = planner.usd(most_tokens(messages), MAX_OUTPUT_TOKENS)
-    left = (run.known_brief.limits.usd or 0.0) - run.spent_usd if run is not None and run.brief is not None else worst
+    limit = (run.known_brief.limits.usd or 0.0) - run.spent_usd if run is not None and run.brief is not None else worst
+    left = limit - unbilled_usd
     if worst > left:
         return Reply(problem=f"asking the model may cost ${worst:.4f}, and ${left:.4f} is left")
     model: Any = planner.model.bind_tools([_TOOL])

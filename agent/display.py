@@ -72,21 +72,30 @@ class RichDisplay:
         self._tasks: dict[str, TaskID] = {}
         self._began = time.monotonic()
         self._told: dict[str, float] = {}
+        self._recorded = 0
 
     def step(self, name: str, run: RunState, *, replayed: bool, **details: object) -> None:
-        """Shows one step; recorded ones of a resumed run in one dim line each."""
+        """Shows one step; of a resumed run's recorded ones only the number."""
         if name == "start":
             if not replayed:
+                self._tell_recorded()
                 self._start(str(details["call"]))
             return
         self._stop()
         if replayed and name != "report" and not self._whole_record:
-            self._print(f"· {name.replace('_', ' ')}: taken from the record", "dim")
+            self._recorded += 1
             return
+        self._tell_recorded()
         show = getattr(self, f"_show_{name}", None)
         if show is not None:
             told = {key: _shown(value) for key, value in details.items()}
             show(printable_record(run), **told)
+
+    def _tell_recorded(self) -> None:
+        """Says how many steps of a resumed run were taken from its record."""
+        if self._recorded:
+            self._print(f"· {self._recorded} steps taken from the record", "dim")
+        self._recorded = 0
 
     def _print(self, text: str, style: str = "") -> None:
         """A line of text as it is."""

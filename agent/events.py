@@ -10,7 +10,7 @@ from ..state.brief import Brief, Record
 from ..state.evidence import Attempt, Evaluation, Outcome, Verdict
 from ..state.plan import Plan
 from ..state.run import Approval, Data, DeploymentFacts, RunState
-from ..state.talk import Question
+from ..state.talk import Question, Word
 from ..tools.base import Event as JobEvent
 
 
@@ -197,7 +197,7 @@ _STEPS: dict[str, Made] = {
         text=details["heard"]["word"]["text"],
         problem=details["heard"]["problem"],
         effect=_effect(run, details["heard"]),
-        changes=any(details["heard"]["word"][key] for key in ("targets", "limits", "data")),
+        changes=Word.model_validate(details["heard"]["word"]).changes,
         **given,
     ),
     "deploy": lambda run, given, details: Served(deployment=run.deployment, **given),  # pyright: ignore[reportArgumentType]

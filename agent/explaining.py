@@ -1,5 +1,6 @@
 """Answers to a user's questions in the middle of a run, worked out from its state: nothing is run, nothing changed."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -154,7 +155,7 @@ def _spread(better: Sequence[Candidate], plan: Candidate) -> list[Candidate]:
 def _option(candidate: Candidate, run: RunState, settings: Settings, aim: Aim) -> Option | None:
     """The change of the brief under which this candidate meets every target; None where it would change nothing."""
     brief, targets, gives_up = run.known_brief, dict[str, object](), list[str]()
-    limits: dict[str, object] = {}
+    limits: dict[str, float] = {}
     wanted, got = brief.targets.accuracy, candidate.accuracy
     assert got is not None
     reached = _provable(got.value, settings.held_out_items, brief.targets.accuracy_rule == "lower_bound")
@@ -170,9 +171,13 @@ def _option(candidate: Candidate, run: RunState, settings: Settings, aim: Aim) -
         gives_up.append(f"the latency target {latency:g} ms becomes {targets['latency_p95_ms']} ms")
     if brief.limits.usd is not None and candidate.usd.value > brief.limits.usd:
         return None
-    if aim == "hours":
-        limits["hours"] = candidate.hours.high
-        gives_up.append(f"the time limit becomes {60 * candidate.hours.high:.3g} minutes")
+    if aim == "latency" and "latency_p95_ms" not in targets:
+        targets["latency_p95_ms"] = math.ceil(candidate.latency_p95_ms.value)
+        gives_up.append(f"the latency target becomes {targets['latency_p95_ms']} ms")
+    room = None if brief.limits.hours is None else brief.limits.hours - run.hours_used
+    if aim == "hours" or (room is not None and candidate.hours.value > room):
+        limits["hours"] = run.hours_used + candidate.hours.high
+        gives_up.append(f"the time limit becomes {60 * limits['hours']:.3g} minutes")
     if not targets and not limits:
         return None
     says = f"{describe(candidate)}; {', '.join(gives_up)}"
@@ -211,9 +216,10 @@ def _chosen(run: RunState, settings: Settings) -> Choice | None:
 def status(run: RunState | None, working: str) -> str:
     """Where a run stands, in a few lines."""
     if run is None or run.brief is None:
-        return "nothing is known yet"
+        return f"{run.outcome.status}: {run.outcome.reason}" if run and run.outcome else "nothing is known yet"
     limit = run.brief.limits.usd or 0.0
-    lines = [f"run {run.run_id}: {working or 'waiting'}; ${run.spent_usd:.4f} of ${limit:.2f} spent or reserved"]
+    doing = "ended" if run.outcome else working or "waiting"
+    lines = [f"run {run.run_id}: {doing}; ${run.spent_usd:.4f} of ${limit:.2f} spent or reserved"]
     if run.has_plan:
         lines.append(f"  plan: {describe(run.known_plan.candidate)}")
     for attempt in run.attempts:

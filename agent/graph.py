@@ -40,10 +40,11 @@ ONLY_SHOWN = {"parts", "doubts"}
 """Fields of a question that explain it; the record is of what was asked."""
 
 MAX_CORRECTIONS = 5
-"""Refused calls in one run after which the planner is taken to be stuck."""
+"""Refused calls in a row after which the planner is taken to be stuck."""
 
-MAX_STEPS_BY_MODEL = 200
-"""Recorded steps of a run after which a planner that is no rule is taken to go in circles; four attempts of the rules take 80."""
+STEPS_BY_MODEL_AN_ATTEMPT = 50
+"""Recorded steps of a run, for each attempt allowed, after which a planner that is no rule is taken to go in circles; the rules
+take 20."""
 
 RECURSION_LIMIT = 500
 
@@ -84,7 +85,7 @@ def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
     if context.given_brief is not None:
         return {"brief": context.given_brief.model_dump(mode="json")}
     if by_model:
-        found, decision = read_with_model(context.planner, run.request, **limits)
+        found, decision = read_with_model(context.planner, run.request, spent_usd=run.planner_use.usd, **limits)
         return {**found, "reading": decision.model_dump(mode="json")}
     try:
         return {"brief": read_request(run.request, **limits).model_dump(mode="json")}
@@ -141,8 +142,9 @@ def plan(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pl
     if (heard := _heard(context, run)) is not None:
         return Command(goto="judge" if _to_be_judged_anew(run, heard) else "plan", update={"run": heard})
     planner = context.planner if run.planner == context.planner.name else rules_planner()
-    if not planner.pure and context.recorder.position > MAX_STEPS_BY_MODEL:
-        return _take_over(context, run, f"after {MAX_STEPS_BY_MODEL} steps the run is not at its end")
+    most_steps = STEPS_BY_MODEL_AN_ATTEMPT * context.settings.max_attempts
+    if not planner.pure and context.recorder.position > most_steps:
+        return _take_over(context, run, f"after {most_steps} steps the run is not at its end")
     if run.pending:
         call, *rest = run.pending
         return _called(context, run.model_copy(update={"pending": tuple(rest)}), call)
@@ -264,7 +266,7 @@ def approve(
         plan_sha256=plan.sha256,
         usd=wanted,
         reason=plan.reason,
-        parts=_money_parts(context, run),
+        parts=_money_parts(context, run, wanted),
         doubts=_doubts(run),
     )
     by_hand = not context.settings.approved
@@ -293,10 +295,12 @@ def approve(
     return Command(goto="deploy" if won else "plan", update={"run": run})
 
 
-def _money_parts(context: RunContext, run: RunState) -> tuple[str, ...]:
-    """What the money asked for is made of."""
+def _money_parts(context: RunContext, run: RunState, wanted: float) -> tuple[str, ...]:
+    """What the money asked for is made of, each part at its most."""
     so_far = {"spent or reserved so far": run.billed_usd} if run.billed_usd > 0 else {}
-    return tuple(f"{what} ${usd:.4f}" for what, usd in {**so_far, **plan_parts(run, context.settings)}.items())
+    parts = {**so_far, **plan_parts(run, context.settings)}
+    capped = ("all together no more than the limit",) if sum(parts.values()) > wanted > 0 else ()
+    return (*(f"{what} ${usd:.4f}" for what, usd in parts.items()), *capped)
 
 
 def _doubts(run: RunState) -> tuple[str, ...]:

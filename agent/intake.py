@@ -175,7 +175,9 @@ def _field_problem(error: Any) -> str:
 
 def _fill_gaps(assumptions: list[str], limits: dict[str, Any], targets: dict[str, Any]) -> None:
     if targets["accuracy"] is None:
-        assumptions.append("no accuracy target was given: accuracy is measured and reported, not judged")
+        assumptions.append(
+            "no accuracy target was given: what is planned comes close to the most accurate within the limits, and is not judged by it"
+        )
     elif targets["accuracy_rule"] == "lower_bound":
         assumptions.append("the accuracy target must be reached by the lower end of the 95 % interval")
     if targets["latency_p95_ms"] is None:
@@ -183,6 +185,14 @@ def _fill_gaps(assumptions: list[str], limits: dict[str, Any], targets: dict[str
     if limits["usd"] is None:
         limits["usd"] = 0.0
         assumptions.append(NO_DOLLARS)
+
+
+def names_a_skill(request: str) -> bool:
+    """Whether a skill fits these words: they ask for a model, and do not only speak of one."""
+    text = Reading(in_plain_english(request)).text.lower()
+    skills = [load_skill(name) for name in skill_names()]
+    tasks = [word for skill in skills for task in skill.tasks.values() for word in task.keywords]
+    return _hits(text, (*skill_names(), *tasks, *(word for skill in skills for word in skill.keywords))) > 0
 
 
 def _skill_and_task(reading: Reading) -> tuple[str, str]:

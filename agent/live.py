@@ -48,6 +48,7 @@ class LiveRun:
         """Every event, up to the last; raises what ended the run when that was an error."""
         while (event := self._events.get()) is not None:
             yield event
+        self._events.put(None)  # for whoever looks again
         self.wait()
 
     async def __aiter__(self) -> AsyncIterator[RunEvent]:
@@ -62,6 +63,7 @@ class LiveRun:
                     await asyncio.sleep(0.02)
                     continue
                 if event is None:
+                    self._events.put(None)
                     break
                 yield event
         except (asyncio.CancelledError, GeneratorExit):
@@ -101,7 +103,7 @@ class LiveRun:
 
     def step(self, name: str, run: RunState, *, replayed: bool, **details: object) -> None:
         """Told by the graph: one step ended."""
-        self.state = run
+        self.state, self.run_id = run, run.run_id
         if self._shown is not None:
             self._shown.step(name, run, replayed=replayed, **details)
         if (event := event_of(name, run, replayed=replayed, **details)) is not None:
@@ -125,6 +127,8 @@ class LiveRun:
 
     def _ask(self, question: Question) -> Answer:
         self.run_id = question.run_id
+        while not self._answers.empty():  # an answer is to the question before it
+            self._answers.get_nowait()
         self._events.put(Asked(run_id=question.run_id, question=question))
         while True:
             self._check()

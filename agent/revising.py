@@ -38,7 +38,7 @@ def after_word(run: RunState, heard: dict[str, Any]) -> RunState:
     if word.usd:
         use = run.planner_use
         run = run.model_copy(update={"planner_use": use.model_copy(update={"usd": use.usd + word.usd})})
-    if heard["problem"] or not (word.targets or word.limits or word.data):
+    if heard["problem"] or not word.changes:
         return run
     changes: dict[str, Any] = {"pending": (), "last_problem": "", "last_call": "", "corrections": 0}
     if heard["own_data"]:

@@ -23,17 +23,21 @@ class Transcript:
             file.write(json.dumps(said, ensure_ascii=False) + "\n")
 
     def lines(self) -> list[str]:
-        """The newest lines, as they are shown; a line cut short by a kill is left out."""
+        """The newest lines, as they are shown."""
+        return [f"  {who}: {text}" for who, text in self.said()[-LINES_SHOWN:]]
+
+    def said(self) -> list[tuple[str, str]]:
+        """Who said what, oldest first; a line cut short by a kill is left out."""
         if not self._path.exists():
             return []
-        kept = self._path.read_text(encoding="utf-8", errors="replace").split("\n")
-        return [shown for line in kept if (shown := _shown(line))][-LINES_SHOWN:]
+        lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")
+        return [said for line in lines if (said := _read(line))]
 
 
-def _shown(line: str) -> str:
-    """One line for people; empty where it cannot be read."""
+def _read(line: str) -> tuple[str, str] | None:
+    """Who said what in one line; None where it cannot be read."""
     try:
         said = json.loads(line)
-        return f"  {said['who']}: {said['text']}"
+        return str(said["who"]), str(said["text"])
     except (ValueError, KeyError, TypeError):
-        return ""
+        return None

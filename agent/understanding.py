@@ -32,11 +32,17 @@ class Intent(Record):
 _EXACT: tuple[tuple[Does, str], ...] = (
     (
         "approve",
-        r"y|yes|yep|ok|okay|approved?|approve it|go|go ahead|do it|sure|fine|yes,? please|好|好的|可以|同意|批准|行|开始吧?|是",
+        r"(?:(?:y|yes|yep|ok|okay|approved?|approve it|go|go ahead|do it|sure|fine)(?: |$))+|好|好的|可以|同意|批准|行|开始|是|是的",
     ),
-    ("decline", r"n|no|nope|cancel|reject|decline|do not|don'?t|不|不要|不行|取消|拒绝|否"),
-    ("stop", r"stop|stop it|halt|pause|wait|stop now|please stop|停|停止|停下|暂停"),
-    ("go_on", r"continue|go on|resume|carry on|proceed|继续"),
+    (
+        "decline",
+        r"(?:(?:n|no|nope|cancel|cancel it|reject|decline|do not|don'?t)(?: |$))+|不|不要|不行|取消|拒绝|否|不是",
+    ),
+    (
+        "stop",
+        r"(?:stop|halt|pause|wait)(?: it| now| here| (?:the )?(?:training|run|work))?|停|停止|停下|暂停|停止训练|暂停训练",
+    ),
+    ("go_on", r"(?:continue|go on|resume|carry on|proceed|keep going)(?: now| with it)?|继续|继续训练"),
     ("quit", r"quit|exit|bye|leave|:q|退出|再见"),
     ("status", r"status|progress|how far( is it)?|where are we|how is it going|进度|状态|怎么样了"),
     ("plan", r"plan|(show|what is)( me)? the plan|the plan|方案|计划"),
@@ -52,17 +58,39 @@ _WHY_NOT = (
     r"why\s+(?:not|don'?t (?:you|we) (?:use|take|choose)|didn'?t (?:you|we) (?:use|take|choose)|isn'?t it)\s+(?:use\s+|take\s+|on\s+)?"
     r"(?:the\s+|an?\s+)?(?P<about>.+?)\s*\??$"
 )
+_WHY = r"why\b|how come\b|为(?:什么|何|啥)"
+_COURTESY = r"^(?:(?:please|then|so|well)\b[,\s]*|[请麻]烦?您?)|[,，\s]*(?:\b(?:please|thanks|thank you|thx)|谢谢|吧)$"
+_ASKING = (
+    r"(?:is|are|does|do (?:i|you|we|they)|did|can|could|would|will|should|how|what|which|when|where)\b|.*[?？]$"
+    r"|.*吗[?？。]?$|.*多少|能不能|可不可以"
+)
+_DIFFERENCE = (
+    r"[$€£¥]?\d[\d.,]*\s*(?:%|percent|points?|dollars?|usd|eur|ms|s|seconds?|minutes?|min|hours?|h)?\s+"
+    r"(?:more|less|cheaper|faster|better|worse|lower|higher|slower|sooner)\b(?!\s+(?:than|or)\b)"
+    r"|\b(?:another|extra|additional)\s+[$€£¥]?\d|\bby\s+(?:another\s+)?[$€£¥]?\d"
+    r"|(?:提高|降低|增加|减少|放宽|缩短|再加|多加)(?!到|至|为)[^\d,，。到至为]{0,6}\d"
+)
+"""A figure that says by how much, not what."""
+
+NO_DIFFERENCE = "give the new value itself, not the difference"
 _WHY_NOT_CHINESE = r"为(?:什么|何|啥)(?:不用|不选|不是|没用|没选)\s*(?P<about>.+?)\s*[?？吗呢]*$"
 _WHAT_IF = r"(?:(?:and\s+)?what\s+if|suppose|如果|假如|要是)\s*(?P<rest>.+?)\s*[?？]?$"
-_USE_DATA = r"(?:\b(?:use|take|train|with)\b|用|使用).*?(?P<about>[^\s'\"“”]+\.jsonl?)\b"
-_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3}
-_PICK = r"(?:option\s*|the\s+|take\s+|第)*(?P<number>[1-9]|first|second|third|fourth|1st|2nd|3rd)(?:\s+one|\s+option|个)?[.!]?"
+_USE_DATA = (
+    r"(?:\b(?:use|take|train|with)\b|用|使用).*?"
+    r"(?:\"(?P<quoted>[^\"]+\.\w{2,8})\"|'(?P<single>[^']+\.\w{2,8})'|“(?P<curly>[^”]+\.\w{2,8})”"
+    r"|(?P<bare>[^\s'\"“”]+\.(?:jsonl?|csv|tsv|txt|xlsx?|parquet)))(?!\w)"
+)
+_NOT = r"\b(?:don'?t|do not|not|never|no longer|stop using|without)\b|不要|别|不用"
+_ORDINALS = {
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "一": 1, "二": 2, "三": 3, "四": 4,
+}  # fmt: skip
+_PICK = r"(?:option\s*|the\s+|take\s+|第)*(?P<number>[1-9]|first|second|third|fourth|1st|2nd|3rd|(?<=第)[一二三四])(?:\s+one|\s+option|个)?"
 
 
 def understand(text: str) -> Intent:
     """The intent of a line; "unknown" where the rules see none."""
     line = " ".join(text.split())
-    plain = line.rstrip(".!。！").strip().lower()
+    plain = re.sub(_COURTESY, "", line.rstrip(".!。！").strip().lower()).replace(",", "").replace("，", "").strip()
     for does, words in _EXACT:
         if re.fullmatch(words, plain, re.I):
             return Intent(does=does, text=line)
@@ -70,20 +98,39 @@ def understand(text: str) -> Intent:
         number = found.group("number").lower()
         return Intent(does="pick", text=line, number=_ORDINALS.get(number) or int(number))
     if found := re.search(_WHY_NOT, line, re.I) or re.search(_WHY_NOT_CHINESE, line):
-        return Intent(does="why_not", text=line, about=found.group("about"))
+        about = found.group("about")
+        return _better(line, about) or Intent(does="why_not", text=line, about=about)
+    if re.match(_WHY, line, re.I):
+        return Intent(does="plan", text=line)
     if found := re.search(_USE_DATA, line, re.I):
-        return Intent(
-            does="use_data", text=line, about=found.group("about"), word=Word(text=line, data=found.group("about"))
-        )
+        return _using(line, found)
     if found := re.match(_WHAT_IF, line, re.I):
         return _changing("what_if", line, found.group("rest"))
-    changed = _changing("change", line, line)
-    if changed.word is not None or changed.problem:
+    if re.search(_DIFFERENCE, line, re.I):
+        return Intent(does="change", text=line, problem=f"{line!r}: {NO_DIFFERENCE}")
+    asking = re.match(_ASKING, line, re.I) is not None
+    changed = _changing("what_if" if asking else "change", line, line)
+    if changed.word is not None or (changed.problem and not asking):
         return changed
-    for aim, words in _BETTER:
-        if re.search(words, line, re.I):
-            return Intent(does="better", text=line, aim=aim)
-    return Intent(does="unknown", text=line)
+    return _better(line, line) or Intent(does="unknown", text=line)
+
+
+def _better(line: str, said: str) -> Intent | None:
+    """A wish for more of one aim."""
+    aim: Aim | None = next((aim for aim, words in _BETTER if re.search(words, said, re.I)), None)
+    return Intent(does="better", text=line, aim=aim) if aim else None
+
+
+def _using(line: str, found: re.Match[str]) -> Intent:
+    """Own data to be used, or why it cannot be."""
+    path = next(name for name in found.groups() if name is not None)
+    if re.search(_NOT, line, re.I):
+        problem = "what a run has taken it keeps; a new run starts without it"
+    elif not path.lower().endswith((".json", ".jsonl")):
+        problem = f"{path}: own data must be JSONL, an object with a question on each line"
+    else:
+        return Intent(does="use_data", text=line, about=path, word=Word(text=line, data=path))
+    return Intent(does="change", text=line, problem=problem)
 
 
 def _changing(does: Does, line: str, said: str) -> Intent:

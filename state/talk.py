@@ -33,6 +33,11 @@ class Word(Record):
     usd: float = Field(default=0.0, ge=0, description="what a model took to understand or answer it, US dollars")
     data: str | None = Field(default=None, description="path of a JSONL file with the user's own questions")
 
+    @property
+    def changes(self) -> bool:
+        """Whether it is meant to change the run, and not only a model's answer to be paid for."""
+        return bool(self.targets or self.limits or self.data)
+
 
 class Answer(Record):
     """What the user says to a question: yes or no to a plan or a word in their place; text for a brief."""

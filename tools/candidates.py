@@ -63,7 +63,7 @@ def build_candidates(context: Context) -> Iterator[Candidate]:
         for shape, lengths in worth_trying.items():
             latency = forecast.latency(shape)
             for tokens, new_tokens, predicted in lengths:
-                too_short = predicted is None and brief.targets.accuracy is not None and tokens < PILOT_TOKENS
+                too_short = predicted is None and tokens < PILOT_TOKENS
                 if not too_short:
                     hours = forecast.hours(shape, new_tokens)
                     yield _candidate(context, forecast, shape, tokens, (predicted, latency, hours))

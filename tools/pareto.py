@@ -28,6 +28,9 @@ NO_EXECUTOR = "no executor for this cloud is configured"
 RUNNERS_UP = 5
 # No evidence claims nothing: an unknown accuracy never dominates a known one and never meets a target.
 UNKNOWN_ACCURACY = 0.0
+NEAR_THE_BEST = 0.02
+"""Without an accuracy target: the share of right answers that is given up for less money and time."""
+
 Broken = Mapping[str, Mapping[Constraint, float]]
 """For each candidate's id, the constraints it breaks and how far, as `Violation.share`."""
 
@@ -83,10 +86,11 @@ class Front(Record):
 def solve_pareto(candidates: Sequence[Candidate], brief: Brief) -> Front:
     """Finds the candidates nobody beats and chooses one by the brief; spends nothing.
 
-    Objectives: accuracy (more), latency p95, dollars and hours (less), at their predicted values. The choice meets
-    every limit of the brief and can be executed here; among those it is the best by the brief's weights, and without
-    weights the cheapest, then the fastest to have, the most accurate, the quickest to answer, the first by id. An unknown
-    accuracy never meets a target. Raises Correctable for two candidates of one id or a prediction that is no finite number.
+    Objectives: accuracy (more), latency p95, dollars and hours (less), at their predicted values. The choice meets every limit
+    of the brief and can be executed here. Among those it is the best by the brief's weights; without weights the cheapest (with
+    no accuracy target: of those within NEAR_THE_BEST of the most accurate), then the fastest to have, the most accurate, the
+    quickest to answer, the first by id. An unknown accuracy never meets a target. Raises Correctable for two candidates of one
+    id or a prediction that is no finite number.
     """
     _check(candidates)
     ordered = sorted(candidates, key=_preference)
@@ -117,12 +121,18 @@ def solve_pareto(candidates: Sequence[Candidate], brief: Brief) -> Front:
 
 
 def _best(feasible: Sequence[Candidate], brief: Brief) -> Candidate | None:
-    """The cheapest, or by the brief's weights the one of the best score; `feasible` is in order of preference."""
+    """The cheapest, or by the brief's weights the one of the best score; `feasible` is in order of preference.
+
+    Without an accuracy target the cheapest would be useless: it is the cheapest of those that are nearly as accurate as any.
+    """
     if not feasible:
         return None
-    if brief.weights is None:
+    if brief.weights is not None:
+        return max(feasible, key=lambda candidate: weighted_score(candidate, brief))
+    if brief.targets.accuracy is not None:
         return feasible[0]
-    return max(feasible, key=lambda candidate: weighted_score(candidate, brief))
+    enough = max(_accuracy(candidate) for candidate in feasible) - NEAR_THE_BEST
+    return next(candidate for candidate in feasible if _accuracy(candidate) >= enough)
 
 
 def weighted_score(candidate: Candidate, brief: Brief) -> float:
@@ -288,6 +298,8 @@ def _reason(
         return "there are no candidates to choose from"
     if chosen is not None:
         best = "the cheapest, then fastest," if brief.weights is None else "the best by the brief's weights"
+        if brief.weights is None and brief.targets.accuracy is None:
+            best += f" within {100 * NEAR_THE_BEST:g} points of the most accurate"
         reason = f"{best} of {len(feasible)} candidates that meet every limit: {_describe(chosen)}"
         beaten = all(one.id != chosen.id for one in front)
         return reason + ("; what beats it cannot be executed here" if beaten else "")
@@ -312,9 +324,8 @@ def _to_win(candidate: Candidate, chosen: Candidate | None, brief: Brief) -> str
     if gap_hours > 0:
         return f"at the same cost, it would have to take {gap_hours:.3g} h less than its {candidate.hours.value:.3g} h"
     if _accuracy(candidate) < _accuracy(chosen):
-        return (
-            f"at the same cost and hours, it would have to gain {_accuracy(chosen) - _accuracy(candidate):.2%} accuracy"
-        )
+        same = "at the same cost and hours, " if (gap_usd, gap_hours) == (0, 0) else ""
+        return f"{same}it would have to gain {_accuracy(chosen) - _accuracy(candidate):.2%} accuracy"
     gap_ms = candidate.latency_p95_ms.value - chosen.latency_p95_ms.value
     return (
         f"it is {gap_ms:.4g} ms slower and equal in all else"

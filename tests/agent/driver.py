@@ -4,10 +4,18 @@ import sys
 from pathlib import Path
 
 from stratos.agent import session
+from stratos.state.brief import Brief, Limits, Targets, Weights
 from stratos.state.workspace import Workspace
 from stratos.tools.base import Settings
 
-REQUEST = "tell whether 14 mahjong tiles are a winning hand, p95 under 5 s, for free"
+BRIEF = Brief(
+    request="a small real run",
+    skill="mahjong",
+    task="win",
+    targets=Targets(latency_p95_ms=5000.0),
+    limits=Limits(usd=0.0),
+    weights=Weights(accuracy=0.0),  # the shortest training will do
+)
 
 
 def main() -> None:
@@ -15,7 +23,9 @@ def main() -> None:
     if len(sys.argv) > 2:
         outcome = session.resume(sys.argv[2], workspace=workspace)
     else:
-        outcome = session.start(REQUEST, workspace=workspace, settings=Settings(seed=3, held_out_items=60))
+        outcome = session.start(
+            BRIEF.request, brief=BRIEF, workspace=workspace, settings=Settings(seed=3, held_out_items=60)
+        )
     sys.exit(session.EXIT_CODES[outcome.status])
 
 

@@ -76,6 +76,10 @@ def test_a_whole_session_with_a_cheaper_plan_questions_an_interruption_and_a_ret
         terminal.expect(pexpect.EOF)
     with chatting(workspace.path, 0.1, run_id) as terminal:
         terminal.expect("you: why not the H100")  # what was said before
+        terminal.expect("stopped, as you said")
+        terminal.sendline("status")
+        terminal.expect("stopped, `go on` continues it; ")
+        terminal.sendline("go on")
         terminal.expect("met: every target is met")
         terminal.sendline("why not scratch-5M?")
         terminal.expect("not chosen: ")

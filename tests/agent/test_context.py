@@ -1,10 +1,13 @@
 """What a planner is shown stays small, and it can ask for more."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stratos.agent import session
-from stratos.agent.digest import digest
+from stratos.agent.chat_intake import WRITE_BRIEF
+from stratos.agent.digest import Digest, digest
 from stratos.agent.scripted import Answer, Script, competent, scripted_server
 from stratos.evals.simulated_world import SimulatedExecutor, World
 from stratos.state.journal import Journal
@@ -21,21 +24,32 @@ CHARACTERS_PER_TOKEN = 2.5
 def test_a_run_of_twelve_attempts_stays_under_sixteen_thousand_tokens_a_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A world that learns so little that every training length is tried."""
+    """A world in which nothing is learned well, and a planner that tries the next longer training after every miss."""
+
+    def insistent(request: Mapping[str, Any]) -> Answer:
+        answer = competent(request)
+        if [tool["function"]["name"] for tool in request["tools"]] == [WRITE_BRIEF]:
+            return answer
+        seen = Digest.model_validate_json(request["messages"][1]["content"])
+        named = min(seen.front, key=lambda one: one.train_tokens, default=None)
+        if seen.phase in ("data", "distill", "end") and named is not None and seen.plan != named:
+            return Answer(calls=[("solve_pareto", {"candidate_id": named.id})])
+        return answer
+
     request = "tell whether 14 mahjong tiles are a winning hand, at least 97 % exact, at most $100"
-    with scripted_server(competent) as (url, requests):
+    with scripted_server(insistent) as (url, requests):
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         settings = Settings(
             planner="openai:scripted", deploy=False, approved=True, local_usd_per_hour=0.1, max_attempts=12
         )
-        world = World(log_odds_at_1m=0.2, gain_per_doubling=0.9, gain_per_size=0.05)
+        world = World(log_odds_at_1m=-2.0, gain_per_doubling=0.1, gain_per_size=0.05)
         workspace = Workspace(tmp_path)
         outcome = session.start(
             request, workspace=workspace, settings=settings, executor=SimulatedExecutor(world=world)
         )
     trainings = [row for row in Journal(workspace).rows(outcome.run_id) if row.name == "tool distill"]
     longest = max(len(str(asked["messages"])) + len(str(asked["tools"])) for asked in requests)
-    assert len(trainings) >= 4
+    assert len(trainings) == 12
     assert longest / CHARACTERS_PER_TOKEN < 16_000
 
 

@@ -12,7 +12,10 @@ from stratos.agent.understanding import understand
         ("yes", "approve"), ("Go ahead!", "approve"), ("好的", "approve"), ("no", "decline"), ("取消", "decline"),
         ("stop", "stop"), ("停", "stop"), ("go on", "go_on"), ("继续", "go_on"), ("quit", "quit"), ("status", "status"),
         ("进度", "status"), ("show me the plan", "plan"), ("help", "help"), ("?", "help"),
-        ("I like trains", "unknown"), ("", "unknown"),
+        ("I like trains", "unknown"), ("", "unknown"), ("thanks", "unknown"),
+        ("please go on", "go_on"), ("请继续", "go_on"), ("stop please", "stop"), ("pause it", "stop"), ("停止训练", "stop"),
+        ("ok, do it", "approve"), ("Yes, go ahead", "approve"), ("是的", "approve"), ("no thanks", "decline"),
+        ("why not?", "plan"), ("why did you take $0.08?", "plan"),
     ],
 )  # fmt: skip
 def test_plain_words(line: str, does: str) -> None:
@@ -45,6 +48,12 @@ def test_why_not_names_what_is_meant(line: str, about: str) -> None:
         ("under 100 ms please", "change", {"latency_p95_ms": 100.0}),
         ("延迟不超过100毫秒", "change", {"latency_p95_ms": 100.0}),
         ("only on H100", "change", {"accelerators": ("H100",)}),
+        ("do it with 92 %", "change", {"accuracy": 0.92}),
+        ("提高到95%", "change", {"accuracy": 0.95}),
+        ("is 99% possible?", "what_if", {"accuracy": 0.99}),
+        ("how much would 99 % cost?", "what_if", {"accuracy": 0.99}),
+        ("99%可以吗？", "what_if", {"accuracy": 0.99}),
+        ("can it run on an H100?", "what_if", {"accelerators": ("H100",)}),
     ],
 )
 def test_figures_change_the_brief(line: str, does: str, changes: dict[str, Any]) -> None:
@@ -65,9 +74,24 @@ def test_a_figure_that_cannot_be_placed_is_a_problem_and_no_guess() -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "raise the budget by $5", "$2 more", "another $5", "lower the accuracy by 2 %", "5% less accuracy is fine",
+        "10% cheaper", "give it 30 more minutes", "准确率提高5%",
+    ],
+)  # fmt: skip
+def test_a_difference_is_not_taken_for_a_new_value(line: str) -> None:
+    found = understand(line)
+    assert (found.does, found.word) == ("change", None)
+    assert "not the difference" in found.problem
+
+
+@pytest.mark.parametrize(
     ("line", "aim"),
     [
         ("cheaper", "usd"),
+        ("why not cheaper?", "usd"),
+        ("why not faster", "latency"),
         ("can it be cheaper?", "usd"),
         ("便宜一点", "usd"),
         ("faster", "latency"),
@@ -88,7 +112,16 @@ def test_own_data(line: str) -> None:
     assert found.about.endswith("tickets.jsonl")
 
 
-@pytest.mark.parametrize(("line", "number"), [("1", 1), ("the second one", 2), ("option 3", 3), ("第2个", 2)])
+def test_own_data_keeps_a_path_with_spaces_and_refuses_what_it_cannot_read() -> None:
+    assert understand('use my data in "/tmp/my data.jsonl"').about == "/tmp/my data.jsonl"
+    assert "JSONL" in understand("use my data in tickets.csv").problem
+    found = understand("don't use my data in tickets.jsonl")
+    assert (found.word, "keeps" in found.problem) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "number"), [("第二个", 2), ("1", 1), ("the second one", 2), ("option 3", 3), ("第2个", 2)]
+)
 def test_options_are_picked_by_number(line: str, number: int) -> None:
     found = understand(line)
     assert (found.does, found.number) == ("pick", number)

@@ -10,7 +10,7 @@ from stratos.state.evidence import wilson
 from stratos.state.plan import Candidate, Machine
 from stratos.state.run import Choice, Match, RunState
 from stratos.tools.accuracy import measured_points
-from stratos.tools.candidates import PILOT_TOKENS, TOKEN_GRID, build_candidates
+from stratos.tools.candidates import PILOT_TOKENS, build_candidates
 from stratos.tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at
 from stratos.tools.training.students import SHAPES
 
@@ -78,11 +78,11 @@ def test_without_evidence_the_cheapest_pilot_is_planned_and_called_one(tmp_path:
     assert chosen.plan.candidate.train_tokens == PILOT_TOKENS
 
 
-def test_without_an_accuracy_target_the_shortest_training_is_planned(tmp_path: Path) -> None:
+def test_without_target_or_evidence_the_shortest_that_tells_something_is_planned(tmp_path: Path) -> None:
     chosen = planned(tmp_path, complexity=complexity(), brief=brief(None))
     assert not chosen.pilot
     assert chosen.plan is not None
-    assert chosen.plan.candidate.train_tokens == TOKEN_GRID[0]
+    assert chosen.plan.candidate.train_tokens == PILOT_TOKENS
 
 
 def test_a_target_nothing_reaches_has_no_plan_but_a_nearest(tmp_path: Path) -> None:

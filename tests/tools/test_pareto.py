@@ -128,7 +128,15 @@ def test_ties_go_to_hours_then_accuracy_then_latency_then_id():
     late, last, first = a_candidate("c", latency=200), a_candidate("e"), a_candidate("d")
     ordered = [first, last, late, weak, slow]
     for left in range(5):
-        assert chosen_id(solve_pareto(ordered[left:][::-1], a_brief())) == ordered[left].id
+        assert chosen_id(solve_pareto(ordered[left:][::-1], a_brief(accuracy=0.5))) == ordered[left].id
+
+
+def test_without_an_accuracy_target_it_is_the_cheapest_of_the_nearly_best():
+    useless, good = a_candidate("useless", usd=0, accuracy=0.03), a_candidate("good", usd=2, accuracy=0.96)
+    best, unknown = a_candidate("best", usd=5, accuracy=0.975), a_candidate("unknown", accuracy=None)
+    found = solve_pareto([useless, best, good, unknown], a_brief())
+    assert (chosen_id(found), "within 2 points of the most accurate" in found.reason) == ("good", True)
+    assert chosen_id(solve_pareto([useless, best], a_brief(usd=4))) == "useless"
 
 
 def test_equal_candidates_all_stay_on_the_front_in_order_of_id():
