@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from ..state.brief import Brief
-from ..state.errors import Correctable, PriceChanged
+from ..state.errors import Correctable, OutOfTime, PriceChanged
 from ..state.evidence import Entry
 from ..state.journal import Steps
 from ..state.run import ProposedCall, RunState
 from ..state.talk import Word
 from ..state.workspace import Workspace
 from ..tools.base import Context, Event, Settings, Tool
-from ..tools.costs import plan_parts
+from ..tools.costs import fits, plan_parts
 from ..tools.executor import Executor
 from .guard import Ruling, call_text, rule
 from .planners import Planner
@@ -94,13 +94,17 @@ def guarded_call(
             return tool.run(given, parsed).model_dump(mode="json")
         except PriceChanged as error:
             return {"problem": str(error), "offer_id": error.offer_id, "usd_per_hour": error.usd_per_hour}
+        except OutOfTime as error:
+            return {"problem": str(error), "seconds": error.seconds, "usd": error.usd}
         except Correctable as error:
             return {"problem": str(error)}
 
     run = _reserve(run, ruling)
     output, replayed = take(context, f"tool {name}", {"arguments": ruling.arguments}, do, kind=tool.kind)
     if problem := output.get("problem"):
-        run = _settle(context, run, ruling, 0.0)  # a tool objects before it starts what costs money
+        # A tool objects before it starts what costs money, or says what was spent when its time was up.
+        run = _settle(context, run, ruling, output.get("usd", 0.0))
+        run = run.model_copy(update={"seconds_lost": run.seconds_lost + output.get("seconds", 0.0)})
         run = _refused(context, run, proposed, problem, replayed)
         if "offer_id" in output:
             run = _repriced(run, output["offer_id"], output["usd_per_hour"])
@@ -150,11 +154,12 @@ def _reserve(run: RunState, ruling: Ruling) -> RunState:
 
 
 def _settle(context: RunContext, run: RunState, ruling: Ruling, usd: float) -> RunState:
-    """Puts what a paid call really cost in the place of its reservation, the newest of the bill."""
+    """Puts what a paid call really cost in the place of its reservation, the newest of the bill. Its clock ends a job within a
+    step of its time: what that step took beyond the reservation is not charged."""
     if ruling.reserved_usd <= 0:
         return run
     given = {"tool": ruling.tool, "reserved_usd": ruling.reserved_usd}
-    settled, _ = take(context, "settle", given, lambda: {"usd": usd}, kind="decision")
+    settled, _ = take(context, "settle", given, lambda: {"usd": min(usd, ruling.reserved_usd)}, kind="decision")
     entry = run.bill[-1].model_copy(update={"settled_usd": settled["usd"]})
     return run.model_copy(update={"bill": (*run.bill[:-1], entry)})
 
@@ -172,8 +177,8 @@ def to_approve(context: RunContext, run: RunState) -> float:
     if not run.has_plan:
         return 0.0
     still = sum(plan_parts(run, context.settings).values())
-    wanted = round(min(run.known_brief.limits.usd or 0.0, run.billed_usd + still), 6)
+    wanted = min(run.known_brief.limits.usd or 0.0, run.billed_usd + still)
     approval = run.approval
-    if approval is not None and approval.plan_sha256 == run.known_plan.sha256 and approval.usd >= wanted:
+    if approval is not None and approval.plan_sha256 == run.known_plan.sha256 and fits(wanted, approval.usd):
         return 0.0
     return wanted if still > 0 else 0.0

@@ -2,6 +2,7 @@
 
 # pyright: reportUnknownMemberType=false
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -35,13 +36,24 @@ app = PlainTyper(
 deployments = PlainTyper(invoke_without_command=True, help="List the models served here; stop or start one.")
 app.add_typer(deployments, name="deployments")
 
+
+def _figures(given: float | tuple[float, ...] | None) -> float | tuple[float, ...] | None:
+    """The value of an option; not a number, infinite and negative are refused."""
+    figures = given if isinstance(given, tuple) else () if given is None else (given,)
+    if wrong := [figure for figure in figures if not (math.isfinite(figure) and figure >= 0)]:
+        raise typer.BadParameter(f"{wrong[0]} is no finite number of at least 0")
+    return given
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
 At = Annotated[Path | None, typer.Option("--workspace", help="Folder of runs, journal and deployments [.stratos].")]
 Request = Annotated[str, typer.Argument(help="What you want, in a sentence, or a YAML brief's path.")]
-MaxUsd = Annotated[float | None, typer.Option(min=0, help="All the money of the run, US dollars.")]
-MaxMinutes = Annotated[float | None, typer.Option(min=0.1, help="All the time of the run, minutes.")]
+MaxUsd = Annotated[float | None, typer.Option(min=0, callback=_figures, help="All the money of the run, US dollars.")]
+MaxMinutes = Annotated[float | None, typer.Option(min=0.1, callback=_figures, help="All the time of the run, minutes.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of data, weights and order.")]
-LocalPrice = Annotated[float, typer.Option(min=0, help="What an hour of this machine costs you, US dollars.")]
+LocalPrice = Annotated[
+    float, typer.Option(min=0, callback=_figures, help="What an hour of this machine costs you, US dollars.")
+]
 PlannerName = Annotated[
     str,
     typer.Option(
@@ -51,7 +63,11 @@ PlannerName = Annotated[
 ]
 PlannerPrice = Annotated[
     tuple[float, float],
-    typer.Option(metavar="IN OUT", help="What a million tokens of the planner cost, US dollars; counts as spent."),
+    typer.Option(
+        metavar="IN OUT",
+        callback=_figures,
+        help="What a million tokens of the planner cost, US dollars; counts as spent.",
+    ),
 ]
 RUN_STATUSES = (
     "planned", "met", "missed", "infeasible", "refused", "cancelled", "failed", "running", "waiting", "interrupted", "damaged",
@@ -402,7 +418,7 @@ def prices(
     ] = None,
     region: Annotated[list[str] | None, typer.Option(help="Only regions that start so; may be repeated.")] = None,
     spot: Annotated[bool, typer.Option("--spot", help="Spot prices.")] = False,
-    max_usd_per_hour: Annotated[float | None, typer.Option(min=0.0001)] = None,
+    max_usd_per_hour: Annotated[float | None, typer.Option(min=0.0001, callback=_figures)] = None,
     limit: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 25,
     as_json: AsJson = False,
 ) -> None:

@@ -7,7 +7,7 @@ from pydantic import Field
 from ..state.brief import Brief, Record
 from ..state.plan import Candidate
 from ..state.run import ProposedCall, RunState
-from ..tools.distill import examples_needed
+from ..tools.costs import examples_needed, lacks_data
 
 FRONT_SHOWN = 8
 
@@ -63,7 +63,7 @@ def digest(state: RunState) -> Digest:
         plan=plan,
         plan_reason=choice.reason if choice else "",
         examples_made=state.data.examples if state.data else 0,
-        examples_needed=examples_needed(state, plan) if plan else 0,
+        examples_needed=examples_needed(state, plan.train_tokens) if plan else 0,
         attempts=tuple(_attempt_line(state, index) for index in range(len(state.attempts))),
         last_verdict=verdict.model_dump(mode="json") if verdict else None,
         looked_up=state.looked_up,
@@ -78,7 +78,7 @@ def _shown(front: tuple[Candidate, ...], brief: Brief, usd_left: float) -> tuple
     hours = brief.limits.hours
     executable = [one for one in front if one.executable] or list(front)
     usable = [
-        one for one in executable if one.usd.value <= usd_left and (hours is None or one.hours.value <= hours)
+        one for one in executable if one.needed_usd <= usd_left and (hours is None or one.hours.value <= hours)
     ] or executable
     if not usable:
         return ()
@@ -121,5 +121,4 @@ def _attempt_phase(state: RunState) -> Phase:
         if verdict is None:
             return "evaluate"
         return "sealed" if verdict.next == "open_sealed" else "re-plan"
-    made = state.data.examples if state.data else 0
-    return "distill" if made >= examples_needed(state, plan) and state.has_own_data else "data"
+    return "data" if lacks_data(state, plan.train_tokens) else "distill"

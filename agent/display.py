@@ -1,8 +1,7 @@
 """Shows a run as it happens: the brief, the servers, the plan, live progress, the figures, the verdicts, the bill."""
 
-import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pydantic import BaseModel
 from rich.console import Console, Group
@@ -15,6 +14,7 @@ from ..state.evidence import Evaluation, Interval, Score
 from ..state.run import RunState
 from ..tools.base import Event
 from .brief_words import brief_rows, money
+from .events import figure
 from .front_table import band, front_table
 from .planners import Decision
 from .printable import printable_record, printable_value
@@ -39,15 +39,6 @@ def sparkline(values: Sequence[float], width: int = CURVE_WIDTH) -> str:
 def share(interval: Interval) -> str:
     """A share with its 95 % interval."""
     return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
-
-
-def _figure(event: Mapping[str, object], key: str) -> float:
-    """A job's number; 0 for what is none, since jobs are programs that may say anything."""
-    try:
-        value = float(str(event.get(key, 0)))
-    except ValueError:
-        return 0.0
-    return value if math.isfinite(value) else 0.0
 
 
 def _shown(detail: object) -> object:
@@ -112,8 +103,8 @@ class RichDisplay:
         self._heartbeat(label, event, extra)
         self._progress.update(
             self._tasks[label],
-            completed=_figure(event, "done"),
-            total=_figure(event, "total"),
+            completed=figure(event, "done"),
+            total=figure(event, "total"),
             extra=extra,
         )
 
@@ -123,7 +114,7 @@ class RichDisplay:
         if self._console.is_terminal or now - self._told.get(label, self._began) < HEARTBEAT_S:
             return
         self._told[label] = now
-        done, total = _figure(event, "done"), _figure(event, "total")
+        done, total = figure(event, "done"), figure(event, "total")
         self._print(f"  {label}: {done:,.0f} of {total:,.0f} {event.get('unit', '')} {extra}".rstrip())
 
     def close(self) -> None:

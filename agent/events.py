@@ -1,5 +1,6 @@
 """What happens in a run, as typed events: for programs that follow it, and for the chat."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -140,16 +141,24 @@ def progress_of(run_id: str, tool: str, event: JobEvent) -> RunEvent:
     """The event of a job's progress line or note."""
     if event.get("event") != "progress":
         return Note(run_id=run_id, about=tool, text=str(event.get("text", "")))
-    loss = event.get("loss")
     return Progress(
         run_id=run_id,
         tool=tool,
         what=str(event.get("what") or event.get("job") or tool),
-        done=float(str(event.get("done", 0))),
-        total=float(str(event.get("total", 0))),
+        done=figure(event, "done"),
+        total=figure(event, "total"),
         unit=str(event.get("unit", "")),
-        loss=float(str(loss)) if loss is not None else None,
+        loss=figure(event, "loss") if event.get("loss") is not None else None,
     )
+
+
+def figure(event: JobEvent, key: str) -> float:
+    """A job's number; 0 for what is none, since jobs are programs that may say anything."""
+    try:
+        value = float(str(event.get(key, 0)))
+    except ValueError:
+        return 0.0
+    return value if math.isfinite(value) else 0.0
 
 
 def _effect(run: RunState, heard: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from ..state.brief import Record
 from ..state.errors import Correctable
 from ..state.run import RunState
 from ..tools.base import Context, Cost, Tool
+from ..tools.costs import fits
 
 UNAPPROVED = "must be approved first"
 """What a ruling says where nothing but the user's word is missing."""
@@ -68,7 +69,7 @@ def _check_money(state: RunState, cost: Cost, name: str) -> None:
     if cost.usd <= 0:
         return
     limit = state.known_brief.limits.usd or 0.0
-    if state.spent_usd + cost.usd > limit:
+    if not fits(state.spent_usd + cost.usd, limit):
         raise Correctable(
             f"{name} would cost up to ${cost.usd:.4f} ({cost.basis}); ${state.spent_usd:.4f} of the limit of "
             f"${limit:.2f} is spent or reserved, so it does not fit"
@@ -76,7 +77,7 @@ def _check_money(state: RunState, cost: Cost, name: str) -> None:
     approval = state.approval
     if approval is None or approval.plan_sha256 != state.known_plan.sha256:
         raise Correctable(f"{name} would cost up to ${cost.usd:.4f}, and this plan {UNAPPROVED}")
-    if state.billed_usd + cost.usd > approval.usd:
+    if not fits(state.billed_usd + cost.usd, approval.usd):
         raise Correctable(
             f"{name} would cost up to ${cost.usd:.4f}; ${approval.usd:.4f} is approved and ${state.billed_usd:.4f} of it is "
             f"spent or reserved: the plan {UNAPPROVED}"

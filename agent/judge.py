@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ..state.brief import Brief, Targets
 from ..state.evidence import Constraint, Evaluation, Latency, Miss, Next, Score, Verdict
 from ..state.run import RunState
+from ..tools.costs import fits
 from ..tools.generate_data import DEVELOPMENT
 
 LEVERS: Mapping[Constraint, str] = {
@@ -79,7 +80,7 @@ def _missed(targets: Targets, evaluation: Evaluation) -> list[Miss]:
 def _passed_limits(state: RunState, brief: Brief) -> list[Miss]:
     usd, hours = brief.limits.usd, brief.limits.hours
     misses: list[Miss] = []
-    if usd is not None and state.spent_usd > usd:
+    if usd is not None and not fits(state.spent_usd, usd):
         misses.append(_miss("dollars", usd, state.spent_usd, f"${state.spent_usd:.4f} spent, limit ${usd:.2f}"))
     if hours is not None and state.hours_used > hours:
         arithmetic = f"{60 * state.hours_used:.1f} minutes of work, limit {60 * hours:g}"

@@ -14,6 +14,7 @@ import typer
 from ..state.errors import (
     ApprovalNeeded,
     Cancelled,
+    Correctable,
     JournalError,
     NotAvailable,
     OutputError,
@@ -37,10 +38,13 @@ FAILED, USAGE, APPROVAL, INTERRUPTED = 1, 2, 5, 130
 
 
 def workspace_at(path: Path | None) -> "Workspace":
-    """The workspace in that folder, or the default one."""
+    """The workspace in that folder, or the default one. Raises OutputError for what is no folder."""
     from ..state.workspace import Workspace
 
-    return Workspace(path) if path else Workspace()
+    workspace = Workspace(path) if path else Workspace()
+    if workspace.path.exists() and not workspace.path.is_dir():
+        raise OutputError(f"the workspace {workspace.path} is no folder")
+    return workspace
 
 
 def asking(yes: bool, as_json: bool) -> "Ask":
@@ -106,7 +110,7 @@ def errors(as_json: bool, started: Sequence[str] = ()) -> Generator[None]:
         fail(
             f"stopped; the journal is whole and nothing is left running.{_how_to_resume(started)}", INTERRUPTED, as_json
         )
-    except (NotAvailable, OutputError, UnknownRun) as error:
+    except (Correctable, NotAvailable, OutputError, UnknownRun) as error:
         fail(str(error), USAGE, as_json)
     except JournalError as error:  # a record that cannot be read or gone on with
         fail(str(error), FAILED, as_json)

@@ -27,8 +27,17 @@ class Transcript:
         return [f"  {who}: {text}" for who, text in self.said()[-LINES_SHOWN:]]
 
     def said(self) -> list[tuple[str, str]]:
-        """Who said what, oldest first."""
+        """Who said what, oldest first; a line cut short by a kill is left out."""
         if not self._path.exists():
             return []
-        lines = [json.loads(line) for line in self._path.read_text(encoding="utf-8").splitlines()]
-        return [(line["who"], line["text"]) for line in lines]
+        lines = self._path.read_text(encoding="utf-8", errors="replace").split("\n")
+        return [said for line in lines if (said := _read(line))]
+
+
+def _read(line: str) -> tuple[str, str] | None:
+    """Who said what in one line; None where it cannot be read."""
+    try:
+        said = json.loads(line)
+        return str(said["who"]), str(said["text"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -20,7 +20,7 @@ from ..tools.generation import GenerateJob, available_workers
 from ..tools.serving.engine import Settings, open_engine
 from ..tools.training.batches import read_examples
 from ..tools.training.students import TrainJob, shape_named
-from ..tools.waiting import wait
+from ..tools.waiting import JobRequest, run
 from .reporting import Claim, Report, arguments, commit
 
 SKILL = "mahjong"
@@ -63,7 +63,7 @@ def make_data(task: str, seed: int, examples: int, folder: Path) -> None:
         held_out_items=ITEMS,
         workers=available_workers(),
     )
-    wait(executor := LocalExecutor(), executor.submit("stratos.tools.generation", job, folder / "generate"))
+    run(LocalExecutor(), JobRequest(module="stratos.tools.generation", job=job, folder=folder / "generate"))
 
 
 def measure_curve(curve: Curve, seed: int, folder: Path) -> Iterator[Measured]:
@@ -82,7 +82,8 @@ def measure_curve(curve: Curve, seed: int, folder: Path) -> Iterator[Measured]:
             continue_from=previous,
         )
         previous = folder / f"{curve.shape.name}-{curve.strategy}-{length}"
-        result = wait(executor, executor.submit("stratos.tools.training", job, previous, threads=1))
+        request = JobRequest(module="stratos.tools.training", job=job, folder=previous, threads=1)
+        result = run(executor, request)
         exact, answer = evaluate(curve.task, previous / "model", read_examples(folder / "data" / "dev.jsonl"))
         yield Measured(
             task=curve.task,

@@ -19,7 +19,7 @@ from ..tools.distill import ANSWERS_ONLY
 from ..tools.evaluation import EvaluateJob
 from ..tools.executor import Event, JobHandle, JobStatus
 from ..tools.generation import SHARD_EXAMPLES, GenerateJob
-from ..tools.jobs import Job
+from ..tools.jobs import STOPPED_BY_CLOCK, Job
 from ..tools.machine import measure_machine
 from ..tools.training.students import TrainJob
 
@@ -82,6 +82,7 @@ class SimulatedExecutor:
     world: World
     submitted: list[tuple[str, Job]] = field(default_factory=list[tuple[str, Job]])
     results: dict[Path, dict[str, Any]] = field(default_factory=dict[Path, dict[str, Any]])
+    data_seconds_done: float = 0.0
     models: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
     """Parameters and tokens of every student, by its job's folder."""
     students: dict[Path, StudentShape] = field(default_factory=dict[Path, StudentShape])
@@ -120,6 +121,11 @@ class SimulatedExecutor:
         return self.results[handle.folder]
 
     def _generate(self, job: GenerateJob) -> dict[str, Any]:
+        left = self.world.data_seconds - self.data_seconds_done  # finished shards stay
+        if job.wall_clock_s is not None and left > job.wall_clock_s:
+            self.data_seconds_done += job.wall_clock_s
+            return _out_of_time(job.wall_clock_s)
+        self.data_seconds_done = 0.0
         shards = [f"train-{block:05d}.jsonl" for block in range(-(-job.examples // SHARD_EXAMPLES))]
         splits = [
             {"name": name, "path": f"{name}.jsonl", "n": job.held_out_items, "sha256": _hash(job.seed, name)}
@@ -132,7 +138,7 @@ class SimulatedExecutor:
             "splits": splits,
             "dropped_as_leaks": 0,
             "rejected_by_verifier": 0,
-            "seconds": self.world.data_seconds,
+            "seconds": left,
         }
 
     def _train(self, job: TrainJob, folder: Path, offer: Offer | None) -> dict[str, Any]:
@@ -141,7 +147,7 @@ class SimulatedExecutor:
         stopped_by, tokens = "tokens", job.tokens
         if job.wall_clock_s is not None and seconds > job.wall_clock_s:
             tokens = max(1, int(done + (job.tokens - done) * job.wall_clock_s / seconds))
-            seconds, stopped_by = job.wall_clock_s, "clock"
+            seconds, stopped_by = job.wall_clock_s, STOPPED_BY_CLOCK
         self.models[folder] = job.student.parameters(VOCABULARY), tokens
         self.students[folder] = job.student
         return {
@@ -154,6 +160,8 @@ class SimulatedExecutor:
         }
 
     def _evaluate(self, job: EvaluateJob, offer: Offer | None) -> dict[str, Any]:
+        if job.wall_clock_s is not None and self.world.evaluation_seconds > job.wall_clock_s:
+            return _out_of_time(job.wall_clock_s)
         folder = job.models[0].folder.parent
         right = self.world.right_answers(*self.models[folder], job.split.stem)
         guessed = self.world.draw(self.world.control_accuracy, ITEMS, "control", job.split.stem)
@@ -172,6 +180,10 @@ class SimulatedExecutor:
 
 def _score(name: str, right: int, items: int) -> dict[str, Any]:
     return Score(name=name, exact=wilson(right, items), answer=wilson(right, items)).model_dump()
+
+
+def _out_of_time(seconds: float) -> dict[str, Any]:
+    return {"stopped_by": STOPPED_BY_CLOCK, "seconds": seconds}
 
 
 def _hash(*of: object) -> str:

@@ -27,7 +27,7 @@ from ..tools.serving.measuring import measure_latency, measure_throughput
 from ..tools.training.batches import Encoder, batches, examples_per_batch, read_examples
 from ..tools.training.students import TrainJob, shape_named
 from ..tools.training.train import build_student
-from ..tools.waiting import wait
+from ..tools.waiting import JobRequest, run
 from .mahjong import SKILL, make_data
 from .reporting import Claim, Report, arguments
 
@@ -109,8 +109,8 @@ def measure_training(report: Report, folder: Path) -> None:
         tokens=150_000,
         seed=report.seed,
     )
-    executor = LocalExecutor()
-    result = wait(executor, executor.submit("stratos.tools.training", job, folder / "train", threads=1))
+    request = JobRequest(module="stratos.tools.training", job=job, folder=folder / "train", threads=1)
+    result = run(LocalExecutor(), request)
     rate = result["tokens"] / result["cpu_seconds"]
     report.add(Claim(name="training, 0.35M, tokens per CPU-second", value=rate, unit="1/s", n=1, goal="none", met=None))
     other = trainer_tokens_per_cpu_second(job, folder / "trainer")

@@ -38,7 +38,9 @@ class Limits(Record):
 
     usd: Figure | None = Field(default=None, ge=0, description="all the money of the run, US dollars")
     usd_per_month: Figure | None = Field(default=None, ge=0, description="serving, US dollars for 730 hours")
-    hours: Figure | None = Field(default=None, gt=0, description="wall-clock time of the run, hours")
+    hours: Figure | None = Field(
+        default=None, gt=0, description="hours the run's jobs may work, the waits between them not counted"
+    )
     accelerators: tuple[str, ...] = Field(
         default=(), description="only servers with one of these accelerators; empty: any or none"
     )

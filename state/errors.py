@@ -4,7 +4,8 @@ StratosError
 ├── RequestError          the user's request or brief cannot be used; `problems` lists everything wrong with it
 ├── ToolError
 │   ├── Correctable       the planner can correct the call: it is told what was wrong and what is valid
-│   │   └── PriceChanged  a server no longer costs what the plan reckoned with: the run takes the new price and chooses again
+│   │   ├── PriceChanged  a server no longer costs what the plan reckoned with: the run takes the new price and chooses again
+│   │   └── OutOfTime     a paid job reached the end of the time reserved for it: what it cost is charged
 │   └── ToolFailed        final but shown: no server fits, a job failed, a limit would be passed
 │       └── JobLost       a job's process or machine is gone without a word of its own: it is started once more
 ├── JournalError
@@ -46,6 +47,14 @@ class PriceChanged(Correctable):
     def __init__(self, offer_id: str, usd_per_hour: float) -> None:
         self.offer_id, self.usd_per_hour = offer_id, usd_per_hour
         super().__init__(f"{offer_id} now costs ${usd_per_hour:g} an hour")
+
+
+class OutOfTime(Correctable):
+    """A paid job was stopped when the time reserved for it was up; what it finished is kept, and its cost is charged."""
+
+    def __init__(self, message: str, seconds: float, usd: float) -> None:
+        self.seconds, self.usd = seconds, usd
+        super().__init__(message)
 
 
 class ToolFailed(ToolError):

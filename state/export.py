@@ -1,10 +1,9 @@
 """Writes runs as Parquet files for people without Stratos, with a page that says what they hold and how to check them."""
 
-import os
-import shutil
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from .canonical import Row
@@ -49,7 +48,8 @@ print(*(f"{run}: {seq + 1} rows are intact, head {head}" for run, (seq, head) in
 def export(runs: Sequence[Sequence[Row]], folder: Path, version: str) -> list[Verification]:
     """Writes the runs' rows as they are, one file for each view, and the README, all or nothing.
 
-    Returns what the hashes of each run say. Raises OutputError when the folder holds something or cannot be written.
+    Returns what the hashes of each run say. Raises OutputError when the folder holds something, is none, or cannot be written,
+    as on a full disk.
     """
     found = [verification(rows) for rows in runs]
     with _appearing(folder) as temporary, tables([row for rows in runs for row in rows]) as connection:
@@ -63,22 +63,28 @@ def export(runs: Sequence[Sequence[Row]], folder: Path, version: str) -> list[Ve
 
 @contextmanager
 def _appearing(folder: Path) -> Generator[Path]:
-    """A folder beside the wanted one, which takes its place when the block ends well and is gone otherwise."""
+    """A folder inside the wanted one, whose files take their places there when the block ends well; otherwise they are gone.
+
+    Never in the wanted one's place: that may be a mount point, or the folder that somebody's shell is in.
+    """
+    import duckdb
+
     folder = folder.absolute()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} exists and is not empty: name a folder that is new or empty")
-    temporary = folder.parent / f".{folder.name}.{os.getpid()}.tmp"
+    is_new = not folder.exists()
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary.mkdir()
-        yield temporary
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
-    except OSError as error:
+        if not is_new and (not folder.is_dir() or any(folder.iterdir())):
+            raise OutputError(f"{folder} exists and is not empty: name a folder that is new or empty")
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".", dir=folder) as temporary:
+            yield Path(temporary)
+            # The page that says what the others are comes last.
+            for file in sorted(Path(temporary).iterdir(), key=lambda file: file.name == README):
+                file.rename(folder / file.name)
+    except (OSError, duckdb.OperationalError) as error:  # the second: its words for a full disk
         raise OutputError(f"{folder} cannot be written: {error}") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if is_new and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _readme(connection: "DuckDBPyConnection", found: Sequence[Verification], version: str) -> str:

@@ -168,12 +168,16 @@ class Journal:
             request, damaged = str(json.loads(header or "").get("request", "")), False
         except (ValueError, AttributeError):
             request, damaged = "", True
-        ongoing = "running" if self.workspace.is_running(run_id) else "interrupted"
-        last = name if kind == "outcome" or (kind, name) == ("note", WAITING) else ongoing
-        status = "damaged" if damaged else last
+        status = "damaged" if damaged else self._status(run_id, kind, name)
         return RunSummary(
             run_id=run_id, request=request, started_at=started or "", last_at=last_at, rows=rows, status=status
         )
+
+    def _status(self, run_id: str, kind: str, name: str) -> str:
+        """How a run stands by its last row, and by its lock where that is no outcome."""
+        if kind == "outcome" or (kind, name) == ("note", WAITING):
+            return name
+        return "running" if self.workspace.is_running(run_id) else "interrupted"
 
     def known_rows(self, run_id: str) -> list[Row]:
         """A run's rows in order, as they are; raises UnknownRun when there are none."""

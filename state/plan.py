@@ -98,7 +98,13 @@ class Candidate(Record):
     accuracy: Prediction | None = Field(description="null: no evidence yet")
     latency_p95_ms: Prediction
     hours: Prediction
-    usd: Prediction
+    usd: Prediction = Field(description="of the training alone")
+    overhead_usd: float = Field(default=0.0, description="what must be left for its data and evaluations beside that")
+
+    @property
+    def needed_usd(self) -> float:
+        """What must be left for it to be begun, US dollars."""
+        return self.usd.value + self.overhead_usd
 
 
 class Plan(Record):

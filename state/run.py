@@ -143,6 +143,7 @@ class RunState(Record):
     trained: Plan | None = Field(default=None, description="the plan of the newest attempt")
     verdicts: tuple[Verdict, ...] = ()
     bill: tuple[Entry, ...] = ()
+    seconds_lost: float = Field(default=0.0, description="of jobs that were stopped when their time was up")
     deployment: DeploymentFacts | None = None
     outcome: Outcome | None = None
     planner: str = Field(default="rules", description="who plans now; the rules once another planner gave up")
@@ -198,7 +199,7 @@ class RunState(Record):
     @property
     def hours_used(self) -> float:
         """Hours the jobs of this run have worked; time the run lay still after a crash does not count."""
-        seconds = self.data.seconds if self.data else 0.0
+        seconds = self.seconds_lost + (self.data.seconds if self.data else 0.0)
         for attempt in self.attempts:
             seconds += attempt.seconds + sum(evaluation.seconds for evaluation in attempt.evaluations)
         return seconds / 3600

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import JournalError, UnknownRun
+from .errors import JournalError, OutputError, UnknownRun
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -61,21 +61,16 @@ class Workspace:
             raise UnknownRun(f"{run_id!r} is not the name of a run: letters, digits, '.', '_' and '-', at most 64")
         return self.path / "runs" / run_id
 
-    def step_folder(self, run_id: str, seq: int, name: str) -> Path:
-        """The folder of one long step, made if missing: the same step of a resumed run finds its checkpoints there."""
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "step"
-        folder = self.run_folder(run_id) / f"{seq:03d}-{slug[:40]}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
     def new_run_id(self) -> str:
-        """A name no other run has, such as 20261122-0412-k3f9 (UTC), sorted by time; its folder is made."""
+        """A name no other run has, such as 20261122-0412-k3f9 (UTC), sorted by time; its folder is made. Raises OutputError."""
         while True:
             run_id = _stamp(time.time(), random.SystemRandom().randrange(36**2))
             try:
                 self.run_folder(run_id).mkdir(parents=True)
             except FileExistsError:
                 continue
+            except OSError as error:
+                raise OutputError(f"the workspace {self.path} cannot be written: {error.strerror}") from error
             return run_id
 
     def lock_run(self, run_id: str) -> "BaseFileLock":

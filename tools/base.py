@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..state.brief import Brief, Record
 from ..state.errors import Correctable
@@ -22,9 +22,11 @@ Event = Mapping[str, object]
 class Settings(Record):
     """How this run was started; part of its first journal row, so that a resumed run goes on the same way."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     seed: int = 0
     planner: str = "rules"
-    planner_usd_per_million: tuple[float, float] = Field(
+    planner_usd_per_million: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = Field(
         default=(0.0, 0.0), description="what a million input and output tokens of the planner cost, US dollars"
     )
     local_usd_per_hour: float = Field(

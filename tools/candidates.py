@@ -7,6 +7,7 @@ from ..state.evidence import Attempt
 from ..state.plan import LOCAL, Candidate, Offer, Prediction, Strategy, StudentShape
 from .accuracy import AccuracyModel
 from .base import Context
+from .costs import overhead_usd
 from .estimate import BandFit, predict_dollars, predict_latency_p95_ms, predict_train, refit_band
 from .pricing.accelerators import resolve
 from .training.students import DECAY_SHARE
@@ -80,13 +81,17 @@ def _cheapest_of_each_kind(offers: Sequence[Offer]) -> list[Offer]:
 
 def _may_use(offer: Offer, brief: Brief) -> bool:
     limits = brief.limits
-    if limits.clouds and offer.cloud not in limits.clouds:
+    if limits.clouds and offer.cloud not in _lowered(limits.clouds):
         return False
     if limits.accelerators and offer.accelerator not in resolve(limits.accelerators):
         return False
-    if limits.regions and offer.cloud != LOCAL and not offer.region.lower().startswith(limits.regions):
+    if limits.regions and offer.cloud != LOCAL and not offer.region.lower().startswith(_lowered(limits.regions)):
         return False
     return limits.usd_per_month is None or offer.usd_per_hour * HOURS_PER_MONTH <= limits.usd_per_month
+
+
+def _lowered(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.strip().lower() for name in names)
 
 
 def _longest(attempts: Sequence[Attempt], student: str) -> int:
@@ -200,4 +205,5 @@ def _candidate(
         latency_p95_ms=latency,
         hours=hours,
         usd=predict_dollars(hours, offer),
+        overhead_usd=overhead_usd(offer),
     )

@@ -1,5 +1,8 @@
-"""What the calls of a plan may cost at most: the money the guard reserves and the user approves, US dollars."""
+"""What a plan needs and what its calls may cost at most: the money the guard reserves and the user approves, US dollars."""
 
+import math
+
+from ..state.plan import Offer
 from ..state.run import RunState
 from .base import Settings
 
@@ -9,10 +12,43 @@ model later, not a worse one."""
 
 EVALUATION_MINUTES = 5.0
 GENERATION_MINUTES = 5.0
-"""assumption: bounds on one evaluation and on making data; each took under a minute on two idle cores."""
+"""assumption: what is reserved, and, where the server costs something, the clock that ends the job."""
+
+USUAL_MINUTES = 1.0
+"""What either takes at most on two idle cores, as measured."""
 
 EVALUATIONS = 2
 """A plan that ends well is evaluated on the development split and on a sealed one."""
+
+FRAMING_TOKENS = 3
+"""<bos>, <answer> and <eos> around every example."""
+
+ROUNDING_USD = 1e-9
+"""What sums of money may be off by: adding them up in floats leaves such remainders."""
+
+
+def fits(usd: float, limit_usd: float) -> bool:
+    """Whether money is within a limit, the rounding of floats aside."""
+    return usd <= limit_usd + ROUNDING_USD
+
+
+def examples_needed(state: RunState, train_tokens: int) -> int:
+    """Examples that give so many tokens without repeating one, for the shorter answers-only texts too."""
+    if state.complexity is None:
+        return 0
+    per_example = state.complexity.prompt_tokens + state.complexity.answer_tokens + FRAMING_TOKENS
+    return math.ceil(train_tokens / per_example)
+
+
+def lacks_data(state: RunState, train_tokens: int) -> bool:
+    """Whether data must be made before a training of so many tokens."""
+    made = state.data.examples if state.data else 0
+    return made < examples_needed(state, train_tokens) or not state.has_own_data
+
+
+def clock_s(minutes: float, offer: Offer) -> float | None:
+    """Seconds after which a job is stopped because no more was reserved; null where the server costs nothing."""
+    return 60 * minutes if offer.usd_per_hour > 0 else None
 
 
 def evaluation_usd(state: RunState) -> float:
@@ -25,8 +61,21 @@ def generation_usd(state: RunState) -> float:
     return GENERATION_MINUTES / 60 * state.known_plan.offer.usd_per_hour
 
 
+def measuring_usd(offer: Offer) -> float:
+    """What must be left after a training: the development split's evaluation, as long as usual, and then the reservation of the
+    sealed split's. It covers the reservation of the first in any case."""
+    return (USUAL_MINUTES + EVALUATION_MINUTES) / 60 * offer.usd_per_hour
+
+
+def overhead_usd(offer: Offer) -> float:
+    """What a plan must leave beside its training: making data, as long as usual, and measuring. Reserving the most for all
+    three would refuse what the money does pay for; a training that is left too little by slow data is refused."""
+    return USUAL_MINUTES / 60 * offer.usd_per_hour + measuring_usd(offer)
+
+
 def training_usd(state: RunState) -> float:
-    """The most the plan's training may cost: patience with a busy machine, within what the brief's limit leaves."""
+    """The most the plan's training may cost: patience with a busy machine, within what the brief's limit leaves beside its
+    evaluations, but at least what it is predicted to cost."""
     plan = state.known_plan
     wanted = PATIENCE * plan.candidate.hours.high * plan.offer.usd_per_hour
     left = (state.known_brief.limits.usd or 0.0) - state.spent_usd - EVALUATIONS * evaluation_usd(state)
@@ -35,16 +84,16 @@ def training_usd(state: RunState) -> float:
 
 def plan_parts(state: RunState, settings: Settings) -> dict[str, float]:
     """The most that carrying out the plan and serving may still cost, US dollars, by what it is for; only what costs something."""
-    made = state.attempt_is_made
-    evaluations = max(1, EVALUATIONS - len(state.attempts[-1].evaluations)) if made else EVALUATIONS
-    parts = {
-        "data": 0.0 if made else generation_usd(state),
-        f"training (a busy machine may take {PATIENCE:g} times the longest predicted)": 0.0
-        if made
-        else training_usd(state),
-        f"{evaluations} evaluations": evaluations * evaluation_usd(state),
-        f"serving for {serving_hours(state, settings) or 0:.3g} h": serving_usd(state, settings),
-    }
+    parts: dict[str, float] = {}
+    evaluations = EVALUATIONS
+    if state.attempt_is_made:
+        evaluations = max(1, EVALUATIONS - len(state.attempts[-1].evaluations))
+    else:
+        if lacks_data(state, state.known_plan.candidate.train_tokens):
+            parts["data"] = generation_usd(state)
+        parts[f"training (a busy machine may take {PATIENCE:g} times the longest predicted)"] = training_usd(state)
+    parts[f"{evaluations} evaluations"] = evaluations * evaluation_usd(state)
+    parts[f"serving for {serving_hours(state, settings) or 0:.3g} h"] = serving_usd(state, settings)
     return {what: usd for what, usd in parts.items() if usd > 0}
 
 

@@ -1,20 +1,21 @@
 """Serves the winner on this machine and checks it with a real question that is in none of the splits."""
 
+import time
+
 from pydantic import Field
 
 from ..skills import load as load_skill
 from ..state.brief import Record
-from ..state.errors import Correctable
+from ..state.errors import Correctable, OutOfTime
 from ..state.run import DeploymentFacts, RunState
 from .base import FREE, Context, Cost, Tool
 from .classify_complexity import PROBE_BLOCK
 from .costs import serving_hours, serving_usd
 from .distill import ANSWERS_ONLY, trained_model
-from .serving.deployments import health_check, start
+from .serving.deployments import NAME, Deployment, health_check, listing, start, stop
 
 SMOKE_BLOCK = PROBE_BLOCK + 100
 """Block of the question asked after deployment, far from every block that was trained on or tested."""
-
 
 SHORTEST_HOURS = 1 / 60
 """Serving for less than a minute is not worth a start."""
@@ -24,17 +25,44 @@ class Deploy(Record):
     """Serves the newest attempt's model behind an OpenAI-compatible endpoint on this machine and checks it with a real
     request. Allowed only after the sealed split was met."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="name of the endpoint and of the served model")
+    name: str = Field(pattern=f"^{NAME.pattern}$", description="name of the endpoint and of the served model")
 
 
 def _run(context: Context, args: Deploy) -> DeploymentFacts:
     attempt, verdict = context.state.attempts[-1], context.state.verdicts[-1]
     use_control = verdict.cheaper_control == ANSWERS_ONLY
     folder = trained_model(context.run_folder, attempt.control_folder if use_control else attempt.job_folder)
-    hours = serving_hours(context.state, context.settings)
     deployment = start(
-        context.workspace, args.name, folder, context.state.run_id, threads=context.settings.threads, hours=hours
+        context.workspace,
+        args.name,
+        folder,
+        context.state.run_id,
+        threads=context.settings.threads,
+        hours=_hours_to_serve(context, args),
     )
+    try:
+        return _checked(context, deployment)
+    except BaseException:  # Ctrl-C too: nothing is served that was not recorded
+        stop(context.workspace, args.name)
+        raise
+
+
+def _hours_to_serve(context: Context, args: Deploy) -> float | None:
+    """Hours the server is to run; a call that was broken off and is repeated goes on with the hours that it began. Raises
+    OutOfTime when those are over."""
+    hours = serving_hours(context.state, context.settings)
+    begun = next((one for one in listing(context.workspace) if one.name == args.name), None)
+    if hours is None or begun is None or begun.run_id != context.state.run_id or begun.until is None:
+        return hours
+    left = min(hours, (begun.until - time.time()) / 3600)
+    if left < SHORTEST_HOURS:
+        usd = serving_usd(context.state, context.settings)
+        raise OutOfTime(f"the hours paid for were over before {args.name} could be checked", 0.0, usd)
+    return left
+
+
+def _checked(context: Context, deployment: Deployment) -> DeploymentFacts:
+    """What is recorded of a server, its answer to a real question included."""
     skill, task = load_skill(context.brief.skill), context.brief.task
     question = skill.make(task, seed=context.settings.seed, block=SMOKE_BLOCK, count=1)[0]
     answer = health_check(deployment, question.prompt)

@@ -1,6 +1,5 @@
 """Teaches the plan's student and, beside it, the control that every claim is held against: the tool over training jobs."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,9 @@ from ..state.evidence import Attempt
 from ..state.plan import Candidate, Plan
 from ..state.run import RunState
 from .base import FREE, Context, Cost, Tool
-from .costs import training_usd
+from .costs import examples_needed, fits, measuring_usd, training_usd
 from .training.students import TrainJob, shape_named
 from .waiting import JobRequest, run_all
-
-FRAMING_TOKENS = 3
-"""<bos>, <answer> and <eos> around every example."""
 
 TRAINING_SHARE = 0.85
 """Share of the brief's hours that training may use; the rest is for data and evaluation."""
@@ -37,14 +33,6 @@ class Distilled(Record):
 
     attempt: Attempt
     usd: float
-
-
-def examples_needed(state: RunState, candidate: Candidate) -> int:
-    """Examples that give the candidate's tokens without repeating one, for the shorter answers-only texts too."""
-    if state.complexity is None:
-        return 0
-    per_example = state.complexity.prompt_tokens + state.complexity.answer_tokens + FRAMING_TOKENS
-    return math.ceil(candidate.train_tokens / per_example)
 
 
 def _run(context: Context, args: Distill) -> Distilled:
@@ -126,9 +114,18 @@ def _wall_clock_s(context: Context) -> float | None:
 
 
 def _estimate(context: Context, args: Distill) -> Cost:
-    price = context.state.known_plan.offer.usd_per_hour
-    usd = training_usd(context.state) if price else 0.0
-    return Cost(usd=usd, basis=f"at most {60 * usd / price:.1f} minutes at ${price:g} an hour" if price else FREE.basis)
+    state = context.state
+    plan, price = state.known_plan, state.known_plan.offer.usd_per_hour
+    if price <= 0:
+        return FREE
+    wanted, limit = plan.candidate.usd.value, state.known_brief.limits.usd or 0.0
+    if not fits(state.spent_usd + wanted + measuring_usd(plan.offer), limit):  # paid for, it could not be measured
+        raise Correctable(
+            f"distill is predicted to cost ${wanted:.4f} and measuring it may take ${measuring_usd(plan.offer):.4f} more; "
+            f"${state.spent_usd:.4f} of the limit of ${limit:.2f} is spent or reserved, so it does not fit"
+        )
+    usd = training_usd(state)
+    return Cost(usd=usd, basis=f"at most {60 * usd / price:.1f} minutes at ${price:g} an hour")
 
 
 def _apply(state: RunState, result: Distilled) -> RunState:
@@ -141,7 +138,7 @@ def _needs(state: RunState, args: Distill) -> str | None:
     plan = state.known_plan.candidate
     if state.attempt_is_made:
         return "this plan was trained already: evaluate it, or call solve_pareto for another"
-    needed, made = examples_needed(state, plan), state.data.examples if state.data else 0
+    needed, made = examples_needed(state, plan.train_tokens), state.data.examples if state.data else 0
     return f"{needed} examples are needed and {made} exist: call generate_data" if made < needed else None
 
 

@@ -8,7 +8,7 @@ from ..state.brief import Record
 from ..state.evidence import Evaluation
 from ..state.run import RunState, Split
 from .base import Context, Cost, Tool
-from .costs import EVALUATION_MINUTES, evaluation_usd
+from .costs import EVALUATION_MINUTES, clock_s, evaluation_usd
 from .distill import ANSWERS_ONLY, trained_model, untrained_model
 from .evaluation import EvaluateJob, NamedModel
 from .generate_data import DEVELOPMENT, sealed_split
@@ -37,7 +37,7 @@ class Evaluated(Record):
 
 
 def _run(context: Context, args: Evaluate) -> Evaluated:
-    attempt = context.state.attempts[-1]
+    attempt, plan = context.state.attempts[-1], context.state.known_plan
     split = _split(context.state, args)
     assert context.state.data is not None
     job = EvaluateJob(
@@ -58,8 +58,8 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
         latency_requests=min(LATENCY_REQUESTS, split.n),
         threads=context.settings.threads,
         seed=context.settings.seed,
+        wall_clock_s=clock_s(EVALUATION_MINUTES, plan.offer),
     )
-    plan = context.state.known_plan
     request = JobRequest(
         module="stratos.tools.evaluation", job=job, folder=context.step_folder, threads=job.threads, offer=plan.offer
     )

@@ -4,7 +4,6 @@ It measures only; whether the figures are good enough is the judge's part.
 """
 
 import json
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from ..skills.protocol import Check, Example
 from ..state.evidence import FamilyScore, Interval, Latency, Score, wilson
 from .controls import Lookup, fit_shortcuts, most_frequent, right_answers
 from .generation import file_sha256
-from .jobs import Job, main, progress, write_atomic
+from .jobs import Job, TimedJob, main, progress, write_atomic
 from .serving.deployments import temporary_server
 from .serving.engine import Settings, open_engine
 from .serving.measuring import measure_latency, measure_throughput
@@ -34,7 +33,7 @@ class NamedModel(Job):
     items: int | None = Field(default=None, gt=0, description="only this many items of the split; null: all")
 
 
-class EvaluateJob(Job):
+class EvaluateJob(TimedJob):
     """Evaluates models[0], the student, and the other models as controls, beside the controls that need no model."""
 
     skill: str
@@ -49,8 +48,8 @@ class EvaluateJob(Job):
 
 
 def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
-    """Runs the job; returns the figures of result.json. Raises ValueError when the split is not the one recorded."""
-    started = time.monotonic()
+    """Runs the job; returns the figures of result.json but for its seconds. Raises ValueError when the split is not the
+    one recorded."""
     if file_sha256(job.split) != job.split_sha256:
         raise ValueError(f"{job.split.name} is not the file whose hash was recorded when it was made")
     items = read_examples(job.split)
@@ -64,7 +63,6 @@ def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
         "families": [score.model_dump() for score in by_family(items, checks[0])],
         "controls": [score.model_dump() for score in (*scores[1:], *_free_controls(job, items))],
         "latency": latency.model_dump() if latency else None,
-        "seconds": round(time.monotonic() - started, 2),
     }
 
 

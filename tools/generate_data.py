@@ -9,8 +9,7 @@ from ..state.brief import Record
 from ..state.errors import ToolFailed
 from ..state.run import Data, RunState, Split
 from .base import Context, Cost, Tool
-from .costs import GENERATION_MINUTES, generation_usd
-from .distill import examples_needed
+from .costs import GENERATION_MINUTES, clock_s, examples_needed, generation_usd
 from .generation import SHARD_EXAMPLES, GenerateJob, available_workers
 from .waiting import JobRequest, run
 
@@ -34,6 +33,7 @@ class GenerateData(Record):
 
 def _run(context: Context, args: GenerateData) -> Data:
     folder, own = context.run_folder / DATA_FOLDER, context.state.own_data
+    offer = context.state.known_plan.offer
     job = GenerateJob(
         skill=context.brief.skill,
         task=context.brief.task,
@@ -44,10 +44,9 @@ def _run(context: Context, args: GenerateData) -> Data:
         held_out_items=context.settings.held_out_items,
         workers=available_workers(),
         own_questions=context.run_folder / own.path if own else None,
+        wall_clock_s=clock_s(GENERATION_MINUTES, offer),
     )
-    request = JobRequest(
-        module="stratos.tools.generation", job=job, folder=context.step_folder, offer=context.state.known_plan.offer
-    )
+    request = JobRequest(module="stratos.tools.generation", job=job, folder=context.step_folder, offer=offer)
     result: dict[str, Any] = run(context.executor, request, context.emit)
     names: list[str] = result.pop("shards")
     splits: list[dict[str, Any]] = result.pop("splits")
@@ -77,7 +76,7 @@ def _apply(state: RunState, result: Data) -> RunState:
 def _needs(state: RunState, args: GenerateData) -> str | None:
     if not state.has_plan:
         return "there is no plan yet: call solve_pareto first"
-    needed = examples_needed(state, state.known_plan.candidate)
+    needed = examples_needed(state, state.known_plan.candidate.train_tokens)
     if args.examples > max(MOST_OVER_NEEDED * needed, SHARD_EXAMPLES):
         return f"the plan needs {needed:,} examples; at most {MOST_OVER_NEEDED} times as many may be made for it"
     return None

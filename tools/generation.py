@@ -19,7 +19,7 @@ from pydantic import Field
 
 from ..skills import load as load_skill
 from ..skills.protocol import Example
-from .jobs import Job, main, progress, write_atomic
+from .jobs import TimedJob, main, progress, write_atomic
 
 SHARD_EXAMPLES = 2048
 HELD_OUT_FILE = "held-out.canonical.json"
@@ -29,7 +29,7 @@ HELD_OUT_BLOCK = 2_000_000
 """First block number of held-out examples, far above any training block."""
 
 
-class GenerateJob(Job):
+class GenerateJob(TimedJob):
     """Brings the data folder up to `examples` training examples and writes the held-out splits when they are missing."""
 
     skill: str
@@ -49,8 +49,7 @@ def file_sha256(path: Path) -> str:
 
 
 def generate(job: GenerateJob, folder: Path) -> dict[str, object]:
-    """Runs or continues the job; returns the figures of result.json."""
-    started = time.monotonic()
+    """Runs or continues the job; returns the figures of result.json but for its seconds."""
     job.data_folder.mkdir(parents=True, exist_ok=True)
     splits = _held_out(job)
     blocks, made, counts = 0, 0, list[dict[str, int]]()
@@ -77,7 +76,6 @@ def generate(job: GenerateJob, folder: Path) -> dict[str, object]:
         "dropped_as_leaks": sum(count["dropped_as_leaks"] for count in counts),
         "rejected_by_verifier": sum(count["rejected_by_verifier"] for count in counts),
         "own_examples": own,
-        "seconds": round(time.monotonic() - started, 2),
     }
 
 
@@ -106,7 +104,11 @@ def _make_missing(job: GenerateJob, blocks: int) -> None:
     ]
     for worker in workers:
         worker.start()
-    _watch(job, workers, blocks)
+    try:
+        _watch(job, workers, blocks)
+    finally:
+        for worker in workers:
+            worker.terminate()
     if failed := [worker.exitcode for worker in workers if worker.exitcode]:
         raise RuntimeError(f"{len(failed)} of {len(workers)} data workers failed, exit codes {failed}; see stderr.log")
 

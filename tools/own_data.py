@@ -14,6 +14,10 @@ from .jobs import write_atomic
 
 PROMPT_FIELDS = ("prompt", "question", "input", "text")
 ANSWER_FIELDS = ("answer", "output", "label", "completion")
+BOOLEANS = {"true": "yes", "false": "no"}
+"""How JSON's own words for an answer are read where the skill says yes and no."""
+
+SUFFIXES = (".jsonl", ".ndjson", ".json", "")
 PROBLEMS_SHOWN = 5
 MAX_BYTES = 256 * 2**20
 
@@ -24,6 +28,8 @@ def take_own_data(skill_name: str, task: str, path: Path, run_folder: Path) -> O
     Each line is a JSON object with a question under one of PROMPT_FIELDS and, where it has one, an answer under one of
     ANSWER_FIELDS. Raises RequestError, and keeps nothing, when any line cannot be used; it names the first of them.
     """
+    if path.suffix.lower() not in SUFFIXES:
+        raise RequestError([f"{path} is no JSONL file, and only JSONL is read", _wanted(skill_name, task)])
     skill = load_skill(skill_name)
     examples: list[Example] = []
     problems: list[str] = []
@@ -33,8 +39,8 @@ def take_own_data(skill_name: str, task: str, path: Path, run_folder: Path) -> O
         try:
             given = _object(line)
             example = skill.solve(task, skill.parse_question(task, _field(given, PROMPT_FIELDS)))
-            answer = next((str(given[name]).strip() for name in ANSWER_FIELDS if given.get(name) is not None), None)
-            if answer is not None and not _is_right(skill, task, example.prompt, answer):
+            answer = next((text for name in ANSWER_FIELDS if (text := _text(given.get(name)))), "")
+            if answer and not _is_right(skill, task, example.prompt, answer):
                 raise RequestError(
                     [f"its answer {answer[:60]!r} is wrong by the verifier; right is {example.answer!r}"]
                 )
@@ -56,8 +62,22 @@ def take_own_data(skill_name: str, task: str, path: Path, run_folder: Path) -> O
 
 
 def _is_right(skill: Skill, task: str, prompt: str, answer: str) -> bool:
-    completion = skill.completion(Example(prompt=prompt, rationale="", answer=answer), rationale=False)
+    said = Example(prompt=prompt, rationale="", answer=_in_the_skills_words(skill, answer))
+    completion = skill.completion(said, rationale=False)
     return skill.verify(task, prompt, completion).answer_right
+
+
+def _in_the_skills_words(skill: Skill, answer: str) -> str:
+    """The answer with the skill's own upper and lower case, where that tells no two of its words apart."""
+    words = {word.casefold(): word for word in skill.vocabulary}
+    if len(words) < len(skill.vocabulary):
+        return answer
+    meant = {said: words[means] for said, means in BOOLEANS.items() if means in words} | words
+    return " ".join(meant.get(word.casefold(), word) for word in answer.split())
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value).strip()
 
 
 def _wanted(skill_name: str, task: str) -> str:
@@ -71,7 +91,7 @@ def _lines(path: Path) -> list[str]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise RequestError([f"{path} is larger than {MAX_BYTES // 2**20} MiB"])
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise RequestError([f"{path} cannot be opened: {error.strerror}"]) from error
     except UnicodeDecodeError as error:

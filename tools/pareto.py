@@ -181,7 +181,7 @@ def _upper_limit(constraint: Constraint, candidate: Candidate, brief: Brief) -> 
         case "latency_p95_ms":
             return candidate.latency_p95_ms.value, brief.targets.latency_p95_ms
         case "usd":
-            return candidate.usd.value, brief.limits.usd
+            return candidate.needed_usd, brief.limits.usd
         case "hours":
             return candidate.hours.value, brief.limits.hours
         case "parameters":
@@ -219,7 +219,8 @@ def _arithmetic(constraint: Constraint, candidate: Candidate, brief: Brief) -> s
     value, limit = _upper_limit(constraint, candidate, brief)
     over = value - (limit or 0.0)
     share = f" ({over / limit:.0%})" if limit else ""
-    return f"{WORDS[constraint].format(value)} is {over:.4g} over the limit of {limit or 0:g}{share}"
+    beside = " with its data and evaluations" if constraint == "usd" and candidate.overhead_usd else ""
+    return f"{WORDS[constraint].format(value)}{beside} is {over:.4g} over the limit of {limit or 0:g}{share}"
 
 
 def _accuracy(candidate: Candidate) -> float:

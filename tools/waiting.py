@@ -1,16 +1,22 @@
-"""Waits for jobs, one or several side by side, and shows what they report; stops them when the wait is broken off."""
+"""Runs jobs, one or several side by side, and shows what they report until they end; leaves none running when broken off."""
 
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..state.errors import Cancelled, JobLost, ToolFailed
+from ..state.errors import Cancelled, JobLost, OutOfTime, ToolFailed
 from ..state.plan import Offer
 from .executor import Event, Executor, JobHandle
-from .jobs import Job
+from .jobs import STOPPED_BY_CLOCK, Job
+
+POLL_S = 0.1
+HEARTBEAT_S = 1.0
+"""A job that reports nothing for that long has its last report shown again, so that whoever is shown it can stop the wait."""
+
+NOTHING_YET: Event = {"event": "progress", "done": 0, "total": 0, "unit": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,31 +31,43 @@ class JobRequest:
 
 
 def run(executor: Executor, request: JobRequest, on_event: Callable[[Event], None] | None = None) -> dict[str, Any]:
-    """Submits one job and waits for it; see `run_all`."""
-    return run_all(executor, {"": request}, on_event)[""]
+    """Submits one job and waits for it; see `run_all`. Raises OutOfTime when its clock ended it."""
+    result = run_all(executor, {"": request}, on_event)[""]
+    if result.get("stopped_by") == STOPPED_BY_CLOCK:
+        seconds, price = float(result["seconds"]), request.offer.usd_per_hour if request.offer else 0.0
+        message = f"{request.module} was stopped: the {seconds / 60:.1f} minutes reserved for it were over"
+        raise OutOfTime(message, seconds, seconds / 3600 * price)
+    return result
 
 
 def run_all(
     executor: Executor, requests: Mapping[str, JobRequest], on_event: Callable[[Event], None] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Submits jobs that run side by side and waits for all; whatever breaks that off, none is left running.
+    """Submits jobs that run side by side and waits for all; gives their results by name, and events that say in `job`
+    which one they are from. A job that runs is attached to, a complete one is not started again.
 
-    Jobs that are lost are started once more, from their last checkpoints.
+    Whatever breaks that off, an error of one job, of `on_event` or Ctrl-C, none is left running. Jobs that are lost are
+    started once more, from their last checkpoints. Raises ToolFailed when one failed, Cancelled when one was cancelled.
     """
+    show = on_event or _ignore
     try:
         try:
-            return wait_all(executor, _submitted(executor, requests), on_event)
+            return _results(executor, _submitted(executor, requests), show)
         except JobLost as error:
-            (on_event or _ignore)({"event": "note", "text": f"{error}; it is started once more"})
-            return wait_all(executor, _submitted(executor, requests), on_event)
-    except (KeyboardInterrupt, Cancelled, ToolFailed):
-        # Also the jobs that were being submitted when Ctrl-C came and have no handle yet.
-        with ExitStack() as stops:
+            show({"event": "note", "text": f"{error}; it is started once more"})
+            return _results(executor, _submitted(executor, requests), show)
+    except BaseException:
+        # By their folders: a job that was being submitted when Ctrl-C came has no handle yet.
+        with ExitStack() as stops:  # every one is stopped, also when stopping one fails
             for request in requests.values():
                 if request.folder.exists():
                     handle = JobHandle(folder=request.folder.resolve(), module=request.module, how="attached")
                     stops.callback(executor.cancel, handle)
         raise
+
+
+def _ignore(event: Event) -> None:
+    """Shows nothing."""
 
 
 def _submitted(executor: Executor, requests: Mapping[str, JobRequest]) -> dict[str, JobHandle]:
@@ -59,61 +77,43 @@ def _submitted(executor: Executor, requests: Mapping[str, JobRequest]) -> dict[s
     }
 
 
-def wait(
-    executor: Executor,
-    handle: JobHandle,
-    on_event: Callable[[Event], None] | None = None,
-    timeout_s: float | None = None,
-    poll_s: float = 0.1,
-) -> dict[str, Any]:
-    """Shows a job's events until it ends, and returns its result; ToolFailed when it failed or took too long.
+@dataclass(kw_only=True)
+class _Waiting:
+    """How far one job's reports have been shown."""
 
-    Ctrl-C, or Cancelled raised by `on_event`, stops the job as well. Any other error leaves it running, to be attached.
-    """
-    return wait_all(executor, {"": handle}, on_event, timeout_s, poll_s)[""]
+    handle: JobHandle
+    offset: int = 0
+    last: Event = field(default_factory=lambda: NOTHING_YET)
+    shown_at: float = field(default_factory=time.monotonic)
 
 
-def _ignore(event: Event) -> None:
-    """Shows nothing."""
-
-
-def wait_all(
-    executor: Executor,
-    handles: Mapping[str, JobHandle],
-    on_event: Callable[[Event], None] | None = None,
-    timeout_s: float | None = None,
-    poll_s: float = 0.1,
+def _results(
+    executor: Executor, handles: Mapping[str, JobHandle], show: Callable[[Event], None]
 ) -> dict[str, dict[str, Any]]:
-    """As `wait`, for jobs that run side by side: their results by name. When one fails the others are stopped.
-
-    Each event says in `job` which one it is from.
-    """
-    deadline = time.monotonic() + timeout_s if timeout_s is not None else float("inf")
-    show = on_event or _ignore
-    offsets = dict.fromkeys(handles, 0)
-    waiting = dict(handles)
-    try:
-        while waiting:
-            for name, handle in list(waiting.items()):
-                status = executor.poll(handle)  # before the logs: those of a job that ended are whole
-                events, offsets[name] = executor.logs(handle, offsets[name])
-                for event in events:
-                    show({**event, "job": name} if name else event)
-                if status.state == "done":
-                    del waiting[name]
-                elif status.state == "cancelled":
-                    raise Cancelled(f"{handle.module} was cancelled")
-                elif status.state == "failed":
-                    kind = JobLost if status.lost else ToolFailed
-                    raise kind(f"{handle.module} failed: {status.message} (its files: {handle.folder})")
-            if waiting and time.monotonic() > deadline:
-                modules = ", ".join(handle.module for handle in waiting.values())
-                raise ToolFailed(f"{modules} passed the limit of {timeout_s:g} s and was stopped")
-            if waiting:
-                time.sleep(poll_s)
-    except (KeyboardInterrupt, Cancelled, ToolFailed):
-        with ExitStack() as stops:  # every one is stopped, also when stopping one fails
-            for handle in waiting.values():
-                stops.callback(executor.cancel, handle)
-        raise
+    """Waits until all have ended well."""
+    waiting = {name: _Waiting(handle=handle) for name, handle in handles.items()}
+    while waiting:
+        for name, one in list(waiting.items()):
+            if _has_ended(executor, one, lambda event, name=name: show({**event, "job": name} if name else event)):
+                del waiting[name]
+        if waiting:
+            time.sleep(POLL_S)
     return {name: executor.fetch(handle) for name, handle in handles.items()}
+
+
+def _has_ended(executor: Executor, one: _Waiting, show: Callable[[Event], None]) -> bool:
+    """Shows what is new of one job and says whether it is done. Raises as `run_all` does."""
+    status = executor.poll(one.handle)  # before the logs: those of a job that ended are whole
+    events, one.offset = executor.logs(one.handle, one.offset)
+    if not events and time.monotonic() - one.shown_at > HEARTBEAT_S:
+        events = [one.last]
+    for event in events:
+        one.shown_at = time.monotonic()
+        one.last = event if event.get("event") == "progress" else one.last
+        show(event)
+    if status.state == "cancelled":
+        raise Cancelled(f"{one.handle.module} was cancelled")
+    if status.state == "failed":
+        kind = JobLost if status.lost else ToolFailed
+        raise kind(f"{one.handle.module} failed: {status.message} (its files: {one.handle.folder})")
+    return status.state == "done"

@@ -50,7 +50,7 @@ class BaselinePlanner(RulePlanner):
             one
             for one in state.front
             if one.executable
-            and one.usd.value <= state.usd_left
+            and one.needed_usd <= state.usd_left
             and (limits.hours is None or one.hours.value <= limits.hours)
         ]
         if not fitting:

@@ -206,7 +206,7 @@ def test_prices_are_filtered_and_dated() -> None:
 
 def test_prices_of_an_unknown_cloud_name_the_valid_ones() -> None:
     code, _, err = call("prices", "--cloud", "lambada")
-    assert code == 1
+    assert code == 2
     assert "lambda" in err
 
 
@@ -273,8 +273,8 @@ def test_show_says_what_differs_and_how_to_see_the_rest(workspace: Workspace, mo
 def test_nothing_is_served_in_a_new_workspace() -> None:
     assert document("deployments") == []
     code, _, err = call("ask", "mahjong-win", "123m")
-    assert (code, "no deployment" in err) == (1, True)
-    assert call("deployments", "stop", "mahjong-win")[0] == 1
+    assert (code, "no deployment" in err) == (2, True)
+    assert call("deployments", "stop", "mahjong-win")[0] == 2
 
 
 def test_help_needs_none_of_the_heavy_packages() -> None:
@@ -304,3 +304,60 @@ def test_what_a_tool_cannot_use_goes_back_to_the_planner_and_is_recorded(workspa
     ended = document("run", str(path), code=4)
     assert "H999" in ended["reason"]
     assert session.replay(ended["run_id"], workspace=workspace).identical
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ask", "nosuch", "is 1m complete?"),
+        ("deployments", "stop", "nosuch"),
+        ("deployments", "start", "nosuch"),
+        ("deployments", "stop", "No/Such"),
+        ("export", "nosuch", "out"),
+        ("show", "nosuch"),
+        ("chat", "--resume", "nosuch"),
+        ("prices", "--accelerator", "nosuch"),
+    ],
+    ids=" ".join,
+)
+def test_an_unknown_name_is_usage_everywhere(words: tuple[str, ...]) -> None:
+    code, _, err = call(*words)
+    assert (code, "Traceback" in err) == (2, False)
+    assert err
+
+
+@pytest.mark.parametrize(
+    "command", [("run", WIN), ("plan", WIN), ("chat", WIN), ("runs",), ("deployments",)], ids=" ".join
+)
+@pytest.mark.parametrize("where", ["/proc/nope", "a file", "in a file"])
+def test_a_workspace_that_cannot_be_one_is_told(tmp_path: Path, command: tuple[str, ...], where: str) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    path = {"a file": file, "in a file": file / "space"}.get(where, Path(where))
+    code, out, err = call(*command, "--workspace", str(path))
+    if command[0] == "chat" and where != "a file":
+        assert "cannot be written" in out  # said in the chat, which goes on
+        return
+    if command[0] in ("runs", "deployments") and where != "a file":
+        assert code == 0  # nothing is there, and nothing was to be written
+        return
+    assert code == 2
+    assert str(path) in err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--max-usd", "nan"),
+        ("--max-usd", "inf"),
+        ("--max-minutes", "nan"),
+        ("--local-usd-per-hour", "nan"),
+        ("--planner-price", "-5", "-5"),
+        ("--planner-price", "1", "nan"),
+    ],
+    ids=" ".join,
+)
+def test_a_figure_that_is_none_is_refused_by_the_name_of_its_option(option: tuple[str, ...]) -> None:
+    code, _, err = call("plan", WIN, *option)
+    assert code == 2
+    assert f"Invalid value for '{option[0]}'" in err

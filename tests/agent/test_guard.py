@@ -4,14 +4,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stratos.agent.carrying_out import RunContext, to_approve
 from stratos.agent.guard import Ruling, rule
 from stratos.state.evidence import Entry, Verdict
 from stratos.state.run import Approval, PlannerUse, RunState
+from stratos.tools.base import Settings
 from stratos.tools.registry import TOOLS
 
 from ..building import attempt, brief, candidate, choice, context, data, evaluation, prediction, state
 
 PRICED = candidate(hours=prediction(0.1), usd=prediction(0.1))
+
+MET = Verdict(
+    attempt=1,
+    split="sealed-1",
+    met=True,
+    rule="lower_bound",
+    misses=(),
+    cheaper_control=None,
+    next="deploy",
+    reason="",
+)
 
 
 def ruling(run: RunState, folder: Path, name: str, /, **arguments: Any) -> Ruling:
@@ -138,17 +151,7 @@ def test_an_approval_holds_for_its_own_plan_alone(tmp_path: Path) -> None:
 
 
 def test_serving_on_a_priced_machine_is_reserved_by_the_hour_and_on_a_free_one_never_stopped(tmp_path: Path) -> None:
-    met = Verdict(
-        attempt=1,
-        split="sealed-1",
-        met=True,
-        rule="lower_bound",
-        misses=(),
-        cheaper_control=None,
-        next="deploy",
-        reason="",
-    )
-    run = priced(approval=approved(1.0), attempts=(attempt(evaluation(990)),), verdicts=(met,))
+    run = priced(approval=approved(1.0), attempts=(attempt(evaluation(990)),), verdicts=(MET,))
     given = context(run, tmp_path, local_usd_per_hour=0.25, serve_hours=2.0)
     found = rule(TOOLS, given, "deploy", {"name": "x"})
     assert (found.problem, found.reserved_usd) == (None, pytest.approx(0.5))
@@ -158,3 +161,23 @@ def test_serving_on_a_priced_machine_is_reserved_by_the_hour_and_on_a_free_one_n
     assert "no money is left to serve" in (rule(TOOLS, poor, "deploy", {"name": "x"}).problem or "")
     free = context(spent, tmp_path)
     assert rule(TOOLS, free, "deploy", {"name": "x"}).problem is None
+
+
+@pytest.mark.parametrize(("limit", "spent"), [(0.05 * 1.05, 0.001172), (0.06, 0.006265)])
+def test_the_last_hours_a_limit_pays_for_are_not_lost_to_rounding(tmp_path: Path, limit: float, spent: float) -> None:
+    bill = (Entry(step="a", reserved_usd=spent, settled_usd=spent, basis=""),)
+    trained = attempt(evaluation(990), of=PRICED)
+    run = priced(brief=brief(usd=limit), bill=bill, attempts=(trained,), verdicts=(MET,))
+    nothing: Any = None
+    asked = RunContext(
+        recorder=nothing,
+        settings=Settings(local_usd_per_hour=0.1),
+        tools=TOOLS,
+        planner=nothing,
+        workspace=nothing,
+        executor=nothing,
+        shown=nothing,
+    )
+    run = run.model_copy(update={"approval": approved(to_approve(asked, run))})
+    given = context(run, tmp_path, local_usd_per_hour=0.1)
+    assert rule(TOOLS, given, "deploy", {"name": "x"}).problem is None

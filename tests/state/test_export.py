@@ -1,5 +1,6 @@
 """The export: what it holds, that its own lines of Python check it without Stratos, and that nothing half-done is left."""
 
+import resource
 import subprocess
 import sys
 from dataclasses import astuple, replace
@@ -103,6 +104,27 @@ def test_a_failure_leaves_nothing_behind(recorded: Recorded, tmp_path: Path) -> 
     with pytest.raises(duckdb.Error):
         export([[replace(rows[0], seconds="not a number")]], tmp_path / "out", "0")  # pyright: ignore[reportArgumentType]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(recorded: Recorded, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(OutputError, match="cannot be written"):
+            export([recorded.rows("refused")], tmp_path / "out", "0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_that_somebody_stands_in_stays_the_same_folder(
+    recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat().st_ino
+    export([recorded.rows("refused")], Path(), "0")
+    assert Path.cwd().stat().st_ino == before
+    assert len(list(tmp_path.iterdir())) == 2 + len(VIEWS)
 
 
 def test_a_view_that_was_redefined_in_the_file_is_not_believed(journal: Journal, tmp_path: Path) -> None:

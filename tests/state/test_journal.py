@@ -5,6 +5,7 @@ import os
 import statistics
 import time
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 from stratos.state.canonical import GENESIS
@@ -98,6 +99,25 @@ def test_the_environment_names_the_secrets(workspace: Workspace, monkeypatch: py
 def test_an_unknown_run_cannot_be_verified(journal: Journal) -> None:
     with pytest.raises(JournalError, match=r"no run 'x'.*stratos runs"):
         journal.verify("x")
+
+
+class Watched(Workspace):
+    """Says which runs' locks were asked for."""
+
+    asked: ClassVar[list[str]] = []
+
+    def is_running(self, run_id: str) -> bool:
+        self.asked.append(run_id)
+        return super().is_running(run_id)
+
+
+def test_only_the_locks_of_runs_without_an_outcome_are_asked_for(workspace: Workspace) -> None:
+    journal = Journal(Watched(workspace.path))
+    for name in ("over", "open"):
+        journal.begin(name, {})
+    journal.append("over", "outcome", "met", None, {})
+    assert [run.status for run in journal.runs()] == ["met", "interrupted"]
+    assert Watched.asked == ["open"]
 
 
 def test_a_forked_process_gets_an_engine_of_its_own(journal: Journal) -> None:

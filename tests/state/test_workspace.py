@@ -44,13 +44,6 @@ def test_a_path_is_not_a_run(workspace: Workspace, name: str) -> None:
         workspace.run_folder(name)
 
 
-def test_a_step_has_the_same_folder_each_time(workspace: Workspace) -> None:
-    folder = workspace.step_folder("run", 7, "Train: student/0.8M")
-    assert folder == workspace.run_folder("run") / "007-train-student-0-8m"
-    assert folder.is_dir()
-    assert workspace.step_folder("run", 7, "Train: student/0.8M") == folder
-
-
 def test_a_run_is_continued_once_at_a_time(workspace: Workspace) -> None:
     lock = workspace.lock_run("run")
     assert workspace.is_running("run")

@@ -160,3 +160,11 @@ def test_a_planner_may_name_another_candidate_but_none_that_passes_a_limit(tmp_p
     for name in ("no such candidate", elsewhere.id):
         with pytest.raises(Correctable):
             SOLVE_PARETO.run(context(run, tmp_path), SolvePareto(candidate_id=name))
+
+
+@pytest.mark.parametrize("limits", [{"regions": ("US",)}, {"clouds": ("Cloud",)}])
+def test_regions_and_clouds_are_found_in_any_case(tmp_path: Path, limits: dict[str, Any]) -> None:
+    here = GPU.model_copy(update={"region": "us-east-1"})
+    limited = brief().model_copy(update={"limits": Limits(usd=100, **limits)})
+    found = build_candidates(context(prepared(offers=(here,), brief=limited), tmp_path))
+    assert {one.offer_id for one in found} == {"cloud/gpu"}

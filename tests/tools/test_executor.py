@@ -6,14 +6,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
-from stratos.state.errors import Cancelled, ToolFailed
-from stratos.tests.tools.tiny_job import TinyJob
+from stratos.state.errors import Cancelled, OutOfTime, ToolFailed
+from stratos.tests.tools.tiny_job import TinyJob, TinyTimedJob
 from stratos.tools.executor import Event, JobHandle, LocalExecutor
-from stratos.tools.waiting import wait, wait_all
+from stratos.tools.jobs import CLOCK_FILE, Job
+from stratos.tools.waiting import JobRequest, run, run_all
+
+from ..building import offer
 
 MODULE = "stratos.tests.tools.tiny_job"
 
@@ -42,17 +46,21 @@ def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
+def wanted(job: Job, folder: Path, *, module: str = MODULE, threads: int | None = None) -> JobRequest:
+    return JobRequest(module=module, job=job, folder=folder, threads=threads)
+
+
 def starts(folder: Path) -> list[int]:
     return [int(line) for line in (folder / "starts").read_text().split()]
 
 
 def test_a_job_runs_and_its_events_and_result_come_back(executor: LocalExecutor, folder: Path) -> None:
     events: list[Event] = []
-    handle = executor.submit(MODULE, TinyJob(say='{"event": "note", "text": "hello"}\n'), folder, threads=3)
-    result = wait(executor, handle, events.append)
+    request = wanted(TinyJob(say='{"event": "note", "text": "hello"}\n'), folder, threads=3)
+    result = run(executor, request, events.append)
     assert result == {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "3", "HOME": os.environ.get("HOME")}
     assert events == [{"event": "note", "text": "hello"}]
-    assert executor.poll(handle).exit_code in (0, None)
+    assert executor.poll(executor.submit(MODULE, request.job, folder)).exit_code in (0, None)
 
 
 def test_a_job_inherits_no_secret(executor: LocalExecutor, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,12 +74,12 @@ def test_a_job_inherits_no_secret(executor: LocalExecutor, folder: Path, monkeyp
 
 def test_a_line_of_deep_brackets_is_a_note(executor: LocalExecutor, folder: Path) -> None:
     events: list[Event] = []
-    wait(executor, executor.submit(MODULE, TinyJob(say="[" * 50_000 + "\n"), folder), events.append)
+    run(executor, wanted(TinyJob(say="[" * 50_000 + "\n"), folder), events.append)
     assert [event["event"] for event in events] == ["note"]
 
 
 def test_a_complete_job_is_not_started_again(executor: LocalExecutor, folder: Path) -> None:
-    first = wait(executor, executor.submit(MODULE, TinyJob(), folder))
+    first = run(executor, wanted(TinyJob(), folder))
     again = executor.submit(MODULE, TinyJob(), folder)
     assert again.how == "complete"
     assert executor.fetch(again) == first
@@ -79,7 +87,7 @@ def test_a_complete_job_is_not_started_again(executor: LocalExecutor, folder: Pa
 
 
 def test_a_folder_keeps_to_one_job(executor: LocalExecutor, folder: Path) -> None:
-    wait(executor, executor.submit(MODULE, TinyJob(say="a"), folder))
+    run(executor, wanted(TinyJob(say="a"), folder))
     with pytest.raises(ToolFailed, match="say is 'a' there, 'b' here"):
         executor.submit(MODULE, TinyJob(say="b"), folder)
 
@@ -103,7 +111,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     handle = executor.submit(MODULE, TinyJob(sleep_s=2), folder)
     assert handle.how == "attached"
-    assert wait(executor, handle)["HF_HUB_OFFLINE"] == "1"
+    assert run(executor, wanted(TinyJob(sleep_s=2), folder))["HF_HUB_OFFLINE"] == "1"
     assert len(starts(folder)) == 1
 
 
@@ -141,31 +149,27 @@ def test_a_killed_job_is_failed_and_can_be_continued(executor: LocalExecutor, fo
     assert "SIGKILL" in status.message
     handle = executor.submit(MODULE, job, folder)
     assert handle.how == "started"
-    wait(executor, handle)
+    run(executor, wanted(job, folder))
     assert executor.logs(handle)[0] == [{"event": "note", "text": "torn"}]
     assert len(starts(folder)) == 2
 
 
 def test_a_failure_carries_its_message(executor: LocalExecutor, folder: Path) -> None:
-    handle = executor.submit(MODULE, TinyJob(fail="no tiles left"), folder)
     with pytest.raises(ToolFailed, match="ValueError: no tiles left"):
-        wait(executor, handle)
+        run(executor, wanted(TinyJob(fail="no tiles left"), folder))
 
 
 def test_a_job_that_dies_without_a_word_leaves_its_exit_code_and_stderr(executor: LocalExecutor, folder: Path) -> None:
-    handle = executor.submit(MODULE, TinyJob(exit_code=7), folder)
     with pytest.raises(ToolFailed, match="ended with 7; its last words: last words"):
-        wait(executor, handle)
+        run(executor, wanted(TinyJob(exit_code=7), folder))
 
 
 def test_an_old_failure_is_not_taken_for_a_new_one(executor: LocalExecutor, folder: Path) -> None:
-    handle = executor.submit("stratos.no_such_module", TinyJob(exit_code=3), folder)
     with pytest.raises(ToolFailed, match="No module named"):
-        wait(executor, handle)
+        run(executor, wanted(TinyJob(exit_code=3), folder, module="stratos.no_such_module"))
     (folder / "error.json").write_text('{"error": "Old", "message": "old"}')
-    handle = executor.submit(MODULE, TinyJob(exit_code=3), folder)
     with pytest.raises(ToolFailed, match="ended with 3; its last words: last words") as caught:
-        wait(executor, handle)
+        run(executor, wanted(TinyJob(exit_code=3), folder))
     assert "No module" not in str(caught.value)
 
 
@@ -177,8 +181,14 @@ def test_cancel_ends_children_in_other_sessions_too(executor: LocalExecutor, fol
     executor.cancel(handle)
     assert all(map(gone, family))
     assert executor.poll(handle).state == "cancelled"
+
+
+def test_a_job_cancelled_from_elsewhere_ends_the_wait(executor: LocalExecutor, folder: Path) -> None:
+    def elsewhere(event: Event) -> None:
+        executor.cancel(JobHandle(folder=folder, module=MODULE, how="attached"))
+
     with pytest.raises(Cancelled):
-        wait(executor, handle)
+        run(executor, wanted(TinyJob(sleep_s=60, say="started\n"), folder), elsewhere)
 
 
 def test_what_a_killed_job_left_running_is_ended_before_it_is_continued(executor: LocalExecutor, folder: Path) -> None:
@@ -212,24 +222,47 @@ def test_a_job_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     assert (status.state, status.exit_code) == ("cancelled", -9)
 
 
-def test_a_timeout_stops_the_job(executor: LocalExecutor, folder: Path) -> None:
-    handle = executor.submit(MODULE, TinyJob(sleep_s=60), folder)
-    until((folder / "ready").exists)
-    with pytest.raises(ToolFailed, match=r"passed \w+ limit of 0\.2 s"):
-        wait(executor, handle, timeout_s=0.2)
-    assert gone(starts(folder)[0])
+def test_a_job_whose_time_is_up_ends_by_itself_and_says_what_it_cost(executor: LocalExecutor, folder: Path) -> None:
+    job = TinyTimedJob(sleep_s=60, wall_clock_s=0.5)
+    with pytest.raises(OutOfTime, match="reserved for it were over") as caught:
+        run(executor, replace(wanted(job, folder), offer=offer(3600.0)))
+    assert caught.value.seconds == pytest.approx(0.5, abs=0.2)
+    assert caught.value.usd == pytest.approx(caught.value.seconds)
+    assert executor.submit(MODULE, job, folder).how == "complete"
 
 
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, Cancelled])
-def test_stopping_the_wait_stops_the_job(executor: LocalExecutor, folder: Path, stop: type[BaseException]) -> None:
+def test_the_clock_goes_on_where_a_killed_job_left_it(executor: LocalExecutor, folder: Path) -> None:
+    folder.mkdir()
+    (folder / CLOCK_FILE).write_text("100.0")
+    with pytest.raises(OutOfTime) as caught:
+        run(executor, wanted(TinyTimedJob(sleep_s=60, wall_clock_s=100.3), folder))
+    assert caught.value.seconds == pytest.approx(100.3, abs=0.2)
+
+
+def test_a_job_without_a_limit_says_how_long_it_took(executor: LocalExecutor, folder: Path) -> None:
+    assert run(executor, wanted(TinyTimedJob(sleep_s=0.3), folder))["seconds"] == pytest.approx(0.3, abs=0.2)
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, Cancelled, ZeroDivisionError])
+@pytest.mark.parametrize("say", ["started\n", ""])
+def test_stopping_the_wait_stops_the_job_also_one_that_is_silent(
+    executor: LocalExecutor, folder: Path, stop: type[BaseException], say: str
+) -> None:
     def on_event(event: Event) -> None:
         raise stop
 
-    handle = executor.submit(MODULE, TinyJob(sleep_s=60, say="started\n"), folder)
     with pytest.raises(stop):
-        wait(executor, handle, on_event)
-    assert gone(starts(folder)[0])
+        run(executor, wanted(TinyJob(sleep_s=60, say=say), folder), on_event)
+    handle = JobHandle(folder=folder, module=MODULE, how="attached")
     assert executor.poll(handle).state == "cancelled"
+
+
+def test_a_silent_job_shows_its_last_progress_again(executor: LocalExecutor, folder: Path) -> None:
+    events: list[Event] = []
+    said = '{"event": "progress", "done": 3, "total": 9, "unit": "items"}\n{"event": "note", "text": "on"}\n'
+    run(executor, wanted(TinyJob(sleep_s=2.5, say=said), folder), events.append)
+    assert [event.get("done") for event in events[:2]] == [3, None]
+    assert {event.get("done") for event in events[2:]} == {3}
 
 
 def test_torn_lines_wait_and_other_text_becomes_a_note(executor: LocalExecutor, tmp_path: Path) -> None:
@@ -272,17 +305,14 @@ def test_jobs_side_by_side_give_their_results_by_name_and_say_which_they_are(
     executor: LocalExecutor, folder: Path
 ) -> None:
     jobs = {name: TinyJob(say='{"event": "note"}\n') for name in ("one", "two")}
-    handles = {name: executor.submit(MODULE, job, folder / name) for name, job in jobs.items()}
     events: list[Event] = []
-    results = wait_all(executor, handles, events.append)
+    results = run_all(executor, {name: wanted(job, folder / name) for name, job in jobs.items()}, events.append)
     assert sorted(results) == ["one", "two"]
     assert sorted(event["job"] for event in events) == ["one", "two"]
 
 
 def test_when_one_job_fails_the_others_are_stopped(executor: LocalExecutor, folder: Path) -> None:
     jobs = {"slow": TinyJob(sleep_s=60), "broken": TinyJob(fail="on purpose")}
-    handles = {name: executor.submit(MODULE, job, folder / name) for name, job in jobs.items()}
-    until((folder / "slow" / "ready").exists)
     with pytest.raises(ToolFailed, match="on purpose"):
-        wait_all(executor, handles)
-    assert gone(starts(folder / "slow")[0])
+        run_all(executor, {name: wanted(job, folder / name) for name, job in jobs.items()})
+    assert executor.poll(JobHandle(folder=folder / "slow", module=MODULE, how="attached")).state == "cancelled"

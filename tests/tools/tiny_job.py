@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from stratos.tools.jobs import Job, main
+from stratos.tools.jobs import Job, TimedJob, main
 
 
 class TinyJob(Job):
@@ -18,6 +18,10 @@ class TinyJob(Job):
     fail: str = ""
     exit_code: int | None = None
     children: bool = False
+
+
+class TinyTimedJob(TinyJob, TimedJob):
+    """The same against a clock."""
 
 
 def run(job: TinyJob, folder: Path) -> Mapping[str, object]:
@@ -42,4 +46,4 @@ def run(job: TinyJob, folder: Path) -> Mapping[str, object]:
 
 
 if __name__ == "__main__":
-    main(TinyJob, run)
+    main(TinyTimedJob if "wall_clock_s" in Path(sys.argv[1]).read_text() else TinyJob, run)

@@ -1,0 +1,61 @@
+"""The deploy tool: no server is left that was not recorded, and hours paid for are served once."""
+
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from stratos.state.errors import Correctable, OutOfTime
+from stratos.state.evidence import Verdict
+from stratos.tools.base import Context
+from stratos.tools.deploy import DEPLOY, Deploy
+from stratos.tools.distill import trained_model
+from stratos.tools.jobs import write_atomic
+from stratos.tools.serving.deployments import RECORD_FILE, get, start, stop
+
+from ...building import attempt, brief, choice, context, evaluation, state
+
+NAME = Deploy(name="my_model")
+
+
+@pytest.fixture
+def given(tmp_path: Path, model_dir: Path) -> Context:
+    """About to serve a model that knows none of the skill's words, on a machine of $0.1 an hour."""
+    met = Verdict(
+        attempt=1,
+        split="sealed-1",
+        met=True,
+        rule="lower_bound",
+        misses=(),
+        cheaper_control=None,
+        next="deploy",
+        reason="",
+    )
+    won = attempt(evaluation(990))
+    run = state(brief=brief(usd=1.0), choice=choice(), attempts=(won,), verdicts=(met,))
+    found = context(run, tmp_path, local_usd_per_hour=0.1)
+    shutil.copytree(model_dir, trained_model(found.run_folder, won.job_folder))
+    return found
+
+
+def test_a_server_that_fails_its_check_is_stopped(given: Context) -> None:
+    with pytest.raises(Correctable, match="cannot take this prompt"):
+        DEPLOY.run(given, NAME)
+    assert get(given.workspace, NAME.name).status == "stopped"
+
+
+def test_a_call_repeated_after_its_hours_serves_no_second_time_for_the_same_bill(given: Context) -> None:
+    folder = trained_model(given.run_folder, given.state.attempts[-1].job_folder)
+    begun = start(given.workspace, NAME.name, folder, given.state.run_id, hours=1.0)
+    stopped = stop(given.workspace, NAME.name)
+    record = given.workspace / "deployments" / NAME.name / RECORD_FILE
+    over = stopped.model_copy(update={"until": time.time() - 5})
+    write_atomic(record, over.model_dump_json())
+    with pytest.raises(OutOfTime, match="were over") as caught:
+        DEPLOY.run(given, NAME)
+    assert caught.value.usd == pytest.approx(0.1)
+    other = replace(given, state=given.state.model_copy(update={"run_id": "another"}))
+    with pytest.raises(Correctable, match="cannot take this prompt"):  # its own hours are served
+        DEPLOY.run(other, NAME)
+    assert begun.until is not None
