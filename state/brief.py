@@ -36,7 +36,7 @@ class Targets(Record):
 class Limits(Record):
     """What must not be passed."""
 
-    usd: Figure | None = Field(default=None, ge=0, description="all the money of the run, US dollars")
+    usd: Figure | None = Field(default=None, ge=0, description="all the money of the run, US dollars; null: none")
     usd_per_month: Figure | None = Field(default=None, ge=0, description="serving, US dollars for 730 hours")
     hours: Figure | None = Field(
         default=None, gt=0, description="hours the run's jobs may work, the waits between them not counted"

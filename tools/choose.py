@@ -92,7 +92,7 @@ def what_is_left(state: RunState, items: int) -> Brief:
     if targets.accuracy is not None and targets.accuracy_rule == "lower_bound":
         targets = targets.model_copy(update={"accuracy": accuracy_to_aim_at(targets.accuracy, items)})
     left = {
-        "usd": None if limits.usd is None else max(0.0, limits.usd - state.spent_usd),
+        "usd": max(0.0, (limits.usd or 0.0) - state.spent_usd),
         "hours": None if limits.hours is None else max(1e-6, limits.hours - state.hours_used),
     }
     return state.known_brief.model_copy(update={"limits": limits.model_copy(update=left), "targets": targets})
