@@ -1,7 +1,5 @@
 """The chat: a run is asked for, steered and followed in plain language; typing and progress go side by side."""
 
-import signal
-import sys
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -176,7 +174,8 @@ class Chat:
                 self._doing = event.tool.replace("_", " ")
             case Progress():
                 loss = f", loss {event.loss:.3g}" if event.loss is not None else ""
-                self._doing = f"{event.what}: {event.done:,.0f} of {event.total:,.0f} {event.unit}{loss}"
+                far = f": {event.done:,.0f} of {event.total:,.0f} {event.unit}{loss}" if event.total else ""
+                self._doing = f"{event.what}{far}"
             case Asked():
                 self._ask(event.question)
             case Heard() if not event.replayed:
@@ -426,42 +425,3 @@ class _LastState(session.Silent):
     def step(self, name: str, run: RunState, *, replayed: bool, **details: object) -> None:
         """Keeps it."""
         self.state = run
-
-
-def talk(chat: Chat, workspace: Workspace) -> None:
-    """Reads lines until the user leaves: with editing, history and a line of progress at a terminal, plainly elsewhere."""
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a chat that is killed leaves no job running
-        signal.signal(number, _end)
-    try:
-        if sys.stdin.isatty():
-            _at_a_terminal(chat, workspace)
-        else:
-            for line in sys.stdin:
-                chat.settle()
-                if not chat.hear(line):
-                    break
-            else:
-                chat.settle()
-    finally:
-        chat.leave()
-
-
-def _end(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)
-
-
-def _at_a_terminal(chat: Chat, workspace: Workspace) -> None:
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.history import FileHistory
-    from prompt_toolkit.patch_stdout import patch_stdout
-
-    workspace.path.mkdir(parents=True, exist_ok=True)
-    prompt: PromptSession[str] = PromptSession(history=FileHistory(str(workspace.path / "chat_history")))
-    with patch_stdout(raw=True):
-        while True:
-            try:
-                line = prompt.prompt("you> ", bottom_toolbar=lambda: chat.doing or None, refresh_interval=0.5)
-            except (EOFError, KeyboardInterrupt):
-                return
-            if not chat.hear(line):
-                return

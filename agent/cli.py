@@ -147,7 +147,8 @@ def chat(
 ) -> None:
     """Talk it over: ask for a model, see the plan and its money, approve or change it, follow the work."""
     from ..tools.base import Settings
-    from .chat import GREETING, Chat, talk
+    from .chat import GREETING, Chat
+    from .chat_terminal import talk
     from .display import RichDisplay
     from .planners import check_planner
 

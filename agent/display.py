@@ -104,7 +104,7 @@ class RichDisplay:
         self._progress.update(
             self._tasks[label],
             completed=figure(event, "done"),
-            total=figure(event, "total"),
+            total=figure(event, "total") or None,
             extra=extra,
         )
 

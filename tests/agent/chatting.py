@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stratos.agent.chat import GREETING, Chat, talk
+from stratos.agent.chat import GREETING, Chat
+from stratos.agent.chat_terminal import talk
 from stratos.agent.display import RichDisplay
 from stratos.agent.terminal import console, say
 from stratos.evals.simulated_world import SimulatedExecutor, World
