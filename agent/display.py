@@ -98,13 +98,15 @@ class RichDisplay:
             return
         label = str(event.get("what") or event.get("job") or tool.replace("_", " "))
         if label not in self._tasks:
+            if not figure(event, "total"):  # nothing to show a bar of yet
+                return
             self._tasks[label] = self._progress.add_task(label, total=None, unit=str(event.get("unit", "")), extra="")
         extra = f"loss {event['loss']}" if "loss" in event else ""
         self._heartbeat(label, event, extra)
         self._progress.update(
             self._tasks[label],
             completed=figure(event, "done"),
-            total=figure(event, "total") or None,
+            total=figure(event, "total"),
             extra=extra,
         )
 

@@ -83,7 +83,7 @@ def _estimate(context: Context, args: Deploy) -> Cost:
     if hours < SHORTEST_HOURS:
         raise Correctable("no money is left to serve it")
     price = context.settings.local_usd_per_hour
-    return Cost(usd=hours * price, basis=f"served for {hours:.3g} hours at ${price:g} an hour, then it stops by itself")
+    return Cost(usd=hours * price, basis=f"served for {hours:.3g} h at ${price:g} an hour, then it stops by itself")
 
 
 def _needs(state: RunState, args: Deploy) -> str | None:
