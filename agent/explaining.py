@@ -12,7 +12,7 @@ from ..state.run import Choice, RunState
 from ..state.talk import Word
 from ..tools.base import Context, Settings
 from ..tools.candidates import build_candidates
-from ..tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at, what_is_left, why_aim
+from ..tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at, told, what_is_left
 from ..tools.executor import LocalExecutor
 from ..tools.pareto import solve_pareto, violations, why_not
 from ..tools.pricing.accelerators import resolve
@@ -65,8 +65,7 @@ def why_not_this(run: RunState, settings: Settings, about: str) -> str:
     front = solve_pareto(as_if, left)
     best_id = (front.chosen or front.nearest or as_if[0]).id
     best = next(one for one in wanted if one.id == best_id)
-    aim = why_aim(run.known_brief, left)
-    reasons = [one.arithmetic + (aim if one.constraint == "accuracy" else "") for one in violations(best, left)]
+    reasons = [told(violation, run.known_brief, left) for violation in violations(best, left)]
     chosen = run.known_plan.candidate if run.has_plan else None
     if chosen is not None and chosen.id == best.id:
         return f"it is the plan: {describe(best)}"

@@ -1,8 +1,12 @@
 """What tests of several folders share."""
 
 import pytest
+from hypothesis import settings
 
 from .recorded import Recorded, make
+
+settings.register_profile("stratos", deadline=None)  # tests time nothing
+settings.load_profile("stratos")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from ..state.plan import Candidate, Plan
 from ..state.run import Choice, RunState
 from .base import Context, Tool
 from .candidates import build_candidates
-from .pareto import Front, solve_pareto, violations
+from .pareto import Front, Violation, solve_pareto, violations
 
 RUNNERS_UP = 3
 
@@ -115,20 +115,19 @@ def accuracy_to_aim_at(target: float, items: int) -> float:
     return right / items
 
 
-def why_aim(brief: Brief, left: Brief) -> str:
-    """Why more is aimed at than was asked for; empty where it is not."""
+def told(violation: Violation, brief: Brief, left: Brief) -> str:
+    """A violation's arithmetic, and for an accuracy why more is aimed at than the brief asks for."""
     asked, aim = brief.targets.accuracy, left.targets.accuracy
-    if asked is None or aim is None or aim <= asked:
-        return ""
-    return f" (to show {100 * asked:.4g} %, {aim:.1%} must be measured: its 95 % interval then lies above)"
+    if violation.constraint != "accuracy" or asked is None or aim is None or aim <= asked:
+        return violation.arithmetic
+    return f"{violation.arithmetic} (to show {100 * asked:.4g} %, {aim:.1%} must be measured: its 95 % interval then lies above)"
 
 
 def _why_none(front: Front, brief: Brief, left: Brief) -> str:
-    if front.nearest is None or not front.nearest_arithmetic:
+    if front.nearest is None:
         return front.reason
-    broken = [one.constraint for one in violations(front.nearest, left)]
-    aim = why_aim(brief, left) if "accuracy" in broken else ""
-    return f"{front.reason}. The nearest falls short in this: {'; '.join(front.nearest_arithmetic)}{aim}"
+    wanted = "; ".join(told(violation, brief, left) for violation in violations(front.nearest, left))
+    return f"{front.reason}. The nearest falls short in this: {wanted}" if wanted else front.reason
 
 
 def _apply(state: RunState, result: Choice) -> RunState:

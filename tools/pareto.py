@@ -75,7 +75,6 @@ class Front(Record):
     nearest: Candidate | None = Field(
         description="when nothing is feasible: the executable candidate that breaks the limits least"
     )
-    nearest_arithmetic: tuple[str, ...] = Field(description="what the nearest breaks, with figures")
     pilot: Candidate | None = Field(
         description="when nothing is feasible: the cheapest executable one within all other limits whose accuracy is unknown, "
         "or whose band reaches the target"
@@ -114,7 +113,6 @@ def solve_pareto(candidates: Sequence[Candidate], brief: Brief) -> Front:
         chosen=chosen,
         reason=_reason(chosen, front, ordered, feasible, broken, brief),
         nearest=nearest,
-        nearest_arithmetic=tuple(one.arithmetic for one in violations(nearest, brief)) if nearest else (),
         pilot=pilots[0] if pilots and chosen is None else None,
         runners_up=tuple(RunnerUp(candidate=one, to_win=_to_win(one, chosen, brief)) for one in others[:RUNNERS_UP]),
     )

@@ -200,7 +200,7 @@ def test_whatever_is_left_of_a_record_has_a_page(recorded: Recorded, ending: str
     assert ("No JSON, and so left out" in text) == (damage in ("{broken", ""))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.data())
 def test_any_rows_of_a_run_have_a_page(recorded: Recorded, data: st.DataObject) -> None:
     rows = recorded.rows("met")
@@ -282,7 +282,7 @@ def test_what_costs_nothing_has_a_place_of_its_own_and_what_is_unknown_is_counte
     assert charts.front_chart(plan(point(1, None)), 0.9, 1.0) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.floats(0, allow_infinity=False), st.floats(0, 1)), min_size=1, max_size=9), st.none() | st.floats(0, 1)
 )  # fmt: skip

@@ -197,7 +197,7 @@ def live(
 
 
 @given(limit=st.sampled_from([0.0, 0.5, 3.0, 20.0]), operations=OPERATIONS, crashes=CRASHES)
-@checked(max_examples=10_000, deadline=None)
+@checked(max_examples=10_000)
 def test_no_history_overspends_or_pays_for_a_step_twice(
     limit: float, operations: list[Any], crashes: list[int]
 ) -> None:

@@ -122,7 +122,7 @@ def check(request: str, chosen: list[Figure]) -> None:
     assert read_back(read_request(request)) == pytest.approx(wanted, rel=1e-9, abs=1e-4), request
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(figures=english_figures(), data=st.data())
 def test_english_figures_come_back_exactly(figures: list[Figure], data: st.DataObject) -> None:
     chosen = data.draw(st.permutations(figures))[: data.draw(st.integers(1, len(figures)))]
@@ -130,7 +130,7 @@ def test_english_figures_come_back_exactly(figures: list[Figure], data: st.DataO
     check("A mahjong win model" + joint + joint.join(figure.written for figure in chosen), chosen)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(figures=chinese_figures(), data=st.data())
 def test_chinese_figures_come_back_exactly(figures: list[Figure], data: st.DataObject) -> None:
     chosen = data.draw(st.permutations(figures))[: data.draw(st.integers(1, len(figures)))]
@@ -145,7 +145,7 @@ NOISE = (
 """Words that name no target and no limit, so that no figure beside them may become another."""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(figures=st.one_of(english_figures(), chinese_figures()), data=st.data())
 def test_stray_words_change_no_figure(figures: list[Figure], data: st.DataObject) -> None:
     chosen = data.draw(st.permutations(figures))[: data.draw(st.integers(1, 3))]

@@ -89,7 +89,7 @@ def test_a_control_that_meets_the_target_too_is_said_to_make_distilling_pointles
     target=st.integers(50, 97),
     seed=st.integers(0, 99),
 )
-@checked(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@checked(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_run_spends_more_than_its_limit_or_trains_a_plan_twice(
     tmp_path_factory: pytest.TempPathFactory,
     level: float,

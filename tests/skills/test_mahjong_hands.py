@@ -80,7 +80,7 @@ def test_the_search_ends_at_the_first_suit_that_cannot_be_read(hand: str, search
 
 
 @given(tiles=st.permutations([tile for tile in range(34) for _ in range(4)]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_search_finds_what_the_verifier_calls_complete_in_any_deal(tiles: list[int]) -> None:
     """Deals from few tiles, so that some are complete."""
     near = [tile for tile in tiles if tile < 5 or tile in (9, 10, 11, 30)]
@@ -136,14 +136,14 @@ def test_best_discards_on_paper(hand: str, best: list[str]) -> None:
 
 @pytest.mark.parametrize("task", ["win", "waits", "discard"])
 @given(seed=st.integers(0, 10_000), symmetry=SYMMETRIES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_canonical_form_is_invariant(task: str, seed: int, symmetry: Symmetry) -> None:
     prompt = hand_of(task, seed)
     assert SKILL.canonical(task, moved(prompt, symmetry)) == SKILL.canonical(task, prompt)
 
 
 @given(seed=st.integers(0, 10_000), symmetry=SYMMETRIES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_waits_move_with_the_hand(seed: int, symmetry: Symmetry) -> None:
     prompt = hand_of("waits", seed)
     order, mirrored, honours = symmetry
@@ -153,7 +153,7 @@ def test_waits_move_with_the_hand(seed: int, symmetry: Symmetry) -> None:
 
 
 @given(seed=st.integers(0, 10_000), symmetry=SYMMETRIES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_completeness_and_discards_move_with_the_hand(seed: int, symmetry: Symmetry) -> None:
     won, prompt = hand_of("win", seed), hand_of("discard", seed)
     order, mirrored, honours = symmetry

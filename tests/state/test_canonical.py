@@ -15,7 +15,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(s
 SECRETS = st.lists(st.text("ab", min_size=8, max_size=12), min_size=1, max_size=3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(VALUES)
 def test_a_plain_value_survives_its_text(value: Any) -> None:
     text = canonical(plain(value))
@@ -23,7 +23,7 @@ def test_a_plain_value_survives_its_text(value: Any) -> None:
     assert canonical(json.loads(text)) == text
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(VALUES, VALUES)
 def test_values_differ_just_when_their_texts_do(one: Any, other: Any) -> None:
     assert (first_difference(one, other) is None) == (canonical(one) == canonical(other))
@@ -68,7 +68,7 @@ def test_a_difference_names_the_place_and_both_sides() -> None:
     assert first_difference([1, 2], [1]) == (" length", 2, 1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text("abc"), SECRETS)
 def test_no_secret_stays_in_a_text(text: str, secrets: list[str]) -> None:
     shown = masked({"key " + text: [text]}, secrets)

@@ -109,7 +109,7 @@ def test_a_missing_table_or_column_is_a_clear_error(written: Journal) -> None:
 ROW = Row("run", 3, "effect", "train", "{}", "null", "2026", 0.25, "a", "b")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.sampled_from([field.name for field in fields(Row)][:-1]), st.text(max_size=5) | st.integers() | st.floats())
 def test_any_other_value_gives_another_hash(column: str, value: object) -> None:
     changed = replace(ROW, **{column: value})
@@ -117,7 +117,7 @@ def test_any_other_value_gives_another_hash(column: str, value: object) -> None:
     assert (changed.derived_hash() == ROW.derived_hash()) == same
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=6), st.text(max_size=6))
 def test_moving_the_border_of_two_columns_gives_another_hash(one: str, other: str) -> None:
     whole, split = replace(ROW, name=one + other, input_json=""), replace(ROW, name=one, input_json=other)

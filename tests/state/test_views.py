@@ -197,7 +197,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from(NAMES), VALUES, VALUES), max_size=12), st.booleans())
 def test_no_row_keeps_a_view_from_being_read(steps: list[tuple[str, Any, Any]], broken: bool) -> None:
     rows = [
