@@ -87,7 +87,6 @@ def guarded_call(
         return _refused(context, run, proposed, ruling.problem, replayed), ruling.problem
     tool = context.tools[name]
     parsed = tool.args.model_validate(ruling.arguments)
-    context.shown.step("start", run, replayed=not context.recorder.replayed_all, call=name)
 
     def do() -> dict[str, Any]:
         try:
@@ -100,6 +99,7 @@ def guarded_call(
             return {"problem": str(error)}
 
     run = _reserve(run, ruling)
+    context.shown.step("start", run, replayed=not context.recorder.replayed_all, call=name)
     output, replayed = take(context, f"tool {name}", {"arguments": ruling.arguments}, do, kind=tool.kind)
     if problem := output.get("problem"):
         # A tool objects before it starts what costs money, or says what was spent when its time was up.

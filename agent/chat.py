@@ -175,7 +175,7 @@ class Chat:
             case Progress():
                 loss = f", loss {event.loss:.3g}" if event.loss is not None else ""
                 far = f": {event.done:,.0f} of {event.total:,.0f} {event.unit}{loss}" if event.total else ""
-                self._doing = f"{event.what}{far}"
+                self._doing = f"{event.what.replace('_', ' ')}{far}"
             case Asked():
                 self._ask(event.question)
             case Heard() if not event.replayed:

@@ -1,5 +1,6 @@
 """What a chat makes of lines in and out of season, in a simulated world, without a terminal."""
 
+import re
 from collections.abc import Generator
 from io import StringIO
 from pathlib import Path
@@ -115,6 +116,10 @@ def test_what_was_said_before_stopping_counts_when_the_run_goes_on(tmp_path: Pat
     talk.chat.hear("yes")
     while "tokens" not in talk.chat.doing:
         assert not talk.chat.settle(0.05)
+    talk.chat.hear("status")
+    reserved = re.search(r"\$(\S+) of \$1.00 spent or reserved", talk.said[-1])
+    assert reserved is not None
+    assert float(reserved.group(1)) > 0.01  # what the training may cost is set aside while it runs
     talk.chat.hear("at most $0.50")
     talk.says("stop")
     talk.says("80 % is enough")
