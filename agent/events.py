@@ -166,7 +166,9 @@ def _effect(run: RunState, heard: Mapping[str, Any]) -> str:
     if not heard["own_data"]:
         return ""
     when = "of the next attempt, should there be one" if run.attempt_is_made else "before it is trained on"
-    return f"{heard['own_data']['questions']:,} questions of {heard['own_data']['source']} go into the training data {when}"
+    count = heard["own_data"]["questions"]
+    what = "1 question of {} goes" if count == 1 else f"{count:,} questions of {{}} go"
+    return f"{what.format(heard['own_data']['source'])} into the training data {when}"
 
 
 Made = Callable[[RunState, dict[str, Any], dict[str, Any]], RunEvent | None]
