@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 VENV := .venv
 BIN := $(VENV)/bin
-REQUEST ?= A small model that tells whether 14 mahjong tiles are a winning hand, with the decomposition: at least 90 % exact, p95 under 200 ms, at most $$1
+REQUEST ?= A small model that tells whether 14 mahjong tiles are a winning hand, with the decomposition: at least 95 % exact, p95 under 200 ms, at most $$1
 
 .PHONY: setup setup-dev demo check test test-slow evals results constraints clean FORCE
 
