@@ -90,13 +90,14 @@ class Chat:
 
     def resume(self, run_id: str) -> None:
         """Takes up a run where it was left: the conversation so far, then what comes next; one that was told to stop waits."""
-        header: Any = Journal(self._workspace).verified_rows(run_id)[0].input
+        rows = Journal(self._workspace).verified_rows(run_id)
+        header: Any = rows[0].input
         self._settings = Settings.model_validate(header["settings"])
         self._is_of(run_id)
         assert self._transcript is not None
         for line in self._transcript.lines():
             self._say(line)
-        if _was_stopped(self._transcript):
+        if rows[-1].kind != "outcome" and _was_stopped(self._transcript):
             looking = _LastState()
             session.replay(run_id, workspace=self._workspace, shown=looking)
             self._state = looking.state

@@ -3,6 +3,7 @@
 # pyright: reportUnknownMemberType=false
 
 import math
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -72,6 +73,9 @@ PlannerPrice = Annotated[
 RUN_STATUSES = (
     "planned", "met", "missed", "infeasible", "refused", "cancelled", "failed", "running", "waiting", "interrupted", "damaged",
 )  # fmt: skip
+ServeHours = Annotated[
+    float, typer.Option(min=0.01, help="Hours the winner is served for, where an hour of this machine costs something.")
+]
 DeploymentName = Annotated[str, typer.Argument(help="A deployment, as `stratos deployments` lists them.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `stratos runs` lists them.")]
 
@@ -112,6 +116,7 @@ def run(
     seed: Seed = 0,
     no_deploy: Annotated[bool, typer.Option("--no-deploy", help="Stop after the verdict; serve nothing.")] = False,
     local_usd_per_hour: LocalPrice = 0.0,
+    serve_hours: ServeHours = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Carry out a request: plan, make data, train, measure, plan again where needed, serve."""
@@ -128,6 +133,7 @@ def run(
             "seed": seed,
             "deploy": not no_deploy,
             "local_usd_per_hour": local_usd_per_hour,
+            "serve_hours": serve_hours,
         },
     )
 
@@ -144,6 +150,7 @@ def chat(
     seed: Seed = 0,
     no_deploy: Annotated[bool, typer.Option("--no-deploy", help="Stop after the verdict; serve nothing.")] = False,
     local_usd_per_hour: LocalPrice = 0.0,
+    serve_hours: ServeHours = 1.0,
 ) -> None:
     """Talk it over: ask for a model, see the plan and its money, approve or change it, follow the work."""
     from ..tools.base import Settings
@@ -160,6 +167,7 @@ def chat(
             seed=seed,
             deploy=not no_deploy,
             local_usd_per_hour=local_usd_per_hour,
+            serve_hours=serve_hours,
             asks=True,
         )
         at = workspace_at(workspace)
@@ -515,8 +523,15 @@ def list_deployments(context: typer.Context, workspace: At = None, as_json: AsJs
         if as_json:
             print_json([one.model_dump(mode="json") for one in found])
             return
-        rows = [(one.name, one.status, one.base_url, one.engine, one.run_id, str(one.api_key_file)) for one in found]
-        print_table(("name", "status", "endpoint", "engine", "run", "API key in"), rows, empty="nothing is served")
+        rows = [
+            (one.name, one.status, one.base_url, _until(one.until), one.run_id, str(one.api_key_file)) for one in found
+        ]
+        print_table(("name", "status", "endpoint", "until (UTC)", "run", "API key in"), rows, empty="nothing is served")
+
+
+def _until(moment: float | None) -> str:
+    """When a server stops by itself; empty where it does not."""
+    return datetime.fromtimestamp(moment, tz=UTC).isoformat(timespec="minutes")[:16] if moment is not None else ""
 
 
 @deployments.command()
@@ -542,7 +557,8 @@ def stop(name: DeploymentName, workspace: At = None, as_json: AsJson = False) ->
         if as_json:
             print_json(stopped.model_dump(mode="json"))
         else:
-            say(f"{name}: {stopped.status}")
+            kept = "; what was paid for its hours is not given back" if stopped.until is not None else ""
+            say(f"{name}: {stopped.status}{kept}")
 
 
 def _start(

@@ -20,6 +20,10 @@ class RunEvent(Record):
     run_id: str
     replayed: bool = Field(default=False, description="taken from the record of a resumed run")
 
+    def __str__(self) -> str:
+        """With its kind in front."""
+        return repr(self)
+
 
 class Started(RunEvent):
     """The run has a name and its first row in the journal."""

@@ -3,6 +3,7 @@
 from ..state.evidence import Outcome, OutcomeStatus
 from ..state.plan import Candidate
 from ..state.run import RunState
+from ..tools.pareto import NO_EXECUTOR
 
 
 def outcome(run: RunState, status: OutcomeStatus, reason: str) -> Outcome:
@@ -32,7 +33,9 @@ def _nearest(run: RunState) -> str | None:
             f"on {item.split} (95 % interval {share.low:.1%} to {share.high:.1%}){latency}"
         )
     nearest = run.choice.nearest if run.choice else None
-    return describe(nearest) if nearest else None
+    if nearest is None:
+        return None
+    return describe(nearest) if nearest.executable else f"{describe(nearest)}; but {NO_EXECUTOR}"
 
 
 def describe(candidate: Candidate) -> str:

@@ -42,10 +42,12 @@ def nobody(question: Question) -> Answer:
     """Who answers in a headless run."""
     if question.about == "brief":
         lacking = "; ".join((*question.problems, *question.missing))
-        raise ApprovalNeeded(f"the run waits for an answer ({lacking}): `stratos chat --resume {question.run_id}`")
+        waits = f"the run waits for an answer ({lacking}): `stratos chat --resume {question.run_id}`"
+        raise ApprovalNeeded(waits, question.run_id)
     raise ApprovalNeeded(
         f"plan {question.plan!r} may bring the run to ${question.usd:.4f} and nobody approved it: "
-        f"approve it with `stratos resume {question.run_id} --yes`"
+        f"approve it with `stratos resume {question.run_id} --yes`",
+        question.run_id,
     )
 
 

@@ -90,7 +90,11 @@ class OutputError(StratosError):
 
 
 class ApprovalNeeded(StratosError):
-    """A plan waits for the user's approval before any money is spent."""
+    """A plan waits for the user's approval before any money is spent; `run_id` names the run to resume."""
+
+    def __init__(self, message: str, run_id: str = "") -> None:
+        self.run_id = run_id
+        super().__init__(message)
 
 
 class Cancelled(StratosError):

@@ -118,6 +118,7 @@ def test_money_that_nobody_approves_stops_the_run_and_resume_goes_on(tmp_path: P
         stratos.run(REQUEST, workspace=tmp_path, executor=simulated(), **QUIET)
     (run,) = Journal(Workspace(tmp_path)).runs()
     assert run.run_id in str(error.value)
+    assert error.value.run_id == run.run_id
     with pytest.raises(ApprovalNeeded):
         stratos.resume(run.run_id, workspace=tmp_path)
     asked: list[Question] = []

@@ -173,3 +173,15 @@ def test_faster_offers_what_is_as_accurate_and_sets_a_latency(talk: Talk) -> Non
         assert "the latency target becomes" in found
         assert "Shall I?" in talk.says("1")
     talk.says("no")
+
+
+def test_a_run_that_ended_after_a_stop_is_not_said_to_be_stopped(tmp_path: Path) -> None:
+    talk = Talk(tmp_path)
+    talk.says(REQUEST, "yes", "stop")
+    assert talk.outcome()["status"] == "met"
+    talk.chat.leave()
+    back = Talk(tmp_path)
+    back.chat.resume(talk.runs()[0].run_id)
+    back.chat.settle(PATIENCE_S)
+    assert not any("stopped, as you said" in line for line in back.said)
+    assert "ended;" in back.says("status")

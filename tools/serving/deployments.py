@@ -150,9 +150,15 @@ def listing(workspace: Path) -> list[Deployment]:
 
 
 def start_again(workspace: Path, name: str) -> Deployment:
-    """Serves a deployment's model under its name again; one that runs is returned as it is. Raises as `start` does."""
+    """Serves a deployment's model under its name again, no longer than was paid for; one that runs is returned as it is.
+
+    Raises as `start` does, and Correctable when that time is over.
+    """
     recorded = get(workspace, name)
-    return start(workspace, name, recorded.model_dir, recorded.run_id)
+    hours = None if recorded.until is None else (recorded.until - time.time()) / 3600
+    if hours is not None and hours <= 0:
+        raise Correctable(f"{name!r} was served for as long as was paid for: another run of its request pays for more")
+    return start(workspace, name, recorded.model_dir, recorded.run_id, hours=hours)
 
 
 def stop(workspace: Path, name: str) -> Deployment:

@@ -15,7 +15,7 @@ import openai
 import psutil
 import pytest
 from stratos.state.errors import Correctable, ToolFailed
-from stratos.tools.jobs import RESULT_FILE
+from stratos.tools.jobs import RESULT_FILE, write_atomic
 from stratos.tools.serving import processes
 from stratos.tools.serving.deployments import (
     RECORD_FILE,
@@ -129,6 +129,19 @@ def test_a_stopped_deployment_is_started_again_with_a_new_key(workspace: Path, m
     assert read_key(started.api_key_file) != key
     assert ask(workspace, "again", "w1 w2", max_tokens=4)
     stop(workspace, "again")
+
+
+def test_what_is_started_again_is_served_no_longer_than_was_paid_for(workspace: Path, model_dir: Path) -> None:
+    made = start(workspace, "paid", model_dir, "run-1", hours=0.5)
+    stopped = stop(workspace, "paid")
+    again = start_again(workspace, "paid")
+    assert made.until is not None
+    assert again.until == pytest.approx(made.until, abs=30)
+    stop(workspace, "paid")
+    over = stopped.model_copy(update={"until": time.time() - 1})
+    write_atomic(workspace / "deployments" / "paid" / RECORD_FILE, over.model_dump_json())
+    with pytest.raises(Correctable, match="as long as was paid for"):
+        start_again(workspace, "paid")
 
 
 @pytest.mark.usefixtures("fake_vllm")
