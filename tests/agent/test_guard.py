@@ -155,7 +155,7 @@ def test_serving_on_a_priced_machine_is_reserved_by_the_hour_and_on_a_free_one_n
     given = context(run, tmp_path, local_usd_per_hour=0.25, serve_hours=2.0)
     found = rule(TOOLS, given, "deploy", {"name": "x"})
     assert (found.problem, found.reserved_usd) == (None, pytest.approx(0.5))
-    assert "2 hours at $0.25" in found.basis
+    assert "2 h at $0.25" in found.basis
     spent = run.model_copy(update={"bill": (Entry(step="a", reserved_usd=1, settled_usd=0.999, basis=""),)})
     poor = context(spent, tmp_path, local_usd_per_hour=0.25)
     assert "no money is left to serve" in (rule(TOOLS, poor, "deploy", {"name": "x"}).problem or "")
