@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from stratos.state.brief import Brief, Limits, Targets
-from stratos.state.evidence import Attempt, Evaluation, Latency, Score, wilson
+from stratos.state.evidence import Attempt, Evaluation, Latency, Score, Verdict, wilson
 from stratos.state.plan import Candidate, Offer, Plan, Prediction
 from stratos.state.run import Choice, Complexity, Data, RunState, Split
 from stratos.tools.base import Context, Settings
@@ -159,3 +159,16 @@ def context(of: RunState, folder: Path, **settings: Any) -> Context:
         executor=LocalExecutor(),
         emit=lambda event: None,
     )
+
+
+MET = Verdict(
+    attempt=1,
+    split="sealed-1",
+    met=True,
+    rule="lower_bound",
+    misses=(),
+    cheaper_control=None,
+    next="deploy",
+    reason="",
+)
+"""Of a first attempt that may be served."""

@@ -6,25 +6,14 @@ from typing import Any
 import pytest
 from stratos.agent.carrying_out import RunContext, to_approve
 from stratos.agent.guard import Ruling, rule
-from stratos.state.evidence import Entry, Verdict
+from stratos.state.evidence import Entry
 from stratos.state.run import Approval, PlannerUse, RunState
 from stratos.tools.base import Settings
 from stratos.tools.registry import TOOLS
 
-from ..building import attempt, brief, candidate, choice, context, data, evaluation, prediction, state
+from ..building import MET, attempt, brief, candidate, choice, context, data, evaluation, prediction, state
 
 PRICED = candidate(hours=prediction(0.1), usd=prediction(0.1))
-
-MET = Verdict(
-    attempt=1,
-    split="sealed-1",
-    met=True,
-    rule="lower_bound",
-    misses=(),
-    cheaper_control=None,
-    next="deploy",
-    reason="",
-)
 
 
 def ruling(run: RunState, folder: Path, name: str, /, **arguments: Any) -> Ruling:

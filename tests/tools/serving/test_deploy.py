@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 from stratos.state.errors import Correctable, OutOfTime
-from stratos.state.evidence import Verdict
 from stratos.tools.base import Context
 from stratos.tools.deploy import DEPLOY, Deploy
 from stratos.tools.distill import trained_model
 from stratos.tools.jobs import write_atomic
 from stratos.tools.serving.deployments import RECORD_FILE, get, start, stop
 
-from ...building import attempt, brief, choice, context, evaluation, state
+from ...building import MET, attempt, brief, choice, context, evaluation, state
 
 NAME = Deploy(name="my_model")
 
@@ -22,18 +21,8 @@ NAME = Deploy(name="my_model")
 @pytest.fixture
 def given(tmp_path: Path, model_dir: Path) -> Context:
     """About to serve a model that knows none of the skill's words, on a machine of $0.1 an hour."""
-    met = Verdict(
-        attempt=1,
-        split="sealed-1",
-        met=True,
-        rule="lower_bound",
-        misses=(),
-        cheaper_control=None,
-        next="deploy",
-        reason="",
-    )
     won = attempt(evaluation(990))
-    run = state(brief=brief(usd=1.0), choice=choice(), attempts=(won,), verdicts=(met,))
+    run = state(brief=brief(usd=1.0), choice=choice(), attempts=(won,), verdicts=(MET,))
     found = context(run, tmp_path, local_usd_per_hour=0.1)
     shutil.copytree(model_dir, trained_model(found.run_folder, won.job_folder))
     return found
