@@ -15,6 +15,7 @@ def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
     """Label and text of each row of a brief's JSON, of whatever version; what it leaves open has none, but for the main targets."""
     targets, limits, weights = at(brief, "targets"), at(brief, "limits"), mapping(brief, "weights")
     accuracy, latency, rate = (number(targets, key) for key in ("accuracy", "latency_p95_ms", "throughput_rps"))
+    daily, months = number(targets, "requests_per_day"), number(targets, "serving_months")
     usd, monthly, hours, size = (number(limits, key) for key in ("usd", "usd_per_month", "hours", "max_parameters"))
     rule = text(targets, "accuracy_rule").replace("_", " ")
     rows = (
@@ -22,6 +23,11 @@ def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
         ("accuracy", "no target" if accuracy is None else f"at least {100 * accuracy:.4g} % exact ({rule})"),
         ("latency", "no target" if latency is None else f"p95 at most {latency:g} ms"),
         ("throughput", "" if rate is None else f"at least {rate:g} requests a second"),
+        ("traffic", "" if daily is None else f"{daily:,.10g} requests a day"),
+        (
+            "served for",
+            "" if months is None else f"{months:.4g} months" if months >= 0.1 else f"{730 * months:.4g} hours",
+        ),
         ("money", f"at most {money(usd or 0)}"),
         ("serving", "" if monthly is None else f"at most {money(monthly)} a month"),
         ("time", "" if hours is None else f"at most {60 * hours:g} minutes"),

@@ -123,6 +123,10 @@ _PHRASES = (
     (" per month ", r"/\s*个?月"),
     (" monthly ", "(?:每|一)个?月的?|月(?=费|付|租|预算|成本|均)"),
     (" per hour ", "每个?小时"),
+    (
+        " served for ",
+        r"(?:提供)?(?:服务|部署|上线|托管)(?:时长|时间)?(?:为|是)?(?=\s*[≤≥\d一二两三四五六七八九十半]+\s*(?:个月|months))",
+    ),
     (" daily ", "每天|每日"),
     (" weekly ", "每周"),
     (" yearly ", "每年"),
@@ -273,13 +277,17 @@ def _money(match: re.Match[str], *, times: float, unit: str = "元") -> str:
 
 def _write_figures(wording: Wording) -> None:
     """Numbers with their units; rates, whose unit may stand before the number; then numbers that no unit follows."""
-    for rate, word in (("second", "秒钟?"), ("minute", "分钟?")):
+    for rate, word in (
+        ("second", "秒钟?"), ("minute", "分钟?"), ("hour", "个?小时"), ("day", "[天日]"), ("week", "周"), ("month", "个?月"),
+    ):  # fmt: skip
+        short = rate in ("second", "minute")  # money is never given per second, but "$50/月" is
+        bare, maybe = (r"|(?=\s*(?:[,;.]|$))", "?") if short else ("", "")
         wording.sub(
-            rf"每{word}(?P<before>[^\d,.;{UNREAD}]{{0,12}}?)(?<!分之){_NUMBER}(?:\s*(?:{_ASKED})|(?=\s*(?:[,;.]|$)))",
+            rf"每{word}(?P<before>[^\d,.;{UNREAD}]{{0,12}}?)(?<!分之){_NUMBER}(?:\s*(?:{_ASKED}){bare})",
             lambda match, rate=rate: f"{match['before']} {_in_digits(match['n'])} requests per {rate} ",
         )
         wording.sub(
-            rf"{_NUMBER}\s*(?:{_ASKED})?\s*(?:每|/)\s*{word}",
+            rf"{_NUMBER}\s*(?:{_ASKED}){maybe}\s*(?:每|/)\s*{word}",
             lambda match, rate=rate: f" {_in_digits(match['n'])} requests per {rate} ",
         )
     units = "|".join([*(words for unit, words in _UNITS if unit != "tiles"), _VAGUE_MONEY])

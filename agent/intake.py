@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from ..skills import load as load_skill
 from ..skills import names as skill_names
-from ..state.brief import Brief, Limits, Targets
+from ..state.brief import PEAK_OVER_MEAN, SECONDS_PER_DAY, Brief, Limits, Targets
 from ..state.canonical import odd_part
 from ..state.errors import RequestError
 from ..state.talk import Word
@@ -98,7 +98,8 @@ def figures(reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
     """Targets and limits, every field of them; null where nothing was said."""
     reading.skip_tiles()
     unheld.refuse_unheld(reading)
-    throughput = target_words.throughput(reading)
+    months = target_words.serving_months(reading)
+    throughput, per_day = target_words.throughput(reading), target_words.requests_per_day(reading)
     usd, usd_per_month = limit_words.dollars(reading)
     unheld.refuse_negatives(reading, usd)
     parameters = limit_words.parameters(reading)
@@ -109,6 +110,8 @@ def figures(reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
         "accuracy_rule": rule,
         "latency_p95_ms": latency,
         "throughput_rps": throughput,
+        "requests_per_day": per_day,
+        "serving_months": months,
     }
     limits: dict[str, Any] = {
         "usd": usd,
@@ -197,6 +200,11 @@ def _fill_gaps(assumptions: list[str], limits: dict[str, Any], targets: dict[str
         assumptions.append("the accuracy target must be reached by the lower end of the 95 % interval")
     if targets["latency_p95_ms"] is None:
         assumptions.append("no latency target was given: latency is measured and reported, not judged")
+    if per_day := targets.get("requests_per_day"):
+        assumptions.append(
+            f"{per_day:,.10g} requests a day are taken as up to {PEAK_OVER_MEAN:g} times their mean in the busiest second: "
+            f"{per_day / SECONDS_PER_DAY * PEAK_OVER_MEAN:.3g} a second, which one server must carry"
+        )
     if limits["usd"] is None:
         limits["usd"] = 0.0
         assumptions.append(NO_DOLLARS)

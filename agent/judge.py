@@ -65,10 +65,10 @@ def _latency_misses(targets: Targets, latency: Latency | None) -> list[Miss]:
         over = f"p95 {latency.p95_ms:.1f} ms over {latency.n} requests, {latency.p95_ms / targets.latency_p95_ms:.2f} times"
         arithmetic = f"{over} the target of {targets.latency_p95_ms:g} ms"
         misses.append(_miss("latency", targets.latency_p95_ms, latency.p95_ms, arithmetic))
-    if targets.throughput_rps is not None and latency.throughput_rps < targets.throughput_rps:
+    wanted = targets.needed_rps
+    if wanted is not None and latency.throughput_rps < wanted:
         under = f"{latency.throughput_rps:.1f} requests a second with {latency.clients} clients"
-        arithmetic = f"{under}, wanted {targets.throughput_rps:g}"
-        misses.append(_miss("throughput", targets.throughput_rps, latency.throughput_rps, arithmetic))
+        misses.append(_miss("throughput", wanted, latency.throughput_rps, f"{under}, wanted {wanted:g}"))
     return misses
 
 

@@ -36,6 +36,8 @@ FACTORS: dict[str, tuple[float, ...]] = {
     "accuracy": (0.01, 1.0, 0.1),
     "latency_p95_ms": (1.0, 1000.0, 60_000.0, 0.001),
     "throughput_rps": (1.0, 1 / 60, 1 / 3600),
+    "requests_per_day": (1.0, 24.0, 1 / 7, 24 / 730, 1 / 365),
+    "serving_months": (1.0, 12.0, 168 / 730, 24 / 730, 1 / 730, 1 / 43_800),
     "hours": (1.0, 1 / 60, 1 / 3600, 24.0, 0.5, 0.25),
     "usd": (1.0, 0.01),
     "usd_per_month": (1.0, 0.01),
@@ -79,6 +81,8 @@ class WriteBrief(Record):
     accuracy_rule: AccuracyRule = "lower_bound"
     latency_p95_ms: Figure | None = None
     throughput_rps: Figure | None = None
+    requests_per_day: Figure | None = Field(default=None, description="expected traffic")
+    serving_months: Figure | None = Field(default=None, description="how long it is to be served, months of 730 hours")
     usd: Figure | None = Field(default=None, description="all the money, US dollars")
     usd_per_month: Figure | None = None
     hours: Figure | None = Field(default=None, description="time for the making, hours")
@@ -189,7 +193,7 @@ def _invented(written: WriteBrief, request: str, names: Collection[str] = FACTOR
         if name not in names or value is None or (name in MONEY and value == 0):
             continue
         means = {number * factor for number in numbers for factor in factors}
-        if name in (*MONEY, "max_parameters"):
+        if name in (*MONEY, "max_parameters", "requests_per_day"):
             means = {mean * scale for mean in means for scale in scales}
         if name in MONEY:
             means = {mean * rate for mean in means for rate in rates}

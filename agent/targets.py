@@ -165,3 +165,56 @@ def throughput(reading: Reading) -> float | None:
     if value is not None and value <= 0:
         reading.problems.append(f"{value:g} requests per second are impossible: it must be above 0")
     return value
+
+
+_EVERY = r"\s*(?:per|an?|each|every|/)\s*"
+_PERIODS = {"hour": 1 / 24, "hr": 1 / 24, "day": 1.0, "week": 7.0, "month": 730 / 24, "year": 365.0}
+"""Days by the beginning of a period's name."""
+
+_SERVED_UNIT = r"(?P<unit>min(?:ute)?s?|h|hrs?|hours?|days?|weeks?|months?|years?)\b"
+_MONTHS = {"min": 1 / 43_800, "h": 1 / 730, "d": 24 / 730, "w": 168 / 730, "mo": 1.0, "y": 12.0}
+"""Months of 730 hours by the beginning of a unit's name."""
+
+
+def requests_per_day(reading: Reading) -> float | None:
+    """The expected traffic, from a rate per hour, day, week, month or year."""
+    found = reading.find(
+        rf"(?<![$€£¥]){NUMBER}\s*(?P<scale>k|thousand|m|million|b|billion)?\s*{ASKED}{_EVERY}(?P<period>hour|hr|day|week|month|year)s?\b"
+        rf"|(?<![$€£¥]){NUMBER}\s*(?P<scale2>k|thousand|m|million|b|billion)?\s*(?:daily|(?P<monthly>monthly))\s+{ASKED}\b"
+        rf"|\b(?P<first>daily|monthly|weekly)[\s:=≤≥]+{NUMBER}\s*(?P<scale3>k|thousand|m|million|b|billion)?\s*{ASKED}(?!\w)"
+    )
+    values: list[float] = []
+    for match in found:
+        named = match.groupdict()
+        number = next(group for group in match.groups() if group and re.fullmatch(r"-?\d+(?:[.,]\d+)*", group))
+        amount = scaled(number, named["scale"] or named["scale2"] or named["scale3"])
+        period = named["period"] or {"monthly": "month", "weekly": "week"}.get(
+            named["first"] or named["monthly"] or "", "day"
+        )
+        values.append(
+            round(amount / next(days for begin, days in _PERIODS.items() if period.lower().startswith(begin)), 6)
+        )
+    value = reading.one("the requests per day", values)
+    if value is not None and value <= 0:
+        reading.problems.append(f"{value:g} requests a day are impossible: it must be above 0")
+        return None
+    return value
+
+
+def serving_months(reading: Reading) -> float | None:
+    """How long the model is to be served. Months and years mean serving wherever they stand; shorter times where it is said."""
+    found = reading.find(
+        rf"\b(?:serv|host|deploy|keep|kept|stay|run)\w*\b[^\d,;.]{{0,24}}\bfor\s+{NUMBER}\s*-?\s*{_SERVED_UNIT}"
+        rf"|{NUMBER}\s*-?\s*{_SERVED_UNIT.replace('unit', 'unit2')}\s*(?:of\s+)?(?:the\s+)?serving\b"
+        rf"|(?:\b(?:for|over|during)\s+|≥\s*)(?:the\s+)?(?:next\s+)?{NUMBER}\s*-?\s*(?P<unit3>months?|years?)\b"
+    )
+    values: list[float] = []
+    for match in found:
+        number = match.group(1) or match.group(3) or match.group(5)
+        unit = (match.group("unit") or match.group("unit2") or match.group("unit3")).lower()
+        values.append(value_of(number) * next(months for begin, months in _MONTHS.items() if unit.startswith(begin)))
+    value = reading.one("the months of serving", values)
+    if value is not None and value <= 0:
+        reading.problems.append(f"serving for {value:g} months is impossible: it must be above 0")
+        return None
+    return value

@@ -90,15 +90,9 @@ _NO_LIMIT = (
     r"|\b(?:money|price|cost|budget)(?:'s|\s+is)?\s+(?:no|not\s+an?|isn't\s+an?)\s+(?:object|issue|problem|concern|matter)\b"
     r"|\b(?:money|price|cost|budget)\s+(?:does\s+not|doesn't)\s+matter\b|\bwhatever\s+it\s+(?:costs|takes)\b|\bspare\s+no\s+expense\b|\bat\s+any\s+(?:cost|price)\b"
 )
-_LONG = r"(?:min(?:ute)?s?|h|hrs?|hours?|days?|weeks?|months?)\b|分钟|小时|天"
-_SERVED_FOR = (
-    rf"\bserv(?:e|ed|ing)\b[^\d,;.]{{0,20}}\bfor\s+{_N}\s*-?\s*(?:{_LONG})"
-    rf"|{_N}\s*-?\s*(?:{_LONG})\s*(?:of\s+)?(?:the\s+)?serving\b"
-)
 _MEASURED = "what is measured is the share of answers that are exactly right: give an accuracy"
 _UNHELD: tuple[tuple[str, str], ...] = (
     (_NO_LIMIT, "name a sum, such as $20"),
-    (_SERVED_FOR, "how long the model is served is no part of a request: --serve-hours, an hour unless given"),
     (_DIFFERENCES, "give the new value, not the difference"),
     (_RANGES, "a range: give one figure"),
     (

@@ -4,6 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SECONDS_PER_DAY = 86_400
+HOURS_PER_MONTH = 730
+PEAK_OVER_MEAN = 3.0
+"""assumption: requests in the busiest second over the day's mean; every use is written into the brief."""
+
 AccuracyRule = Literal["lower_bound", "point_estimate"]
 
 
@@ -31,6 +36,20 @@ class Targets(Record):
         default=None, gt=0, description="95th percentile of one request's time, milliseconds"
     )
     throughput_rps: Figure | None = Field(default=None, gt=0, description="requests per second at 16 clients")
+    requests_per_day: Figure | None = Field(
+        default=None, gt=0, description="expected traffic; the server must carry PEAK_OVER_MEAN times its mean"
+    )
+    serving_months: Figure | None = Field(
+        default=None,
+        gt=0,
+        description="how long the model is to be served, months of 730 hours; counts towards the dollars",
+    )
+
+    @property
+    def needed_rps(self) -> float | None:
+        """Requests a second that the server must carry at its busiest; null where nothing was said."""
+        said = [self.throughput_rps, self.requests_per_day and self.requests_per_day / SECONDS_PER_DAY * PEAK_OVER_MEAN]
+        return max((rate for rate in said if rate), default=None)
 
 
 class Limits(Record):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..state.brief import Brief
+from ..state.brief import HOURS_PER_MONTH, Brief
 from ..state.evidence import Attempt
 from ..state.plan import LOCAL, Candidate, Offer, Prediction, Strategy, StudentShape
 from .accuracy import AccuracyModel
@@ -37,8 +37,6 @@ STRATEGY: Strategy = "rationale"
 CPU_RECIPE_FACTOR = 1.9
 """Measured over predicted training time on a CPU: Muon at small batches, and student and control side by side on two cores.
 Geometric mean of two runs, 1.7 and 2.1 (0.35M, 2.4M tokens: 234 s and 203 s on two machines; evals/LOG.md)."""
-
-HOURS_PER_MONTH = 730
 
 
 def build_candidates(context: Context) -> Iterator[Candidate]:

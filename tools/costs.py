@@ -2,6 +2,7 @@
 
 import math
 
+from ..state.brief import HOURS_PER_MONTH, Brief
 from ..state.plan import Offer
 from ..state.run import RunState
 from .base import Settings
@@ -103,7 +104,13 @@ def serving_hours(state: RunState, settings: Settings) -> float | None:
     if price <= 0:
         return None
     left = (state.known_brief.limits.usd or 0.0) - state.spent_usd
-    return max(0.0, min(settings.serve_hours, left / price))
+    return max(0.0, min(wanted_serving_hours(state.known_brief, settings), left / price))
+
+
+def wanted_serving_hours(brief: Brief, settings: Settings) -> float:
+    """Hours the winner is to be served for: as the brief says, else as the settings do."""
+    months = brief.targets.serving_months
+    return settings.serve_hours if months is None else months * HOURS_PER_MONTH
 
 
 def serving_usd(state: RunState, settings: Settings) -> float:

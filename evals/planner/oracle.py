@@ -10,10 +10,10 @@ from functools import cache
 from itertools import product
 
 from ...skills import load as load_skill
-from ...state.brief import Brief
+from ...state.brief import HOURS_PER_MONTH, Brief
 from ...state.evidence import wilson
 from ...state.plan import LOCAL, Offer, StudentShape
-from ...tools.candidates import HOURS_PER_MONTH, TOKEN_GRID
+from ...tools.candidates import TOKEN_GRID
 from ...tools.generate_data import DEVELOPMENT, sealed_split
 from ...tools.pricing.accelerators import resolve
 from ...tools.pricing.look_up import LookUpPrices, look_up_prices

@@ -77,7 +77,7 @@ class Expected(Record):
     def brief(self, request: str, weights: Weights | None = None) -> Brief:
         """As a brief."""
         given = self.model_dump()
-        targets = {name: given[name] for name in Targets.model_fields}
+        targets = {name: given[name] for name in Targets.model_fields if name in given}
         limits = {name: given[name] for name in Limits.model_fields if name in given}
         return Brief(
             request=request,

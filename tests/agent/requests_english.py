@@ -431,6 +431,4 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("mahjong win, 95 %, a few bucks", "a few bucks"),
     ("mahjong win, 95 %, a dollar a day", "a dollar a day"),
     ("mahjong win, 95 %, several H100s, $50", "several H100s"),
-    ("mahjong win, 95 %, $1, serve it for 10 minutes", "--serve-hours"),
-    ("mahjong win, 95 %, $1, use 10 minutes of serving", "--serve-hours"),
 )
