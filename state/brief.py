@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 AccuracyRule = Literal["lower_bound", "point_estimate"]
+ChoiceRule = Literal["cheapest", "weighted", "knee"]
 
 
 class Record(BaseModel):
@@ -74,7 +75,11 @@ class Brief(Record):
     targets: Targets
     limits: Limits
     weights: Weights | None = Field(
-        default=None, description="chooses by weighted score among what meets the targets; null: the cheapest"
+        default=None, description="chooses by weighted score among what meets the targets; null: all alike"
+    )
+    choose: ChoiceRule | None = Field(
+        default=None,
+        description="what is chosen among what meets the targets; null: by the weights where there are any, else the cheapest",
     )
     assumptions: tuple[str, ...] = Field(
         default=(), description="what was missing and how it was filled, one sentence each"
