@@ -3,6 +3,11 @@
 from ..state.canonical import Json
 from .audit_page.reading import at, mapping, number, text, texts
 
+CHOICE_RULES = {
+    "cheapest": "the cheapest of what meets the targets",
+    "weighted": "the best weighted score of what meets the targets",
+    "knee": "the knee of the front of what meets the targets",
+}
 CHOICES = ("clouds", "regions", "accelerators", "licences")
 
 
@@ -33,6 +38,7 @@ def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
         ("time", "" if hours is None else f"at most {60 * hours:g} minutes"),
         *((what, f"only {', '.join(texts(limits, what))}") for what in CHOICES if texts(limits, what)),
         ("size", "" if size is None else f"at most {size:,.0f} parameters"),
+        ("choice", CHOICE_RULES.get(text(brief, "choose"), "")),
         ("weights", ", ".join(f"{aim} {number(weights, aim) or 0:g}" for aim in weights)),
     )
     return tuple((label, words) for label, words in rows if words)

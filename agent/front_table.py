@@ -20,7 +20,7 @@ def front_table(choice: Choice, width: int) -> Table:
     table = Table(
         box=None,
         pad_edge=False,
-        title=f"{len(choice.front)} of {choice.candidates:,} candidates are beaten by no other",
+        title=f"{choice.front_size or len(choice.front):,} of {choice.candidates:,} candidates are beaten by no other",
         title_justify="left",
         title_style="dim",
     )

@@ -178,7 +178,7 @@ def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: floa
     limits, targets = brief.limits.model_dump(), brief.targets.model_dump()
     found = as_brief(brief.request, brief.skill, brief.task, targets, limits, max_usd=max_usd, max_hours=max_hours)
     assumptions = (*brief.assumptions, *found.assumptions)
-    return found.model_copy(update={"weights": brief.weights, "assumptions": assumptions})
+    return found.model_copy(update={"weights": brief.weights, "choose": brief.choose, "assumptions": assumptions})
 
 
 def _field_problem(error: Any) -> str:

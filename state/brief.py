@@ -10,6 +10,7 @@ PEAK_OVER_MEAN = 3.0
 """assumption: requests in the busiest second over the day's mean; every use is written into the brief."""
 
 AccuracyRule = Literal["lower_bound", "point_estimate"]
+ChoiceRule = Literal["cheapest", "weighted", "knee"]
 
 
 class Record(BaseModel):
@@ -93,7 +94,11 @@ class Brief(Record):
     targets: Targets
     limits: Limits
     weights: Weights | None = Field(
-        default=None, description="chooses by weighted score among what meets the targets; null: the cheapest"
+        default=None, description="chooses by weighted score among what meets the targets; null: all alike"
+    )
+    choose: ChoiceRule | None = Field(
+        default=None,
+        description="what is chosen among what meets the targets; null: by the weights where there are any, else the cheapest",
     )
     assumptions: tuple[str, ...] = Field(
         default=(), description="what was missing and how it was filled, one sentence each"

@@ -82,6 +82,9 @@ class Choice(Record):
 
     candidates: int
     front: tuple[Candidate, ...]
+    front_size: int | None = Field(
+        default=None, description="how many are on the front, of which `front` is a part; null: all"
+    )
     plan: Plan | None
     pilot: bool = Field(
         default=False, description="the plan is not predicted to reach the target; it is the cheapest way to find out"

@@ -51,6 +51,7 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     return Choice(
         candidates=len(candidates),
         front=front.front,
+        front_size=front.front_size,
         plan=plan,
         pilot=plan is not None and front.chosen is None,
         nearest=front.nearest,

@@ -1,49 +1,34 @@
-"""The exact front of enumerated candidates, and the choice on it: hard limits first, then the least money.
+"""The exact front of enumerated candidates, and the choice on it: hard limits first, then the brief's rule.
 
-Pure and deterministic, because a replay computes it again and compares. It does not search: it judges what it is given.
+Pure and deterministic, because a replay computes it again and compares. It does not search: it judges what it is given. All of
+it works on columns (`front/`), so that of a million candidates only those that are shown become records.
 """
 
 # pyright: reportUnknownMemberType=false
 
-import math
-from collections import Counter
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from ..state.brief import Brief, Record, Weights
-from ..state.errors import Correctable
+from ..state.brief import Brief, Record
 from ..state.plan import Candidate
+from .front.limits import NO_EXECUTOR, Constraint, Violation, broken_shares, violations
+from .front.rule import CHEAPEST, NEAR_THE_BEST, Rule
+from .front.scoring import Change, limit_scales, score
+from .front.words import changes_to_win, chosen_by, described, figures_of, to_win
 
-Constraint = Literal["accuracy", "latency_p95_ms", "usd", "hours", "parameters", "executor"]
-CONSTRAINTS: tuple[Constraint, ...] = ("accuracy", "latency_p95_ms", "usd", "hours", "parameters", "executor")
-WORDS: Mapping[Constraint, str] = {
-    "latency_p95_ms": "latency p95 {:.4g} ms",
-    "usd": "${:.4g}",
-    "hours": "{:.4g} hours",
-    "parameters": "{:,.0f} parameters",
-}
-NO_EXECUTOR = "no executor for this cloud is configured"
+if TYPE_CHECKING:
+    from .front.table import Bools, CandidateTable, Floats, Rows
+
+__all__ = ["NEAR_THE_BEST", "NO_EXECUTOR", "Front", "Infeasible", "RunnerUp", "Violation", "solve_pareto", "violations",
+           "weighted_score", "why_not"]  # fmt: skip
+
 RUNNERS_UP = 5
-# No evidence claims nothing: an unknown accuracy never dominates a known one and never meets a target.
-UNKNOWN_ACCURACY = 0.0
-NEAR_THE_BEST = 0.02
-"""Without an accuracy target: the share of right answers that is given up for less money and time."""
-
-Broken = Mapping[str, Mapping[Constraint, float]]
-"""For each candidate's id, the constraints it breaks and how far, as `Violation.share`."""
-
-
-class Violation(Record):
-    """One candidate against one constraint it breaks."""
-
-    candidate_id: str
-    constraint: Constraint
-    share: float = Field(
-        description="how far past the limit, as a share of it (of 1 where it is 0); 1 where it cannot be told"
-    )
-    arithmetic: str
+FRONT_KEPT = 200
+"""Members of the front that become records: more than anybody reads, few enough to journal at each choice."""
 
 
 class Infeasible(Record):
@@ -59,17 +44,23 @@ class RunnerUp(Record):
 
     candidate: Candidate
     to_win: str
+    changes: tuple[Change, ...] = Field(
+        default=(), description="where a score chose: what each objective alone would have to become"
+    )
 
 
 class Front(Record):
     """What no other candidate beats in accuracy, latency, dollars and hours, and what was chosen."""
 
     front: tuple[Candidate, ...] = Field(
-        description="non-dominated, by rising dollars, then hours; servers not executable included"
+        description="non-dominated, by rising dollars, then hours; servers not executable included; of more than FRONT_KEPT "
+        "an even part, with the best in each objective, the chosen one and the runners-up"
     )
+    front_size: int = Field(description="how many are non-dominated")
     dominated: int
     feasible: int = Field(description="candidates that meet every limit and can be executed here")
     infeasible: tuple[Infeasible, ...]
+    rule: Rule = CHEAPEST
     chosen: Candidate | None
     reason: str
     nearest: Candidate | None = Field(
@@ -82,251 +73,157 @@ class Front(Record):
     runners_up: tuple[RunnerUp, ...]
 
 
-def solve_pareto(candidates: Sequence[Candidate], brief: Brief) -> Front:
+def solve_pareto(candidates: Sequence[Candidate] | CandidateTable, brief: Brief, *, pick: int | None = None) -> Front:
     """Finds the candidates nobody beats and chooses one by the brief; spends nothing.
 
     Objectives: accuracy (more), latency p95, dollars and hours (less), at their predicted values. The choice meets every limit
-    of the brief and can be executed here. Among those it is the best by the brief's weights; without weights the cheapest (with
-    no accuracy target: of those within NEAR_THE_BEST of the most accurate), then the fastest to have, the most accurate, the
-    quickest to answer, the first by id. An unknown accuracy never meets a target. Raises Correctable for two candidates of one
-    id or a prediction that is no finite number.
+    of the brief and can be executed here. Among those it is the row `pick` where the user picked one, else what the brief's
+    `choose` names: the best by the brief's weights, the knee, or the cheapest (with no accuracy target: of those within
+    NEAR_THE_BEST of the most accurate), then the fastest to have, the most accurate, the quickest to answer, the first by id.
+    An unknown accuracy never meets a target. Raises Correctable for two candidates of one id, a prediction that is no finite
+    number, or a pick that breaks a limit.
     """
-    _check(candidates)
-    ordered = sorted(candidates, key=_preference)
-    front = [ordered[index] for index in _non_dominated(ordered)]
-    broken = {candidate.id: _broken(candidate, brief) for candidate in ordered}
-    feasible = [candidate for candidate in ordered if not broken[candidate.id]]
-    executable = [candidate for candidate in ordered if candidate.executable]
+    import numpy as np
 
-    def distance(candidate: Candidate) -> float:
-        return sum(broken[candidate.id].values())
+    from .front.choice import choose, rule_for, scores
+    from .front.nondominated import non_dominated
+    from .front.table import CandidateTable
 
-    chosen = _best(feasible, brief)
-    nearest = None if chosen else min(executable or ordered, key=distance, default=None)
-    pilots = [one for one in executable if set(broken[one.id]) <= {"accuracy"} and _may_reach(one, brief)]
-    others = sorted((one for one in front if chosen is None or one.id != chosen.id), key=distance)
+    table = candidates if isinstance(candidates, CandidateTable) else CandidateTable.of(candidates)
+    broken = broken_shares(table, brief)
+    distance: Floats = sum(broken.values(), start=np.zeros(len(table)))
+    feasible = np.flatnonzero(distance == 0.0)
+    rule = Rule(strategy="pick") if pick is not None else rule_for(table, feasible, brief)
+    row = choose(table, feasible, rule, pick)
+    chosen = None if row is None else table.materialise(row)
+    front = table.in_order(non_dominated(table.objectives()))
+    others = front[front != row] if row is not None else front
+    # A score orders those that meet every limit; what breaks one is told by how far, whatever it would score.
+    merit = np.where(distance[others] == 0.0, scores(table, others, rule), 0.0)
+    runners_up = others[np.lexsort((np.arange(len(others)), -merit, distance[others]))][:RUNNERS_UP]
+    kept = _kept(table, front, distance, must=[*runners_up.tolist(), *([] if row is None else [row])])
     return Front(
-        front=tuple(front),
-        dominated=len(ordered) - len(front),
+        front=tuple(table.materialise(one) for one in kept),
+        front_size=len(front),
+        dominated=len(table) - len(front),
         feasible=len(feasible),
-        infeasible=_summary(ordered, broken, brief),
+        infeasible=_summary(table, broken, brief),
+        rule=rule,
         chosen=chosen,
-        reason=_reason(chosen, front, ordered, feasible, broken, brief),
-        nearest=nearest,
-        pilot=pilots[0] if pilots and chosen is None else None,
-        runners_up=tuple(RunnerUp(candidate=one, to_win=_to_win(one, chosen, brief)) for one in others[:RUNNERS_UP]),
+        reason=_reason(table, broken, brief, chosen, rule, len(feasible), beaten=len(others) == len(front)),
+        nearest=_nearest(table, distance) if chosen is None else None,
+        pilot=_pilot(table, broken, brief) if chosen is None else None,
+        runners_up=tuple(_runner_up(table.materialise(one), chosen, brief, rule) for one in runners_up),
     )
-
-
-def _best(feasible: Sequence[Candidate], brief: Brief) -> Candidate | None:
-    """The cheapest, or by the brief's weights the one of the best score; `feasible` is in order of preference.
-
-    Without an accuracy target the cheapest would be useless: it is the cheapest of those that are nearly as accurate as any.
-    """
-    if not feasible:
-        return None
-    if brief.weights is not None:
-        return max(feasible, key=lambda candidate: weighted_score(candidate, brief))
-    if brief.targets.accuracy is not None:
-        return feasible[0]
-    enough = max(_accuracy(candidate) for candidate in feasible) - NEAR_THE_BEST
-    return next(candidate for candidate in feasible if _accuracy(candidate) >= enough)
 
 
 def weighted_score(candidate: Candidate, brief: Brief) -> float:
-    """The weighted mean, 0 to 1, of predicted accuracy and of the shares of the latency target, the hours and the dollars
-    that are left unused; what has no target or limit is left out."""
-    weights = brief.weights or Weights()
-    terms = [(weights.accuracy, _accuracy(candidate))]
-    for weight, value, limit in (
-        (weights.latency, candidate.latency_p95_ms.value, brief.targets.latency_p95_ms),
-        (weights.hours, candidate.hours.value, brief.limits.hours),
-        (weights.usd, candidate.usd.value, brief.limits.usd),
-    ):
-        if limit:
-            terms.append((weight, max(0.0, 1 - value / limit)))
-    return sum(weight * term for weight, term in terms) / (sum(weight for weight, _ in terms) or 1.0)
+    """The four-term score, 0 to 1, of one candidate by itself: what has no target or limit has no scale and is left out.
 
-
-def _may_reach(candidate: Candidate, brief: Brief) -> bool:
-    """Whether what is known of its accuracy leaves room for the target."""
-    return candidate.accuracy is None or candidate.accuracy.high >= (brief.targets.accuracy or 0.0)
-
-
-def violations(candidate: Candidate, brief: Brief) -> tuple[Violation, ...]:
-    """Every hard limit of the brief that a candidate breaks, with the arithmetic; empty when it may be chosen."""
-    return tuple(
-        Violation(
-            candidate_id=candidate.id,
-            constraint=constraint,
-            share=share,
-            arithmetic=_arithmetic(constraint, candidate, brief),
-        )
-        for constraint, share in _broken(candidate, brief).items()
-    )
+    A choice among many scales such terms by the range of what is feasible: see `front/scoring.py`, which defines both.
+    """
+    return score(figures_of(candidate), limit_scales(brief))
 
 
 def why_not(front: Front, candidate: Candidate, brief: Brief) -> str:
     """Why this candidate was not chosen, in words; says so when it was."""
     if front.chosen is not None and front.chosen.id == candidate.id:
         return f"{candidate.id!r} was chosen: {front.reason}"
-    return _to_win(candidate, front.chosen, brief)
+    return _told(candidate, front.chosen, brief, front.rule)
 
 
-def _upper_limit(constraint: Constraint, candidate: Candidate, brief: Brief) -> tuple[float, float | None]:
-    """The predicted value and the brief's upper limit of one constraint."""
-    match constraint:
-        case "latency_p95_ms":
-            return candidate.latency_p95_ms.value, brief.targets.latency_p95_ms
-        case "usd":
-            return candidate.needed_usd, brief.limits.usd
-        case "hours":
-            return candidate.hours.value, brief.limits.hours
-        case "parameters":
-            return candidate.parameters, brief.limits.max_parameters
-        case "accuracy" | "executor":
-            return 0.0, None
-
-
-def _broken(candidate: Candidate, brief: Brief) -> dict[Constraint, float]:
-    """Each constraint broken and how far, as `Violation.share`; figures only, because it runs for every candidate."""
-    found: dict[Constraint, float] = {}
-    wanted = brief.targets.accuracy
-    if wanted is not None and candidate.accuracy is None:
-        found["accuracy"] = 1.0
-    elif wanted is not None and _accuracy(candidate) < wanted:
-        found["accuracy"] = (wanted - _accuracy(candidate)) / wanted
-    for constraint in CONSTRAINTS:
-        value, limit = _upper_limit(constraint, candidate, brief)
-        if limit is not None and value > limit:
-            found[constraint] = (value - limit) / (limit or 1.0)
-    if not candidate.executable:
-        found["executor"] = 1.0
-    return found
-
-
-def _arithmetic(constraint: Constraint, candidate: Candidate, brief: Brief) -> str:
-    if constraint == "executor":
-        return NO_EXECUTOR
-    if constraint == "accuracy":
-        wanted = brief.targets.accuracy or 0.0
-        if candidate.accuracy is None:
-            return f"accuracy is unknown, {wanted:.1%} is wanted"
-        gap = (wanted - candidate.accuracy.value) * 100
-        return f"accuracy {candidate.accuracy.value:.1%} is {gap:.1f} points below the {wanted:.1%} wanted"
-    value, limit = _upper_limit(constraint, candidate, brief)
-    over = value - (limit or 0.0)
-    share = f" ({over / limit:.0%})" if limit else ""
-    beside = " with its data and evaluations" if constraint == "usd" and candidate.overhead_usd else ""
-    return f"{WORDS[constraint].format(value)}{beside} is {over:.4g} over the limit of {limit or 0:g}{share}"
-
-
-def _accuracy(candidate: Candidate) -> float:
-    return candidate.accuracy.value if candidate.accuracy else UNKNOWN_ACCURACY
-
-
-def _objectives(candidate: Candidate) -> tuple[float, float, float, float]:
-    """What is compared, each less-is-better, in order of preference."""
-    return candidate.usd.value, candidate.hours.value, -_accuracy(candidate), candidate.latency_p95_ms.value
-
-
-def _preference(candidate: Candidate) -> tuple[tuple[float, float, float, float], str]:
-    return _objectives(candidate), candidate.id
-
-
-def _non_dominated(candidates: Sequence[Candidate]) -> list[int]:
-    """Indices of the exact front in the order given; candidates equal in all objectives stay together.
-
-    pymoo's sorting takes 0.07 s for 20,000 candidates of four objectives, 0.05 s when all of them are on the front.
-    """
-    if not candidates:
-        return []
-    import numpy as np
-    from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
-
-    objectives = np.array([_objectives(candidate) for candidate in candidates], dtype=float)
-    found = np.asarray(NonDominatedSorting().do(objectives, only_non_dominated_front=True), dtype=int)
-    return sorted(found.tolist())
-
-
-def _check(candidates: Sequence[Candidate]) -> None:
-    twice = sorted(name for name, count in Counter(candidate.id for candidate in candidates).items() if count > 1)
-    wrong = [one.id for one in candidates if not all(math.isfinite(figure) for figure in _objectives(one))]
-    problems = [f"ids used twice: {twice}"] if twice else []
-    problems += [f"predictions that are not finite numbers: {wrong}"] if wrong else []
-    if problems:
-        raise Correctable("; ".join(problems))
-
-
-def _summary(ordered: Sequence[Candidate], broken: Broken, brief: Brief) -> tuple[Infeasible, ...]:
-    groups: dict[Constraint, list[tuple[float, int]]] = {constraint: [] for constraint in CONSTRAINTS}
-    for index, candidate in enumerate(ordered):
-        for constraint, share in broken[candidate.id].items():
-            groups[constraint].append((share, index))
-    nearest: dict[Constraint, Candidate] = {
-        constraint: ordered[min(group)[1]] for constraint, group in groups.items() if group
-    }
-    return tuple(
-        Infeasible(
-            constraint=constraint,
-            candidates=len(groups[constraint]),
-            nearest=next(one for one in violations(candidate, brief) if one.constraint == constraint),
-        )
-        for constraint, candidate in nearest.items()
-    )
-
-
-def _describe(candidate: Candidate) -> str:
-    accuracy = f"{candidate.accuracy.value:.1%}" if candidate.accuracy else "unknown"
-    return (
-        f"${candidate.usd.value:.4g}, {candidate.hours.value:.3g} h, accuracy {accuracy}, "
-        f"p95 {candidate.latency_p95_ms.value:.4g} ms"
-    )
-
-
-def _reason(
-    chosen: Candidate | None,
-    front: Sequence[Candidate],
-    ordered: Sequence[Candidate],
-    feasible: Sequence[Candidate],
-    broken: Broken,
-    brief: Brief,
-) -> str:
-    if not ordered:
-        return "there are no candidates to choose from"
-    if chosen is not None:
-        best = "the cheapest, then fastest," if brief.weights is None else "the best by the brief's weights"
-        if brief.weights is None and brief.targets.accuracy is None:
-            best += f" within {100 * NEAR_THE_BEST:g} points of the most accurate"
-        reason = f"{best} of {len(feasible)} candidates that meet every limit: {_describe(chosen)}"
-        beaten = all(one.id != chosen.id for one in front)
-        return reason + ("; what beats it cannot be executed here" if beaten else "")
-    elsewhere = sum(set(found) == {"executor"} for found in broken.values())
-    unknown = sum(candidate.accuracy is None for candidate in ordered)
-    reason = f"none of {len(ordered)} candidates meets every limit and can be executed here"
-    reason += f"; {elsewhere} would, but {NO_EXECUTOR}" if elsewhere else ""
-    return reason + (f"; the accuracy of {unknown} is unknown" if unknown else "")
-
-
-def _to_win(candidate: Candidate, chosen: Candidate | None, brief: Brief) -> str:
+def _told(candidate: Candidate, chosen: Candidate | None, brief: Brief, rule: Rule) -> str:
     if broken := violations(candidate, brief):
         return "; ".join(violation.arithmetic for violation in broken)
     if chosen is None:
         return "it meets every limit, yet was not among the candidates"
-    gap_usd, gap_hours = candidate.usd.value - chosen.usd.value, candidate.hours.value - chosen.hours.value
-    if gap_usd > 0 and chosen.usd.value <= 0:
-        return f"it costs ${candidate.usd.value:.4g}, the chosen one nothing"
-    if gap_usd > 0:
-        share = gap_usd / candidate.usd.value
-        return f"it would have to cost ${gap_usd:.4g} ({share:.0%}) less than its ${candidate.usd.value:.4g}"
-    if gap_hours > 0:
-        return f"at the same cost, it would have to take {gap_hours:.3g} h less than its {candidate.hours.value:.3g} h"
-    if _accuracy(candidate) < _accuracy(chosen):
-        same = "at the same cost and hours, " if (gap_usd, gap_hours) == (0, 0) else ""
-        return f"{same}it would have to gain {_accuracy(chosen) - _accuracy(candidate):.2%} accuracy"
-    gap_ms = candidate.latency_p95_ms.value - chosen.latency_p95_ms.value
-    return (
-        f"it is {gap_ms:.4g} ms slower and equal in all else"
-        if gap_ms > 0
-        else "it equals the chosen one, which is first by id"
-    )
+    return to_win(candidate, chosen, rule)
+
+
+def _runner_up(candidate: Candidate, chosen: Candidate | None, brief: Brief, rule: Rule) -> RunnerUp:
+    allowed = chosen is not None and not violations(candidate, brief)
+    changes = changes_to_win(candidate, chosen, rule) if chosen is not None and allowed else ()
+    return RunnerUp(candidate=candidate, to_win=_told(candidate, chosen, brief, rule), changes=changes)
+
+
+def _kept(table: CandidateTable, front: Rows, distance: Floats, must: Sequence[int]) -> Rows:
+    """The rows of a front that become records, in its order: feasible ones, others that can be executed, and the rest have each
+    a third of the places, evenly along the front; what one group leaves free goes to the larger ones."""
+    import numpy as np
+
+    if len(front) <= FRONT_KEPT:
+        return front
+    here, kept = table.executable[front], np.isin(front, must)
+    for group in (np.flatnonzero(here), np.arange(len(front))):
+        if len(group):
+            kept[group[table.objectives(front[group]).argmin(axis=0)]] = True
+    feasible = distance[front] == 0.0
+    groups = sorted((np.flatnonzero(mask & ~kept) for mask in (feasible, here & ~feasible, ~here)), key=len)
+    for number, group in enumerate(groups):
+        places = min(len(group), max(0, FRONT_KEPT - int(kept.sum())) // (len(groups) - number))
+        if places:
+            kept[group[np.linspace(0, len(group) - 1, places).round().astype(int)]] = True
+    return front[kept]
+
+
+def _nearest(table: CandidateTable, distance: Floats) -> Candidate | None:
+    import numpy as np
+
+    rows = np.flatnonzero(table.executable)
+    rows = rows if len(rows) else np.arange(len(table))
+    if not len(rows):
+        return None
+    return table.materialise(table.first(rows[distance[rows] == distance[rows].min()]))
+
+
+def _pilot(table: CandidateTable, broken: Mapping[Constraint, Floats], brief: Brief) -> Candidate | None:
+    """The first executable candidate that keeps all but the accuracy target, and whose accuracy leaves room for it."""
+    import numpy as np
+
+    high = table.accuracy if table.accuracy_high is None else table.accuracy_high
+    may_be = table.executable & (np.isnan(table.accuracy) | (high >= (brief.targets.accuracy or 0.0)))
+    for constraint, shares in broken.items():
+        if constraint != "accuracy":
+            may_be &= shares == 0.0
+    rows = np.flatnonzero(may_be)
+    return table.materialise(table.first(rows)) if len(rows) else None
+
+
+def _summary(table: CandidateTable, broken: Mapping[Constraint, Floats], brief: Brief) -> tuple[Infeasible, ...]:
+    import numpy as np
+
+    found: list[Infeasible] = []
+    for constraint, shares in broken.items():
+        rows = np.flatnonzero(shares > 0)
+        nearest = table.materialise(table.first(rows[shares[rows] == shares[rows].min()]))
+        violation = next((one for one in violations(nearest, brief) if one.constraint == constraint), None)
+        assert violation is not None, f"the record of {nearest.id!r} does not hold the figures of its columns"
+        found.append(Infeasible(constraint=constraint, candidates=len(rows), nearest=violation))
+    return tuple(found)
+
+
+def _reason(
+    table: CandidateTable,
+    broken: Mapping[Constraint, Floats],
+    brief: Brief,
+    chosen: Candidate | None,
+    rule: Rule,
+    feasible: int,
+    *,
+    beaten: bool,
+) -> str:
+    if not len(table):
+        return "there are no candidates to choose from"
+    if chosen is not None:
+        reason = f"{chosen_by(rule)} of {feasible} candidates that meet every limit: {described(chosen)}"
+        return reason + ("; what beats it cannot be executed here" if beaten and rule.strategy != "pick" else "")
+    import numpy as np
+
+    elsewhere: Bools = ~table.executable
+    for constraint, shares in broken.items():
+        if constraint != "executor":
+            elsewhere = elsewhere & (shares == 0.0)
+    unknown = int(np.isnan(table.accuracy).sum())
+    reason = f"none of {len(table)} candidates meets every limit and can be executed here"
+    reason += f"; {elsewhere.sum()} would, but {NO_EXECUTOR}" if elsewhere.any() else ""
+    return reason + (f"; the accuracy of {unknown} is unknown" if unknown else "")

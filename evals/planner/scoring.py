@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from ...state.brief import Brief, Weights
+from ...state.brief import Brief
+from ...tools.front.scoring import Objective, limit_scales, score
 from .oracle import Best
 from .running import Result
 from .scenarios import Scenario, says
@@ -146,17 +147,16 @@ def figures_score(result: Result, brief: Brief) -> float:
     """The same from the figures alone, met or not; 0 where nothing was evaluated."""
     if result.exact is None or result.p95_ms is None:
         return 0.0
-    weights = brief.weights or Weights()
-    terms = [(weights.accuracy, result.exact)] if brief.targets.accuracy is not None else []
-    for weight, value, limit in (
-        (weights.latency, result.p95_ms, brief.targets.latency_p95_ms),
-        (weights.hours, result.hours, brief.limits.hours),
-        (weights.usd, result.spent_usd, brief.limits.usd),
-    ):
-        if limit:
-            terms.append((weight, max(0.0, 1 - value / limit)))
-    total = sum(weight for weight, _ in terms)
-    return sum(weight * term for weight, term in terms) / total if total else 0.0
+    figures: dict[Objective, float] = {
+        "accuracy": result.exact,
+        "latency": result.p95_ms,
+        "hours": result.hours,
+        "usd": result.spent_usd,
+    }
+    scales = limit_scales(brief)
+    if brief.targets.accuracy is None:
+        del scales["accuracy"]
+    return score(figures, scales) if any(scale.weight for scale in scales.values()) else 0.0
 
 
 def same_outcome(one: Result, other: Result) -> bool:

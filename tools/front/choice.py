@@ -1,0 +1,72 @@
+"""The choice among feasible candidates: the cheapest, the best by weights, the knee, or the one the user picked."""
+
+# pyright: reportUnknownMemberType=false
+
+import numpy as np
+
+from ...state.brief import Brief
+from ...state.errors import Correctable
+from .indicators import spans
+from .nondominated import non_dominated
+from .rule import NEAR_THE_BEST, Rule, Strategy, strategy_of
+from .scoring import OBJECTIVES, Objective, Scale, figures, scales, score
+from .table import CandidateTable, Floats, Rows
+
+
+def rule_for(table: CandidateTable, feasible: Rows, brief: Brief, strategy: Strategy | None = None) -> Rule:
+    """The rule by which one of these rows is chosen."""
+    strategy = strategy or strategy_of(brief)
+    match strategy:
+        case "weighted":
+            return Rule(strategy=strategy, scales=scales(brief, table, feasible))
+        case "knee":
+            return Rule(strategy=strategy, scales=knee_scales(table, feasible))
+        case "cheapest" if brief.targets.accuracy is None and len(feasible):
+            enough = float(table.known_accuracy()[feasible].max()) - NEAR_THE_BEST
+            return Rule(strategy=strategy, enough=enough)
+        case _:
+            return Rule(strategy=strategy)
+
+
+def choose(table: CandidateTable, feasible: Rows, rule: Rule, pick: int | None = None) -> int | None:
+    """The row chosen by a rule among the feasible ones; None where there are none. `pick` is the row for the rule `pick`.
+
+    Where several are as good: fewest dollars, fewest hours, most accurate, quickest to answer, first by id. Of rows that are not
+    picked, nothing feasible dominates the one chosen: a row that dominates another scores no less, and ties go to it. Raises
+    Correctable for a pick that is not feasible.
+    """
+    if rule.strategy == "pick":
+        if pick is None or pick not in feasible:
+            raise Correctable(f"row {pick} cannot be picked: it is none of the {len(feasible)} that meet every limit")
+        return pick
+    if not len(feasible):
+        return None
+    if rule.strategy in ("weighted", "knee"):
+        found = scores(table, feasible, rule)
+        return table.first(feasible[found == found.max()])
+    if rule.enough is not None:
+        feasible = feasible[table.known_accuracy()[feasible] >= rule.enough]
+    return table.first(feasible)
+
+
+def scores(table: CandidateTable, rows: Rows, rule: Rule) -> Floats:
+    """(rows,) each row's score by a rule's scales."""
+    if not rule.scales:
+        return np.zeros(len(rows))
+    return score(figures(table, rows), rule.scales)
+
+
+def knee_scales(table: CandidateTable, feasible: Rows) -> dict[Objective, Scale]:
+    """Scales whose score is highest at the knee: each objective over its range on the front of the feasible, all weighing alike.
+
+    The distance that `indicators.knee` takes, to the plane through the worst values, is this score but for a constant factor.
+    """
+    front = feasible[non_dominated(table.objectives(feasible))]
+    values = figures(table, front)
+    signs: dict[Objective, float] = {"accuracy": -1.0, "latency": 1.0, "usd": 1.0, "hours": 1.0}
+    best, span = spans(np.column_stack([signs[objective] * values[objective] for objective in OBJECTIVES]))
+    return {
+        objective: Scale(weight=1.0, best=sign * float(least), worst=sign * float(least + width))
+        for (objective, sign), least, width in zip(signs.items(), best, span, strict=True)
+        if width > 0
+    }
