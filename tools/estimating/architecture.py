@@ -30,9 +30,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         wrong = [
-            f"{name} is {value!r}"
-            for name, value in vars(self).items()
-            if name != "tied_embeddings" and not value > 0
+            f"{name} is {value!r}" for name, value in vars(self).items() if name != "tied_embeddings" and not value > 0
         ]
         if self.active_parameters > self.parameters:
             wrong.append(f"active_parameters {self.active_parameters:,} are more than parameters {self.parameters:,}")

@@ -4,7 +4,6 @@ A constant's logarithm is a sum of effects: one of all, one of the engine, the a
 all three meet. Few points leave an effect near zero, so a part never measured gets the average of those that were.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from ...state.brief import Record
 CALIBRATED_JSON = Path(__file__).with_name("calibrated.json")
 
 ConstantName = Literal[
-    "bandwidth_share", "compute_share", "layer_us", "step_ms", "sequence_us", "all_reduce_us", "link_share",
+    "bandwidth_share", "cache_share", "compute_share", "layer_us", "step_ms", "sequence_us", "all_reduce_us", "link_share",
     "interference", "request_ms", "queue_factor", "queue_power", "memory_share",
 ]  # fmt: skip
 Measure = Literal["tpot_ms", "ttft_ms"]
@@ -43,6 +42,9 @@ class ConstantPrior:
 CONSTANTS: Mapping[ConstantName, ConstantPrior] = {
     "bandwidth_share": ConstantPrior(
         value=0.75, spread=0.2, varies=0.1, highest=0.97, unit="1", meaning="memory bandwidth reached over the datasheet's"
+    ),
+    "cache_share": ConstantPrior(
+        value=0.6, spread=0.4, varies=0.2, highest=0.97, unit="1", meaning="the same while attention reads the cache"
     ),
     "compute_share": ConstantPrior(
         value=0.5, spread=0.3, varies=0.2, highest=0.95, unit="1", meaning="FLOP/s reached over the datasheet's"
@@ -104,7 +106,8 @@ class Calibrated(Record):
 
     effects: dict[ConstantName, dict[str, float]]
     bands: dict[Measure, Spread]
-    points: dict[str, int] = Field(description="points fitted to, by level")
+    points: dict[str, int] = Field(description="points fitted to, by cell")
+    sizes: dict[str, tuple[int, int]] = Field(description="parameters of the smallest and largest model, by cell")
     source: Source
 
     def value(self, constant: ConstantName, engine: str, accelerator: str, precision: str) -> float:
@@ -113,12 +116,20 @@ class Calibrated(Record):
         log = sum(effects.get(level, 0.0) for level in levels(engine, accelerator, precision))
         return min(math.exp(log), CONSTANTS[constant].highest)
 
-    def band(self, measure: Measure, engine: str, accelerator: str, precision: str) -> tuple[float, float]:
-        """Factors of the 80 % band: the cell's where it was measured, else the widest that was, of all."""
+    def band(
+        self, measure: Measure, engine: str, accelerator: str, precision: str, parameters: int
+    ) -> tuple[float, float]:
+        """Factors of the 80 % band: the cell's own where such a model was measured in it, else that of unmeasured ones."""
         spread = self.bands[measure]
         level = cell(engine, accelerator, precision)
-        level = level if level in spread.low else UNMEASURED
+        low, high = self.sizes_known(engine, accelerator, precision)
+        level = level if low <= parameters <= high else UNMEASURED
         return math.exp(spread.low[level]), math.exp(spread.high[level])
+
+    def sizes_known(self, engine: str, accelerator: str, precision: str) -> tuple[float, float]:
+        """Parameters of the smallest and largest model that the cell's band holds for; an empty range where none does."""
+        sizes = self.sizes.get(cell(engine, accelerator, precision))
+        return (sizes[0] / SIZE_REACH, sizes[1] * SIZE_REACH) if sizes else (math.inf, -math.inf)
 
     def points_of(self, engine: str, accelerator: str, precision: str) -> int:
         """Measured points behind this very cell."""
@@ -126,6 +137,8 @@ class Calibrated(Record):
 
 
 ALL, UNMEASURED = "all", "unmeasured"
+SIZE_REACH = 2.0
+"""assumption: a cell's band holds for models up to twice as large or half as small as those measured in it."""
 
 
 def cell(engine: str, accelerator: str, precision: str) -> str:

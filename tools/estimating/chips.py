@@ -21,15 +21,9 @@ WEIGHT_BYTES: Mapping[ServePrecision, float] = {
     "int4": 0.5 + 2 / 128,  # a 16-bit scale for each group of 128 weights: GPTQ's and AWQ's usual group
     "fp4": 0.5 + 1 / 16,  # NVFP4: an 8-bit scale for each block of 16 weights
 }
-KV_BYTES: Mapping[ServePrecision, float] = {
-    "fp32": 4,
-    "bf16": 2,
-    "fp16": 2,
-    "int8": 2,
-    "fp8": 1,  # assumption: deployments that quantise weights and activations to 8 bits quantise the cache too
-    "int4": 2,
-    "fp4": 1,  # assumption: as fp8
-}
+EIGHT_BIT_CACHE = frozenset({"trtllm", "vllm"})
+"""Engines whose quantised deployments keep the cache in 8 bits. vLLM's and SGLang's cache follows the model's 16 bits unless
+told otherwise (`--kv-cache-dtype auto`)."""
 TF32_OF_BF16 = 0.5  # dense TF32 over dense BF16, NVIDIA A100 datasheet: 156 / 312
 FP4_OF_FP8 = 2.0  # dense NVFP4 over dense FP8, NVIDIA HGX B200 datasheet: 9,000 / 4,500
 HAS_FP4 = re.compile(r"^(B200|B300|GB200|GB300|RTX50\d0|RTXPRO6000)")
@@ -80,3 +74,10 @@ def link_gb_s(facts: AcceleratorFacts) -> float:
     if link := _LINK.search(facts.interconnect):
         return float(link[1]) / 2
     return UNKNOWN_LINK_GB_S
+
+
+def kv_bytes(engine: Engine, precision: ServePrecision) -> float:
+    """Bytes of one number in the cache."""
+    if precision == "fp32":
+        return 4.0
+    return 1.0 if precision in ("fp8", "fp4") and engine in EIGHT_BIT_CACHE else 2.0

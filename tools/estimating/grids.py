@@ -7,7 +7,7 @@ import numpy as np
 from ..pricing.accelerators import AcceleratorFacts
 from .architecture import Architecture
 from .calibration import CONSTANTS, ConstantName
-from .chips import KV_BYTES, WEIGHT_BYTES, ServePrecision, link_gb_s, peak_tflops
+from .chips import WEIGHT_BYTES, ServePrecision, link_gb_s, peak_tflops
 from .physics import Array, Chips, Constants, Formats, Models
 
 GB = 1e9
@@ -48,11 +48,10 @@ def models_array(architectures: Sequence[Architecture], shape: tuple[int, ...] =
     )
 
 
-def formats_array(precisions: Sequence[ServePrecision], shape: tuple[int, ...] = (-1,)) -> Formats:
-    """Bytes of weights, head and cache by precision; the head stays in 16 bits or more, as quantisers leave it."""
+def formats_array(precisions: Sequence[ServePrecision], kv_bytes: Array, shape: tuple[int, ...] = (-1,)) -> Formats:
+    """Bytes of weights, head and cache; the head stays in 16 bits or more, as quantisers leave it."""
     weights = np.array([WEIGHT_BYTES[one] for one in precisions], dtype=np.float64).reshape(shape)
-    kv = np.array([KV_BYTES[one] for one in precisions], dtype=np.float64).reshape(shape)
-    return Formats(weight_bytes=weights, head_bytes=np.maximum(weights, 2.0), kv_bytes=kv)
+    return Formats(weight_bytes=weights, head_bytes=np.maximum(weights, 2.0), kv_bytes=kv_bytes)
 
 
 def chips_array(

@@ -63,6 +63,7 @@ class Constants:
     """What is calibrated per (accelerator, engine, precision); see `calibration.CONSTANTS` for units and meaning."""
 
     bandwidth_share: Array
+    cache_share: Array
     compute_share: Array
     layer_us: Array
     step_ms: Array
@@ -106,7 +107,9 @@ def read_bytes(models: Models, formats: Formats, batch: Array) -> Array:
     """
     experts = models.block_parameters - models.shared_parameters
     touched = 1 - (1 - models.expert_share) ** batch
-    return (models.shared_parameters + experts * touched) * formats.weight_bytes + models.head_parameters * formats.head_bytes
+    return (
+        models.shared_parameters + experts * touched
+    ) * formats.weight_bytes + models.head_parameters * formats.head_bytes
 
 
 def active_parameters(models: Models) -> Array:
@@ -131,7 +134,9 @@ def decode_step_s(
     cache = models.kv_elements * formats.kv_bytes / np.minimum(ways, models.kv_heads) * context * batch
     flops = 2 * (active_parameters(models) + models.head_parameters) / ways * batch
     # Reading and multiplying overlap, so the slower of the two counts.
-    busy = np.maximum(weights / bandwidth, flops / (chips.peak_flops * known.compute_share)) + cache / bandwidth
+    busy = np.maximum(weights / bandwidth, flops / (chips.peak_flops * known.compute_share)) + cache / (
+        chips.bandwidth_bytes_s * known.cache_share
+    )
     link = chips.link_bytes_s * known.link_share
     message = models.hidden * ACTIVATION_BYTES * batch
     reduce = 2 * models.layers * all_reduce_s(message, ways, link, known.all_reduce_us * 1e-6)
@@ -139,9 +144,7 @@ def decode_step_s(
     return busy + reduce + launch + known.sequence_us * 1e-6 * batch
 
 
-def prefill_s(
-    models: Models, chips: Chips, known: Constants, ways: Array, tokens: Array
-) -> Array:
+def prefill_s(models: Models, chips: Chips, known: Constants, ways: Array, tokens: Array) -> Array:
     """Seconds in which one prompt of `tokens` is read: its FLOPs, causal attention included, all-reduces and launches."""
     flops = 2 * active_parameters(models) * tokens + 2 * models.layers * models.attention_width * tokens**2
     link = chips.link_bytes_s * known.link_share

@@ -138,7 +138,9 @@ def _point(
     if model not in architectures:
         wrong.append(f"the architecture of {model!r} is not known; known are {', '.join(architectures)}")
     if accelerator is None:
-        wrong.append(f"gpu {row['gpu']!r} is not known; `stratos prices` and tools/pricing/accelerators.csv name those that are")
+        wrong.append(
+            f"gpu {row['gpu']!r} is not known; `stratos prices` and tools/pricing/accelerators.csv name those that are"
+        )
     if engine not in ENGINES:
         wrong.append(f"engine {engine!r} is none of {', '.join(ENGINES)}")
     if precision not in PRECISIONS:
