@@ -39,6 +39,7 @@ class AcceleratorFacts(Record):
     bf16_dense_tflops: float | None = Field(description="null: no BF16 units, or no public figure")
     fp8_dense_tflops: float | None
     tdp_w: float | None
+    interconnect: str = Field(default="", description="as the datasheet names it; NVLink both ways together")
     source: str
     notes: str
 
@@ -54,6 +55,7 @@ def _facts(row: Mapping[str, str]) -> AcceleratorFacts:
         bf16_dense_tflops=number("bf16_dense_tflops"),
         fp8_dense_tflops=number("fp8_dense_tflops"),
         tdp_w=number("tdp_w"),
+        interconnect=row["interconnect"],
         source=row["source"],
         notes=row["notes"],
     )

@@ -1,0 +1,178 @@
+"""Measured serving points: their table, its checks, and the names its GPUs and models go by."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...state.errors import RequestError
+from ..pricing.accelerators import accelerator_facts, known_accelerator
+from .architecture import Architecture
+from .chips import ENGINES, PRECISIONS, Engine, ServePrecision, supports
+
+COLUMNS = (
+    "model", "gpu", "gpus", "engine", "precision", "concurrency", "input_tokens", "output_tokens", "ttft_ms", "tpot_ms",
+)  # fmt: skip
+OPTIONAL_COLUMNS = ("engine_version", "source")
+BLANK_PRECISION: ServePrecision = "bf16"
+"""assumption: a point that names no precision ran unquantised. In measured.csv the physics agrees: bf16 explains those points
+and fp8 does not (evals/estimator.py prints both), and 32B models without a precision first appear where 16 bits fit."""
+
+# Names that benchmark tables use for parts of the accelerator table.
+GPU_NAMES: Mapping[str, str] = {
+    "a100_sxm_80gb": "A100-80GB-SXM",
+    "a100_sxm": "A100-80GB-SXM",
+    "h100_sxm": "H100-80GB-SXM",
+    "h200_sxm": "H200-141GB-SXM",
+    "b200_sxm": "B200",
+    "b300_sxm": "B300",
+    "gb200": "GB200",
+    "gb300": "GB300",
+    "l40s": "L40S",
+}
+
+
+def _dense(parameters: float, layers: int, hidden: int, heads: int, kv_heads: int, head_dim: int, feed_forward: int,
+           vocabulary: int, tied: bool = False) -> Architecture:  # fmt: skip
+    return Architecture(
+        parameters=round(parameters), active_parameters=round(parameters), layers=layers, hidden=hidden, heads=heads,
+        kv_heads=kv_heads, head_dim=head_dim, feed_forward=feed_forward, vocabulary=vocabulary, tied_embeddings=tied,
+    )  # fmt: skip
+
+
+_LLAMA_8B = _dense(8.030e9, 32, 4096, 32, 8, 128, 14336, 128256)
+_QWEN3_32B = _dense(32.762e9, 64, 5120, 64, 8, 128, 25600, 151936)
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "Qwen/Qwen2.5-0.5B-Instruct": _dense(0.494e9, 24, 896, 14, 2, 64, 4864, 151936, tied=True),
+    "Qwen/Qwen2.5-1.5B-Instruct": _dense(1.544e9, 28, 1536, 12, 2, 128, 8960, 151936, tied=True),
+    "Qwen/Qwen2.5-3B-Instruct": _dense(3.086e9, 36, 2048, 16, 2, 128, 11008, 151936, tied=True),
+    "Qwen/Qwen2.5-7B-Instruct": _dense(7.616e9, 28, 3584, 28, 4, 128, 18944, 152064),
+    "Qwen/Qwen2.5-14B-Instruct": _dense(14.770e9, 48, 5120, 40, 8, 128, 13824, 152064),
+    "Qwen/Qwen3-32B": _QWEN3_32B,
+    "nvidia/Qwen3-32B-NVFP4": _QWEN3_32B,
+    "meta-llama/Llama-3.1-8B-Instruct": _LLAMA_8B,
+    "nvidia/Llama-3.1-8B-Instruct-FP8": _LLAMA_8B,
+    "meta-llama/Llama-3.1-70B": _dense(70.554e9, 80, 8192, 64, 8, 128, 28672, 128256),
+}
+"""Of the models in public serving benchmarks. Source: each model's config.json and model card."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingPoint:
+    """One measured operating point of one deployment. `concurrency` is of the whole deployment of `gpus` accelerators."""
+
+    model: str
+    gpu: str
+    """As its file spells it."""
+    accelerator: str
+    gpus: int
+    engine: Engine
+    precision: ServePrecision
+    precision_is_assumed: bool
+    concurrency: int
+    input_tokens: int
+    output_tokens: int
+    ttft_ms: float | None
+    """Mean time to the first token; None: not measured."""
+    tpot_ms: float
+    """Mean time of each later token."""
+    line: int
+    """In its file, the header being 1."""
+
+
+def accelerator_named(gpu: str) -> str | None:
+    """The table's name for a GPU as benchmarks or drivers spell it, or None."""
+    return GPU_NAMES.get(gpu.lower()) or (gpu if gpu in accelerator_facts() else known_accelerator(gpu))
+
+
+def read_points(path: Path, architectures: Mapping[str, Architecture] = ARCHITECTURES) -> list[ServingPoint]:
+    """All points of a CSV file with the columns of `COLUMNS`.
+
+    Raises RequestError that names every problem of the file with its line: missing columns, unknown models, GPUs, engines and
+    precisions, and figures that are no positive numbers.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise RequestError(
+                    [f"{path}: the columns {', '.join(missing)} are missing; needed are {', '.join(COLUMNS)}"]
+                )
+            rows = [(reader.line_num, {key: value or "" for key, value in row.items() if key}) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise RequestError([f"{path} cannot be read as CSV: {error}"]) from error
+    problems: list[str] = []
+    points: list[ServingPoint] = []
+    for line, row in rows:
+        point, wrong = _point(line, row, architectures)
+        problems += [f"{path.name} line {line}: {problem}" for problem in wrong]
+        points += [point] if point else []
+    if not rows:
+        problems.append(f"{path} holds no points")
+    if problems:
+        raise RequestError(problems)
+    return points
+
+
+def _point(
+    line: int, row: Mapping[str, str], architectures: Mapping[str, Architecture]
+) -> tuple[ServingPoint | None, list[str]]:
+    wrong: list[str] = []
+
+    def figure(column: str, whole: bool) -> float:
+        try:
+            value = float(row[column])
+        except ValueError:
+            value = math.nan
+        if not (0 < value < math.inf) or (whole and value != int(value)):
+            wrong.append(f"{column} is {row[column]!r}, not a positive {'whole ' if whole else ''}number")
+            return 1.0
+        return value
+
+    model, engine = row["model"].strip(), row["engine"].strip().lower()
+    given = row["precision"].strip().lower()
+    precision = given or BLANK_PRECISION
+    accelerator = accelerator_named(row["gpu"].strip())
+    if model not in architectures:
+        wrong.append(f"the architecture of {model!r} is not known; known are {', '.join(architectures)}")
+    if accelerator is None:
+        wrong.append(
+            f"gpu {row['gpu']!r} is not known; `stratos prices` and tools/pricing/accelerators.csv name those that are"
+        )
+    if engine not in ENGINES:
+        wrong.append(f"engine {engine!r} is none of {', '.join(ENGINES)}")
+    if precision not in PRECISIONS:
+        wrong.append(f"precision {given!r} is none of {', '.join(PRECISIONS)}; empty: {BLANK_PRECISION}")
+    elif accelerator is not None and not supports(accelerator_facts()[accelerator], precision):
+        wrong.append(f"{accelerator} cannot be predicted at {precision}: its speed at it is not known")
+    ttft_ms = figure("ttft_ms", whole=False) if row["ttft_ms"].strip() else None
+    whole = {name: int(figure(name, whole=True)) for name in ("gpus", "concurrency", "input_tokens", "output_tokens")}
+    tpot_ms = figure("tpot_ms", whole=False)
+    if wrong:
+        return None, wrong
+    assert accelerator is not None
+    assert engine in ENGINES
+    assert precision in PRECISIONS
+    point = ServingPoint(
+        model=model,
+        gpu=row["gpu"].strip(),
+        accelerator=accelerator,
+        engine=engine,
+        precision=precision,
+        precision_is_assumed=not given,
+        ttft_ms=ttft_ms,
+        tpot_ms=tpot_ms,
+        line=line,
+        **whole,
+    )
+    return point, []
+
+
+def groups_of(points: Sequence[ServingPoint]) -> dict[tuple[str, str, str, str], list[ServingPoint]]:
+    """Points by (model, accelerator, engine, precision)."""
+    found: dict[tuple[str, str, str, str], list[ServingPoint]] = {}
+    for point in points:
+        found.setdefault((point.model, point.accelerator, point.engine, point.precision), []).append(point)
+    return found
