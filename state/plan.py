@@ -68,6 +68,10 @@ class Prediction(Record):
     source: str
 
 
+Training = Literal["scratch", "lora"]
+"""What is trained: all weights of a small decoder built for the skill, or low-rank adapters of a model that others trained."""
+
+
 class StudentShape(Record):
     """A Llama-type decoder built from scratch."""
 
@@ -100,11 +104,27 @@ class Candidate(Record):
     hours: Prediction
     usd: Prediction = Field(description="of the training alone")
     overhead_usd: float = Field(default=0.0, description="what must be left for its data and evaluations beside that")
+    serving_usd: float = Field(
+        default=0.0,
+        description="of serving the expected traffic on this offer, for as long as the brief says; 0 where it says nothing",
+    )
+    throughput_rps: Prediction | None = Field(
+        default=None, description="requests a second of the whole server at 16 clients for each copy of the model"
+    )
+    training: Training = "scratch"
+    tensor_parallel: int = Field(
+        default=1, description="accelerators that share one copy of the model while it is served"
+    )
+
+    @property
+    def total_usd(self) -> float:
+        """What is compared: training and serving, US dollars."""
+        return self.usd.value + self.serving_usd
 
     @property
     def needed_usd(self) -> float:
         """What must be left for it to be begun, US dollars."""
-        return self.usd.value + self.overhead_usd
+        return self.total_usd + self.overhead_usd
 
 
 class Plan(Record):

@@ -7,6 +7,7 @@ miss is paid for too. So candidates are compared by what they cost times the cha
 import numpy as np
 from numpy.typing import NDArray
 
+from ..state.plan import Prediction
 from .accuracy import Z_80
 
 Floats = NDArray[np.float64]
@@ -25,6 +26,14 @@ def chance_of_reaching(accuracy: Floats, low: Floats, high: Floats, target: floa
     spread = np.maximum((_odds(high) - _odds(low)) / (2 * Z_80), NARROWEST)
     chance = _normal_cdf((_odds(accuracy) - _odds(np.asarray(target, dtype=np.float64))) / spread)
     return np.where(np.isnan(accuracy), 0.0, chance)
+
+
+def chance_of(accuracy: Prediction | None, target: float) -> float:
+    """Of one prediction; 0 where it is unknown."""
+    if accuracy is None:
+        return 0.0
+    value, low, high = (np.array([end], dtype=np.float64) for end in (accuracy.value, accuracy.low, accuracy.high))
+    return float(chance_of_reaching(value, low, high, target)[0])
 
 
 def expected(once: Floats, again: Floats, chance: Floats, usable: NDArray[np.bool_]) -> Floats:

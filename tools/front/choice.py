@@ -6,11 +6,15 @@ import numpy as np
 
 from ...state.brief import Brief
 from ...state.errors import Correctable
+from ..chances import expected
 from .indicators import spans
 from .nondominated import non_dominated
 from .rule import NEAR_THE_BEST, Rule, Strategy, strategy_of
 from .scoring import OBJECTIVES, Objective, Scale, figures, scales, score
 from .table import CandidateTable, Floats, Rows
+
+SAME = 1e-6
+"""Expectations this near, as a share, are the same: the rest is rounding, and the figures themselves decide."""
 
 
 def rule_for(table: CandidateTable, feasible: Rows, brief: Brief, strategy: Strategy | None = None) -> Rule:
@@ -25,12 +29,13 @@ def rule_for(table: CandidateTable, feasible: Rows, brief: Brief, strategy: Stra
             enough = float(table.known_accuracy()[feasible].max()) - NEAR_THE_BEST
             return Rule(strategy=strategy, enough=enough)
         case _:
-            return Rule(strategy=strategy)
+            return Rule(strategy=strategy, target=brief.targets.accuracy)
 
 
 def choose(table: CandidateTable, feasible: Rows, rule: Rule, pick: int | None = None) -> int | None:
     """The row chosen by a rule among the feasible ones; None where there are none. `pick` is the row for the rule `pick`.
 
+    The cheapest is the one of least expected dollars, then hours, where an accuracy may be missed (`chances.py`).
     Where several are as good: fewest dollars, fewest hours, most accurate, quickest to answer, first by id. Of rows that are not
     picked, nothing feasible dominates the one chosen: a row that dominates another scores no less, and ties go to it. Raises
     Correctable for a pick that is not feasible.
@@ -46,7 +51,21 @@ def choose(table: CandidateTable, feasible: Rows, rule: Rule, pick: int | None =
         return table.first(feasible[found == found.max()])
     if rule.enough is not None:
         feasible = feasible[table.known_accuracy()[feasible] >= rule.enough]
+    if rule.target is not None:
+        usd, hours = expectations(table, feasible, rule.target)
+        least = usd <= usd.min() * (1 + SAME)
+        feasible, hours = feasible[least], hours[least]
+        feasible = feasible[hours <= hours.min() * (1 + SAME)]
     return table.first(feasible)
+
+
+def expectations(table: CandidateTable, rows: Rows, target: float) -> tuple[Floats, Floats]:
+    """(rows,) dollars and (rows,) hours each is expected to take, the attempt after a miss included."""
+    chance = table.chance_of_reaching(rows, target)
+    usable = table.executable[rows]
+    usd, hours = table.usd[rows], table.hours[rows]
+    again = usd if table.attempt_usd is None else table.attempt_usd[rows]
+    return expected(usd, again, chance, usable), expected(hours, hours, chance, usable)
 
 
 def scores(table: CandidateTable, rows: Rows, rule: Rule) -> Floats:

@@ -13,8 +13,16 @@ from ...state.plan import Candidate
 if TYPE_CHECKING:
     from .table import CandidateTable, Floats
 
-Constraint = Literal["accuracy", "latency_p95_ms", "usd", "hours", "parameters", "executor"]
-CONSTRAINTS: tuple[Constraint, ...] = ("accuracy", "latency_p95_ms", "usd", "hours", "parameters", "executor")
+Constraint = Literal["accuracy", "latency_p95_ms", "throughput_rps", "usd", "hours", "parameters", "executor"]
+CONSTRAINTS: tuple[Constraint, ...] = (
+    "accuracy",
+    "latency_p95_ms",
+    "throughput_rps",
+    "usd",
+    "hours",
+    "parameters",
+    "executor",
+)
 WORDS: Mapping[Constraint, str] = {
     "latency_p95_ms": "latency p95 {:.4g} ms",
     "usd": "${:.4g}",
@@ -70,6 +78,10 @@ def broken_shares(table: CandidateTable, brief: Brief) -> dict[Constraint, Float
             if wanted is not None:
                 short = np.where(np.isnan(table.accuracy), wanted, wanted - table.accuracy)
                 found[constraint] = np.maximum(short, 0.0) / wanted
+        elif constraint == "throughput_rps":
+            needed, got = brief.targets.needed_rps, table.throughput_rps
+            if needed is not None and got is not None:
+                found[constraint] = np.maximum(needed - np.where(np.isnan(got), needed, got), 0.0) / needed
         elif constraint == "executor":
             found[constraint] = np.where(table.executable, 0.0, 1.0)
         elif (limit := limits[constraint]) is not None:
@@ -106,6 +118,9 @@ def _share(constraint: Constraint, candidate: Candidate, brief: Brief) -> float:
         if wanted is None:
             return 0.0
         return 1.0 if candidate.accuracy is None else max(0.0, wanted - candidate.accuracy.value) / wanted
+    if constraint == "throughput_rps":
+        needed, got = brief.targets.needed_rps, candidate.throughput_rps
+        return 0.0 if needed is None or got is None else max(0.0, needed - got.value) / needed
     limit = _upper_limits(brief)[constraint]
     return 0.0 if limit is None else max(0.0, _value(constraint, candidate) - limit) / (limit or 1.0)
 
@@ -119,8 +134,22 @@ def _arithmetic(constraint: Constraint, candidate: Candidate, brief: Brief) -> s
             return f"accuracy is unknown, {wanted:.1%} is wanted"
         gap = (wanted - candidate.accuracy.value) * 100
         return f"accuracy {candidate.accuracy.value:.1%} is {gap:.1f} points below the {wanted:.1%} wanted"
+    if constraint == "throughput_rps":
+        assert candidate.throughput_rps is not None
+        got, needed = candidate.throughput_rps.value, brief.targets.needed_rps or 0.0
+        return f"{got:.4g} requests a second are {needed - got:.4g} below the {needed:.4g} that the server must carry"
     value, limit = _value(constraint, candidate), _upper_limits(brief)[constraint]
     over = value - (limit or 0.0)
     share = f" ({over / limit:.0%})" if limit else ""
-    beside = " with its data and evaluations" if constraint == "usd" and candidate.overhead_usd else ""
+    beside = _beside(candidate) if constraint == "usd" else ""
     return f"{WORDS[constraint].format(value)}{beside} is {over:.4g} over the limit of {limit or 0:g}{share}"
+
+
+def _beside(candidate: Candidate) -> str:
+    """What the dollars of a candidate hold beside its training."""
+    parts = [
+        what
+        for usd, what in ((candidate.overhead_usd, "data and evaluations"), (candidate.serving_usd, "serving"))
+        if usd
+    ]
+    return f" with its {' and its '.join(parts)}" if parts else ""

@@ -23,6 +23,9 @@ class Rule(Record):
     enough: float | None = Field(
         default=None, description="the accuracy from which `cheapest` looks at dollars, where the brief has no target"
     )
+    target: float | None = Field(
+        default=None, description="the accuracy that `cheapest` reckons with missing: what follows a miss counts too"
+    )
 
 
 CHEAPEST = Rule(strategy="cheapest")

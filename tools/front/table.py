@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...state.errors import Correctable
 from ...state.plan import Candidate
+from ..chances import chance_of_reaching
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -20,7 +21,8 @@ Rows = NDArray[np.intp]
 UNKNOWN_ACCURACY = 0.0
 """No evidence claims nothing: an unknown accuracy never dominates a known one and never meets a target."""
 COLUMNS = (
-    "accuracy", "latency_p95_ms", "usd", "hours", "needed_usd", "parameters", "executable", "accuracy_high"
+    "accuracy", "latency_p95_ms", "usd", "hours", "needed_usd", "parameters", "executable", "accuracy_low", "accuracy_high",
+    "attempt_usd", "throughput_rps",
 )  # fmt: skip
 NAMED = 10
 """Wrong rows that an error names."""
@@ -38,7 +40,7 @@ class CandidateTable:
     """Predicted share right, 0 to 1; NaN where there is no evidence."""
     latency_p95_ms: Floats
     usd: Floats
-    """What is compared and scored: the predicted dollars in the sense of `Candidate.usd`."""
+    """What is compared and scored: the predicted dollars in the sense of `Candidate.total_usd`."""
     hours: Floats
     needed_usd: Floats
     """What must be left for the candidate to be begun: held against the brief's limit."""
@@ -48,8 +50,13 @@ class CandidateTable:
     """The id of a row."""
     make: Callable[[int], Candidate]
     """The record of a row; its figures equal the columns'."""
+    accuracy_low: Floats | None = None
     accuracy_high: Floats | None = None
-    """Upper end of the accuracy's band, NaN where unknown; None: no band reaches beyond its value."""
+    """Ends of the accuracy's band, NaN where unknown; None: no band reaches beyond its value."""
+    attempt_usd: Floats | None = None
+    """Of `usd`, what a second attempt would cost again; None: all of it."""
+    throughput_rps: Floats | None = None
+    """Requests a second, NaN where they are not predicted; None: nowhere."""
 
     def __post_init__(self) -> None:
         columns: dict[str, Floats | Bools | None] = {name: getattr(self, name) for name in COLUMNS}
@@ -71,9 +78,12 @@ class CandidateTable:
         unknown = math.nan
         return cls(
             accuracy=_column([one.accuracy.value if one.accuracy else unknown for one in candidates]),
+            accuracy_low=_column([one.accuracy.low if one.accuracy else unknown for one in candidates]),
             accuracy_high=_column([one.accuracy.high if one.accuracy else unknown for one in candidates]),
             latency_p95_ms=_column([one.latency_p95_ms.value for one in candidates]),
-            usd=_column([one.usd.value for one in candidates]),
+            usd=_column([one.total_usd for one in candidates]),
+            attempt_usd=_column([one.usd.value for one in candidates]),
+            throughput_rps=_column([one.throughput_rps.value if one.throughput_rps else unknown for one in candidates]),
             hours=_column([one.hours.value for one in candidates]),
             needed_usd=_column([one.needed_usd for one in candidates]),
             parameters=_column([one.parameters for one in candidates]),
@@ -97,6 +107,14 @@ class CandidateTable:
         """(rows, 4): dollars, hours, minus accuracy, latency; less is better, in order of preference."""
         columns = (self.usd, self.hours, -self.known_accuracy(), self.latency_p95_ms)
         return np.column_stack([column if rows is None else column[rows] for column in columns])
+
+    def chance_of_reaching(self, rows: Rows, target: float) -> Floats:
+        """(rows,) chance that each row's true accuracy reaches a target, by its band."""
+        low, high = self.accuracy_low, self.accuracy_high
+        value = self.accuracy[rows]
+        return chance_of_reaching(
+            value, value if low is None else low[rows], value if high is None else high[rows], target
+        )
 
     def in_order(self, rows: Rows) -> Rows:
         """Rows by rising dollars, hours, minus accuracy, latency, then by id; ids are made only where all four are equal."""
@@ -132,4 +150,4 @@ def _check(candidates: Sequence[Candidate]) -> None:
 
 def _figures(one: Candidate) -> tuple[float, ...]:
     accuracy = one.accuracy.value if one.accuracy else UNKNOWN_ACCURACY
-    return one.usd.value, one.hours.value, accuracy, one.latency_p95_ms.value, one.needed_usd
+    return one.total_usd, one.hours.value, accuracy, one.latency_p95_ms.value, one.needed_usd

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ...state.plan import Candidate
+from ...state.plan import Candidate, Prediction
 from .rule import NEAR_THE_BEST, Rule
 from .scoring import Change, Objective, changes_to_reach, score
 
@@ -20,7 +20,7 @@ def described(candidate: Candidate) -> str:
     """A candidate's four figures."""
     accuracy = f"{candidate.accuracy.value:.1%}" if candidate.accuracy else "unknown"
     return (
-        f"${candidate.usd.value:.4g}, {candidate.hours.value:.3g} h, accuracy {accuracy}, "
+        f"${candidate.total_usd:.4g}, {candidate.hours.value:.3g} h, accuracy {accuracy}, "
         f"p95 {candidate.latency_p95_ms.value:.4g} ms"
     )
 
@@ -36,7 +36,7 @@ def figures_of(candidate: Candidate) -> dict[Objective, float]:
     return {
         "accuracy": _accuracy(candidate),
         "latency": candidate.latency_p95_ms.value,
-        "usd": candidate.usd.value,
+        "usd": candidate.total_usd,
         "hours": candidate.hours.value,
     }
 
@@ -57,7 +57,20 @@ def to_win(candidate: Candidate, chosen: Candidate, rule: Rule) -> str:
     if rule.enough is not None and _accuracy(candidate) < rule.enough:
         gap = rule.enough - _accuracy(candidate)
         return f"it would have to gain {gap:.2%} accuracy, to be within {100 * NEAR_THE_BEST:g} points of the most accurate"
+    if rule.target is not None and candidate.total_usd <= chosen.total_usd and candidate.accuracy and chosen.accuracy:
+        ours, theirs = (_chance(one.accuracy, rule.target) for one in (candidate, chosen))
+        if ours < theirs:
+            return (
+                f"it reaches the target with a chance of {ours:.0%}, the chosen one of {theirs:.0%}: a miss would be followed by "
+                "another attempt"
+            )
     return _to_be_cheapest(candidate, chosen)
+
+
+def _chance(accuracy: Prediction | None, target: float) -> float:
+    from ..chances import chance_of
+
+    return chance_of(accuracy, target)
 
 
 def _to_score_as_high(candidate: Candidate, chosen: Candidate, rule: Rule) -> str:
@@ -90,12 +103,12 @@ def _either(ways: Sequence[str]) -> str:
 
 
 def _to_be_cheapest(candidate: Candidate, chosen: Candidate) -> str:
-    gap_usd, gap_hours = candidate.usd.value - chosen.usd.value, candidate.hours.value - chosen.hours.value
-    if gap_usd > 0 and chosen.usd.value <= 0:
-        return f"it costs ${candidate.usd.value:.4g}, the chosen one nothing"
+    gap_usd, gap_hours = candidate.total_usd - chosen.total_usd, candidate.hours.value - chosen.hours.value
+    if gap_usd > 0 and chosen.total_usd <= 0:
+        return f"it costs ${candidate.total_usd:.4g}, the chosen one nothing"
     if gap_usd > 0:
-        share = gap_usd / candidate.usd.value
-        return f"it would have to cost ${gap_usd:.4g} ({share:.0%}) less than its ${candidate.usd.value:.4g}"
+        share = gap_usd / candidate.total_usd
+        return f"it would have to cost ${gap_usd:.4g} ({share:.0%}) less than its ${candidate.total_usd:.4g}"
     if gap_hours > 0:
         return f"at the same cost, it would have to take {gap_hours:.3g} h less than its {candidate.hours.value:.3g} h"
     if _accuracy(candidate) < _accuracy(chosen):
