@@ -2,8 +2,8 @@
 
 Four steps, none of which a change of an objective's scale could alter:
 
-1. A few strong pivots, found on a sample by greedy cover, throw out what they dominate (after the "divide" step of skyline
-   queries: Börzsönyi, Kossmann and Stocker, ICDE 2001).
+1. The fronts of samples, each larger than the one before, throw out what they dominate: most of what is dominated at all is
+   dominated by many (the idea of the first pass of skyline queries: Godfrey, Shipley and Gryz, VLDB 2005).
 2. Each objective becomes its dense rank, so that ties, infinities and units no longer matter and sums are exact.
 3. Equal rows become one, and rows are put in order of the sum of their ranks: nothing can be dominated by what comes later
    (sort-filter skyline: Chomicki, Godfrey, Gryz and Liang, ICDE 2003).
@@ -24,13 +24,12 @@ Rows = NDArray[np.intp]
 Ranks = NDArray[np.int64]
 Words = NDArray[np.uint64]
 
-SAMPLE = 1024
-"""Points on which pivots are sought: their pairwise comparison takes 5 ms."""
-PIVOTS = 24
-WORTH_A_PIVOT = 0.02
-"""A pivot is used while it throws out this share of the sample that is left: a pass over a million rows costs about 10 ms."""
-SAMPLED_FROM = 20_000
-"""Below this the tiers alone are as fast."""
+FIRST_SAMPLE, GROWTH = 1024, 8
+"""Rows of the first sample, and how much larger each later one is."""
+SAMPLED_FROM = 16
+"""Samples are drawn while there are this many times as many rows: filtering then costs less than sorting what it saves."""
+WORTH_A_SAMPLE = 0.1
+"""The last sample is the first that throws out less than this share."""
 TIER = 2048
 """Rows a tier: its prefix tables, half a MiB for each objective, then stay in a core's cache."""
 BLOCK_WORDS = 1 << 16
@@ -43,7 +42,7 @@ def non_dominated(objectives: Floats) -> Rows:
 
     A row is dominated when another is no worse in every objective and better in one; rows equal in all objectives stay or go
     together. +inf and -inf are values like others. Raises Correctable for NaN, or for anything that is not a table of at least
-    one column. Memory beside the input is about 12 words a row, whatever the size of the front.
+    one column. Memory beside the input is at most some 20 words a row, whatever the size of the front.
     """
     if objectives.ndim != 2 or objectives.shape[1] == 0:
         raise Correctable(f"objectives must be a table of rows and columns, not of shape {objectives.shape!r}")
@@ -51,51 +50,47 @@ def non_dominated(objectives: Floats) -> Rows:
     if any(bool(np.isnan(column).any()) for column in columns):
         unknown = np.flatnonzero(np.isnan(objectives).any(axis=1))
         raise Correctable(f"{len(unknown)} of {len(objectives)} rows hold no number, the first is row {unknown[0]}")
-    rows = np.arange(len(objectives), dtype=np.intp)
-    if len(rows) > SAMPLED_FROM:
-        rows, columns = _thrown_out_by_pivots(rows, columns)
-    ranks = [_dense_ranks(column) for column in columns]
-    del columns
-    order, starts = _in_order(ranks)
-    unique = order[starts]
-    kept = _tiers([rank[unique] for rank in ranks])
-    group = np.cumsum(starts) - 1
-    on_front = np.zeros(len(unique), dtype=bool)
-    on_front[kept] = True
-    return np.sort(rows[order[on_front[group]]])
+    rows, columns = _thrown_out_by_samples(columns)
+    return np.sort(rows[_front(columns)])
 
 
-def _thrown_out_by_pivots(rows: Rows, columns: list[Floats]) -> tuple[Rows, list[Floats]]:
-    """The rows that no pivot dominates, and their columns."""
-    for pivot in _pivots(columns):
-        no_better, equal = columns[0] >= pivot[0], columns[0] == pivot[0]
-        for column, value in zip(columns[1:], pivot[1:], strict=True):
-            no_better &= column >= value
-            equal &= column == value
-        kept = np.flatnonzero(~no_better | equal)
+def _thrown_out_by_samples(columns: list[Floats]) -> tuple[Rows, list[Floats]]:
+    """The rows that no sample's front dominates, and their columns."""
+    rows, rng, size = np.arange(len(columns[0]), dtype=np.intp), np.random.default_rng(0), FIRST_SAMPLE
+    while len(rows) > SAMPLED_FROM * size:
+        drawn = rng.integers(0, len(rows), size)
+        sample = [column[drawn] for column in columns]
+        best = _front(sample)
+        kept = np.flatnonzero(~_dominated_by_sample(columns, [column[best] for column in sample]))
+        thrown_out = 1 - len(kept) / len(rows)
         rows, columns = rows[kept], [column[kept] for column in columns]
+        if thrown_out < WORTH_A_SAMPLE:
+            break
+        size *= GROWTH
     return rows, columns
 
 
-def _pivots(columns: list[Floats]) -> list[Floats]:
-    """Points of an even sample that together dominate most of it, the strongest first."""
-    step = max(1, len(columns[0]) // SAMPLE)
-    sample = np.stack([column[::step][:SAMPLE] for column in columns])
-    no_worse = np.ones((sample.shape[1], sample.shape[1]), dtype=bool)
-    better = np.zeros_like(no_worse)
-    for values in sample:
-        no_worse &= values[:, None] <= values[None, :]
-        better |= values[:, None] < values[None, :]
-    dominates = no_worse & better
-    left, found = np.ones(sample.shape[1], dtype=bool), list[Floats]()
-    while len(found) < PIVOTS:
-        gains = dominates[:, left].sum(axis=1)
-        best = int(gains.argmax())
-        if gains[best] <= WORTH_A_PIVOT * left.sum():
-            break
-        found.append(sample[:, best])
-        left &= ~dominates[best]
-    return found
+def _dominated_by_sample(columns: list[Floats], members: list[Floats]) -> NDArray[np.bool_]:
+    """Whether a member is better in one certain objective and no worse in the others; so no row is held to dominate its equal.
+
+    The objective is that in which members differ most, so that few dominated rows are missed; which ones changes nothing.
+    """
+    strictly = int(np.argmax([len(np.unique(member)) for member in members]))
+    places = [
+        np.searchsorted(np.sort(member), column, side="left" if at == strictly else "right")
+        for at, (member, column) in enumerate(zip(members, columns, strict=True))
+    ]
+    return _any_common(places, [_prefixes(member) for member in members])
+
+
+def _front(columns: list[Floats]) -> Rows:
+    """Rows of the front, in no order."""
+    ranks = [_dense_ranks(column) for column in columns]
+    order, starts = _in_order(ranks)
+    unique = order[starts]
+    on_front = np.zeros(len(unique), dtype=bool)
+    on_front[_tiers([rank[unique] for rank in ranks])] = True
+    return order[on_front[np.cumsum(starts) - 1]]
 
 
 def _dense_ranks(column: Floats) -> Ranks:
@@ -161,10 +156,14 @@ def _tiers(ranks: list[Ranks]) -> Rows:
 
 def _dominated(points: list[Ranks], members: list[Ranks], *, apart_from_itself: bool = False) -> NDArray[np.bool_]:
     """Whether any member is no worse than each point in every objective; each may be left out of its own comparison."""
-    words = -(-len(members[0]) // 64)
-    tables = [_prefixes(member, words) for member in members]
     places = [_no_worse(member, point) for member, point in zip(members, points, strict=True)]
-    found = np.empty(len(points[0]), dtype=bool)
+    return _any_common(places, [_prefixes(member) for member in members], apart_from_itself=apart_from_itself)
+
+
+def _any_common(places: list[Rows], tables: list[Words], *, apart_from_itself: bool = False) -> NDArray[np.bool_]:
+    """Whether the sets at each point's places, one in each table, have a member in common; its own bit may be left out."""
+    words = tables[0].shape[1]
+    found = np.empty(len(places[0]), dtype=bool)
     step = max(1, BLOCK_WORDS // words)
     both, one = np.empty((2, step, words), dtype=np.uint64)
     for start in range(0, len(found), step):
@@ -181,10 +180,10 @@ def _dominated(points: list[Ranks], members: list[Ranks], *, apart_from_itself: 
     return found
 
 
-def _prefixes(member: Ranks, words: int) -> Words:
-    """Row k: the set of the k members of lowest rank, a bit each; (members + 1, words)."""
+def _prefixes(member: Ranks | Floats) -> Words:
+    """Row k: the set of the k members of lowest value, a bit each; (members + 1, words)."""
     order = np.argsort(member, kind="stable")
-    sets = np.zeros((len(member) + 1, words), dtype=np.uint64)
+    sets = np.zeros((len(member) + 1, -(-len(member) // 64)), dtype=np.uint64)
     sets[np.arange(1, len(member) + 1), order >> 6] = np.uint64(1) << (order & 63).astype(np.uint64)
     return np.bitwise_or.accumulate(sets, axis=0, out=sets)
 

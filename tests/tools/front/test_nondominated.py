@@ -43,9 +43,9 @@ def test_more_rows_than_a_tier(seed: int, columns: int, kind: str) -> None:
 
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["uniform", "few", "mixed", "front", "constant"]))
-def test_pivots_change_nothing(seed: int, kind: str) -> None:
+def test_samples_change_nothing(seed: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
-    objectives = made(kind, nondominated.SAMPLED_FROM + 1, 4, rng)
+    objectives = made(kind, nondominated.SAMPLED_FROM * nondominated.FIRST_SAMPLE + 1, 4, rng)
     found = non_dominated(objectives)
     mutual = objectives[found]
     assert len(by_brute_force(mutual)) == len(found)
