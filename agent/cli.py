@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import click
 import typer
 
+from .models_command import models
 from .plain_help import PlainTyper
 from .terminal import (
     FAILED,
@@ -453,6 +454,9 @@ def prices(
         ]
         print_table(("offer", "$/hour", "as of", "source", "doubts: never chosen"), rows, empty="no offer fits")
         say(f"{len(found.offers)} of {found.considered} offers shown; {found.doubtful} are doubtful and never chosen")
+
+
+app.command()(models)
 
 
 @app.command()

@@ -49,10 +49,17 @@ class ModelFacts(Record):
     tokenizer: str = Field(default="", description="family of the tokenizer; a hint only, pairs are compared on text")
     context_tokens: int | None = Field(default=None, gt=0)
     licence: str = Field(description="SPDX identifier where there is one, else the licence's own name")
-    released: str = Field(description="year and month, ISO: 2025-04")
-    scores: dict[Benchmark, Score] = Field(default_factory=dict)
-    usd_per_million_input: float | None = Field(default=None, ge=0, description="of an API")
-    usd_per_million_output: float | None = Field(default=None, ge=0, description="of an API")
-    prices_as_of: str | None = Field(default=None, description="date the token prices were stated, ISO")
+    released: str = Field(
+        default="",
+        pattern=r"^(\d{4}-\d{2}(-\d{2})?)?$",
+        description="year and month, ISO: 2025-04; empty: not known here",
+    )
+    scores: dict[Benchmark, Score] = Field(default_factory=dict[Benchmark, Score])
+    usd_per_million_input: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="of an API")
+    usd_per_million_output: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="of an API")
+    prices_as_of: str | None = Field(
+        default=None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="date the token prices were stated, ISO"
+    )
     source: str = Field(description="where the architecture, or the API's prices, are published")
     notes: str = ""
+    path: str | None = Field(default=None, description="folder on this machine that holds an open model's files")
