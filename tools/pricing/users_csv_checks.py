@@ -1,0 +1,196 @@
+"""Everything that can be wrong with the values of a user's price file, found by DuckDB over all rows at once."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .accelerators import accelerator_facts
+from .users_csv_text import SHOWN_LINES, Ragged, Scanned, TextProblem, records, told_lines
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MONEY = ("price_usd_per_hour", "spot_price_usd_per_hour", "disk_usd_per_gib_month", "egress_usd_per_gib")
+MAY_BE_FREE = ("disk_usd_per_gib_month", "egress_usd_per_gib")
+SIZES = ("accelerator_memory_gib", "vcpus", "memory_gib")
+KEY = ("cloud", "region", "instance_type", "accelerator", "accelerator_count")
+EXAMPLES = 3
+UNKNOWN_SHOWN = 10
+"""Names of unknown accelerators told with their nearest ones; the others are counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What is wrong with a row of `staged.lines` where `wrong` holds; `value` is shown of it."""
+
+    what: str
+    wrong: str
+    value: str | None = None
+
+
+def _number_checks(column: str, *, above_zero: bool) -> list[Check]:
+    figure = f"try_cast({column} as double)"
+    limit, low = ("at or below 0", f"{figure} <= 0") if above_zero else ("below 0", f"{figure} < 0")
+    return [
+        Check(what=f"{column} is no number (written as 1.25, without a sign of currency)", value=column,
+              wrong=f"{column} is not null and {figure} is null"),
+        Check(what=f"{column} is not finite", value=column, wrong=f"not isfinite({figure})"),
+        Check(what=f"{column} is {limit}", value=column, wrong=f"isfinite({figure}) and {low}"),
+    ]  # fmt: skip
+
+
+def checks(today: date) -> tuple[Check, ...]:
+    """All of them; a column that the file lacks is NULL in every row."""
+    found = [
+        Check(what=f"{column} is empty", wrong=f"{column} is null")
+        for column in ("cloud", "instance_type", "price_usd_per_hour", "as_of")
+    ]
+    for column in (*MONEY, *SIZES):
+        found += _number_checks(column, above_zero=column not in MAY_BE_FREE)
+    count = "try_cast(accelerator_count as double)"
+    iso = "regexp_full_match(as_of, '\\d{4}-\\d{2}-\\d{2}') and try_cast(as_of as date) is not null"
+    return (
+        *found,
+        Check(what="accelerator_count is no whole number of 0 to 1024", value="accelerator_count",
+              wrong=f"accelerator_count is not null and not coalesce({count} between 0 and 1024 and {count} % 1 = 0, false)"),
+        Check(what="an accelerator without a count of at least 1", value="accelerator",
+              wrong=f"accelerator is not null and coalesce({count}, 0) = 0"),
+        Check(what="a count without an accelerator", value="accelerator_count",
+              wrong=f"accelerator is null and {count} > 0"),
+        Check(what="a server without an accelerator needs vcpus: its speed is predicted from them",
+              wrong="accelerator is null and vcpus is null"),
+        Check(what="as_of is no date written as 2026-11-24", value="as_of", wrong=f"as_of is not null and not ({iso})"),
+        Check(what=f"as_of lies after today, {today}", value="as_of",
+              wrong=f"{iso} and try_cast(as_of as date) > date '{today}'"),
+        Check(what="currency is not USD: convert the price and say in `source` at which rate and date", value="currency",
+              wrong="currency is not null and upper(currency) <> 'USD'"),
+        Check(what="vm_included is neither true nor false", value="vm_included",
+              wrong="vm_included is not null and lower(vm_included) not in ('true', 'false', 'yes', 'no', '1', '0')"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """One kind of problem: how often, and the first records it is in."""
+
+    what: str
+    count: int
+    records: tuple[int, ...]
+    """Numbers of records, the first after the header being 1."""
+
+
+def problems_of(connection: "DuckDBPyConnection", scanned: Scanned, path: Path, today: date) -> list[str]:
+    """All problems in words, by kind, with the lines they are on."""
+    rows = int(connection.execute("select count(*) from staged.lines").fetchall()[0][0])
+    rejected = bool(connection.execute("select 1 from reject_errors limit 1").fetchall())
+    if rows == 0 and not rejected:
+        return ["it has a header and no rows"]
+    present = set(scanned.columns)
+    found = [
+        *_values(connection, [check for check in checks(today) if _can_be_made(check, present)]),
+        *_unknown_accelerators(connection),
+        *(_duplicates(connection) if present.issuperset(KEY) else []),
+    ]
+    one_to_one = rows == scanned.line_ends - 1
+    if (rejected or found) and not one_to_one:
+        return _told_by_line(path, len(scanned.columns), found, rejected)
+    return [f"{told_lines((record + 1 for record in one.records), one.count)}: {one.what}" for one in found]
+
+
+def _can_be_made(check: Check, present: set[str]) -> bool:
+    """A column that is missing is told once, not again for every row."""
+    words = {word for word in check.wrong.replace("(", " ").replace(")", " ").replace(",", " ").split()}
+    mentioned = words & {*KEY, *MONEY, *SIZES, "as_of"}
+    needed = mentioned - {*SIZES, *MONEY[1:]}
+    return needed <= present
+
+
+def _values(connection: "DuckDBPyConnection", made: list[Check]) -> list[_Found]:
+    """One pass over all rows for all kinds."""
+    parts: list[str] = []
+    for check in made:
+        wrong = f"filter (where {check.wrong})"
+        shown = f"arg_min({check.value}, record, {EXAMPLES}) {wrong}" if check.value else "null"
+        parts.append(f"count(*) {wrong}, min(record, {SHOWN_LINES}) {wrong}, {shown}")
+    if not parts:
+        return []
+    row = connection.execute(f"select {', '.join(parts)} from staged.lines").fetchall()[0]
+    found: list[_Found] = []
+    for number, check in enumerate(made):
+        count, first, values = row[3 * number : 3 * number + 3]
+        if count:
+            shown = f": {', '.join(map(repr, dict.fromkeys(values)))}" if values else ""
+            found.append(_Found(what=check.what + shown, count=int(count), records=tuple(first)))
+    return found
+
+
+def _unknown_accelerators(connection: "DuckDBPyConnection") -> list[_Found]:
+    """Accelerators that could never be chosen, by name with the nearest known ones."""
+    sql = f"""
+        select s.accelerator, count(*), min(s.record, {SHOWN_LINES}) from staged.lines s
+        left join staged.names n on n.given = s.accelerator
+        where s.accelerator is not null and not coalesce(n.known, false) group by 1 order by 2 desc, 1"""
+    unknown = connection.execute(f"{sql} limit {UNKNOWN_SHOWN}").fetchall()
+    kinds, rows = connection.execute(f"select count(*), coalesce(sum(c), 0) from ({sql}) as _(a, c, r)").fetchall()[0]
+    found = [
+        _Found(what=f"unknown accelerator {name!r}{_nearest(name)}", count=int(count), records=tuple(first))
+        for name, count, first in unknown
+    ]
+    if (left := int(kinds) - len(unknown)) > 0:
+        others = int(rows) - sum(one.count for one in found)
+        first = connection.execute(f"select r from ({sql}) as _(a, c, r) offset {UNKNOWN_SHOWN} limit 1").fetchall()[0][0]
+        found.append(_Found(what=f"{left:,} more unknown accelerators", count=others, records=tuple(first)))
+    return found
+
+
+def _nearest(name: str) -> str:
+    names: Mapping[str, str] = {known.upper(): known for known in accelerator_facts()}
+    close = difflib.get_close_matches(name.upper(), names, n=3, cutoff=0.4)
+    return f" (nearest: {', '.join(names[one] for one in close)})" if close else f" (valid: {', '.join(accelerator_facts())})"
+
+
+def _duplicates(connection: "DuckDBPyConnection") -> list[_Found]:
+    """Rows of a server that an earlier row prices already. Hashes find the few that can be; the values decide."""
+    key = ", ".join(f"coalesce(lower({column}), '')" for column in KEY)
+    sql = f"""
+        with suspects as (
+          select hash({key}) as h from staged.lines group by h having count(*) > 1
+        ), numbered as (
+          select record, row_number() over (partition by {key} order by record) as nth
+          from staged.lines semi join suspects on suspects.h = hash({key})
+        ) select count(*), min(record, {SHOWN_LINES}) from numbered where nth > 1"""
+    count, first = connection.execute(sql).fetchall()[0]
+    if not count:
+        return []
+    what = "priced already on an earlier line: same cloud, region, instance type, accelerator and count"
+    return [_Found(what=what, count=int(count), records=tuple(first))]
+
+
+def _told_by_line(path: Path, columns: int, found: Iterable[_Found], rejected: bool) -> list[str]:
+    """Problems of a file whose records do not stand one on a line each: the text is read again to find their lines."""
+    wanted = sorted({record for one in found for record in one.records})
+    lines: dict[int, int] = {}
+    ragged: list[Ragged] = []
+    broken: list[str] = []
+    count, record, next_wanted = 0, 0, 0
+    try:
+        for one in records(path, columns):
+            if isinstance(one, Ragged):
+                count += 1
+                ragged += [one] if len(ragged) < SHOWN_LINES else []
+                continue
+            record += 1
+            if next_wanted < len(wanted) and record == wanted[next_wanted]:
+                lines[record], next_wanted = one, next_wanted + 1
+            if next_wanted == len(wanted) and not rejected:
+                break
+    except TextProblem as error:
+        broken = error.problems
+    told = [f"{told_lines((lines[r] for r in one.records if r in lines), one.count)}: {one.what}" for one in found]
+    if ragged:
+        values = ", ".join(map(str, sorted({one.values for one in ragged})))
+        told.insert(0, f"{told_lines((one.line for one in ragged), count)}: {values} values where the header has {columns}")
+    return [*broken, *told] or ["some lines cannot be read as CSV"]
