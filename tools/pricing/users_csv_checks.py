@@ -24,28 +24,29 @@ UNKNOWN_SHOWN = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What is wrong with a row of `staged.lines` where `wrong` holds; `value` is shown of it."""
+    """What is wrong with a row of `staged.lines` where `wrong` holds. It reads these columns; the first one's value is shown of it."""
 
     what: str
     wrong: str
-    value: str | None = None
+    columns: tuple[str, ...]
+    shown: bool = True
 
 
 def _number_checks(column: str, *, above_zero: bool) -> list[Check]:
     figure = f"try_cast({column} as double)"
     limit, low = ("at or below 0", f"{figure} <= 0") if above_zero else ("below 0", f"{figure} < 0")
-    return [
-        Check(what=f"{column} is no number (written as 1.25, without a sign of currency)", value=column,
-              wrong=f"{column} is not null and {figure} is null"),
-        Check(what=f"{column} is not finite", value=column, wrong=f"not isfinite({figure})"),
-        Check(what=f"{column} is {limit}", value=column, wrong=f"isfinite({figure}) and {low}"),
-    ]  # fmt: skip
+    kinds = {
+        "is no number (written as 1.25, without a sign of currency)": f"{column} is not null and {figure} is null",
+        "is not finite": f"not isfinite({figure})",
+        f"is {limit}": f"isfinite({figure}) and {low}",
+    }
+    return [Check(what=f"{column} {kind}", wrong=wrong, columns=(column,)) for kind, wrong in kinds.items()]
 
 
 def checks(today: date) -> tuple[Check, ...]:
-    """All of them; a column that the file lacks is NULL in every row."""
+    """All of them; each is made where the file has its columns."""
     found = [
-        Check(what=f"{column} is empty", wrong=f"{column} is null")
+        Check(what=f"{column} is empty", wrong=f"{column} is null", columns=(column,), shown=False)
         for column in ("cloud", "instance_type", "price_usd_per_hour", "as_of")
     ]
     for column in (*MONEY, *SIZES):
@@ -54,22 +55,48 @@ def checks(today: date) -> tuple[Check, ...]:
     iso = "regexp_full_match(as_of, '\\d{4}-\\d{2}-\\d{2}') and try_cast(as_of as date) is not null"
     return (
         *found,
-        Check(what="accelerator_count is no whole number of 0 to 1024", value="accelerator_count",
-              wrong=f"accelerator_count is not null and not coalesce({count} between 0 and 1024 and {count} % 1 = 0, false)"),
-        Check(what="an accelerator without a count of at least 1", value="accelerator",
-              wrong=f"accelerator is not null and coalesce({count}, 0) = 0"),
-        Check(what="a count without an accelerator", value="accelerator_count",
-              wrong=f"accelerator is null and {count} > 0"),
-        Check(what="a server without an accelerator needs vcpus: its speed is predicted from them",
-              wrong="accelerator is null and vcpus is null"),
-        Check(what="as_of is no date written as 2026-11-24", value="as_of", wrong=f"as_of is not null and not ({iso})"),
-        Check(what=f"as_of lies after today, {today}", value="as_of",
-              wrong=f"{iso} and try_cast(as_of as date) > date '{today}'"),
-        Check(what="currency is not USD: convert the price and say in `source` at which rate and date", value="currency",
-              wrong="currency is not null and upper(currency) <> 'USD'"),
-        Check(what="vm_included is neither true nor false", value="vm_included",
-              wrong="vm_included is not null and lower(vm_included) not in ('true', 'false', 'yes', 'no', '1', '0')"),
-    )  # fmt: skip
+        Check(
+            what="accelerator_count is no whole number of 0 to 1024",
+            wrong=f"accelerator_count is not null and not coalesce({count} between 0 and 1024 and {count} % 1 = 0, false)",
+            columns=("accelerator_count",),
+        ),
+        Check(
+            what="an accelerator without a count of at least 1",
+            wrong=f"accelerator is not null and coalesce({count}, 0) = 0",
+            columns=("accelerator", "accelerator_count"),
+        ),
+        Check(
+            what="a count without an accelerator",
+            wrong=f"accelerator is null and {count} > 0",
+            columns=("accelerator_count", "accelerator"),
+        ),
+        Check(
+            what="a server without an accelerator needs vcpus: its speed is predicted from them",
+            wrong="accelerator is null and vcpus is null",
+            columns=("accelerator",),
+            shown=False,
+        ),
+        Check(
+            what="as_of is no date written as 2026-11-24",
+            wrong=f"as_of is not null and not ({iso})",
+            columns=("as_of",),
+        ),
+        Check(
+            what=f"as_of lies after today, {today}",
+            wrong=f"{iso} and try_cast(as_of as date) > date '{today}'",
+            columns=("as_of",),
+        ),
+        Check(
+            what="currency is not USD: convert the price and say in `source` at which rate and date",
+            wrong="currency is not null and upper(currency) <> 'USD'",
+            columns=("currency",),
+        ),
+        Check(
+            what="vm_included is neither true nor false",
+            wrong="vm_included is not null and lower(vm_included) not in ('true', 'false', 'yes', 'no', '1', '0')",
+            columns=("vm_included",),
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +117,7 @@ def problems_of(connection: "DuckDBPyConnection", scanned: Scanned, path: Path, 
         return ["it has a header and no rows"]
     present = set(scanned.columns)
     found = [
-        *_values(connection, [check for check in checks(today) if _can_be_made(check, present)]),
+        *_values(connection, [check for check in checks(today) if present.issuperset(check.columns)]),
         *_unknown_accelerators(connection),
         *(_duplicates(connection) if present.issuperset(KEY) else []),
     ]
@@ -100,50 +127,49 @@ def problems_of(connection: "DuckDBPyConnection", scanned: Scanned, path: Path, 
     return [f"{told_lines((record + 1 for record in one.records), one.count)}: {one.what}" for one in found]
 
 
-def _can_be_made(check: Check, present: set[str]) -> bool:
-    """A column that is missing is told once, not again for every row."""
-    words = {word for word in check.wrong.replace("(", " ").replace(")", " ").replace(",", " ").split()}
-    mentioned = words & {*KEY, *MONEY, *SIZES, "as_of"}
-    needed = mentioned - {*SIZES, *MONEY[1:]}
-    return needed <= present
-
-
 def _values(connection: "DuckDBPyConnection", made: list[Check]) -> list[_Found]:
-    """One pass over all rows for all kinds."""
-    parts: list[str] = []
-    for check in made:
-        wrong = f"filter (where {check.wrong})"
-        shown = f"arg_min({check.value}, record, {EXAMPLES}) {wrong}" if check.value else "null"
-        parts.append(f"count(*) {wrong}, min(record, {SHOWN_LINES}) {wrong}, {shown}")
-    if not parts:
+    """One pass over all rows counts every kind; those that occur are looked for once more."""
+    if not made:
         return []
-    row = connection.execute(f"select {', '.join(parts)} from staged.lines").fetchall()[0]
-    found: list[_Found] = []
-    for number, check in enumerate(made):
-        count, first, values = row[3 * number : 3 * number + 3]
-        if count:
-            shown = f": {', '.join(map(repr, dict.fromkeys(values)))}" if values else ""
-            found.append(_Found(what=check.what + shown, count=int(count), records=tuple(first)))
-    return found
+    counts = ", ".join(f"count(*) filter (where {check.wrong})" for check in made)
+    counted = connection.execute(f"select {counts} from staged.lines").fetchall()[0]
+    return [_looked_for(connection, check, int(count)) for check, count in zip(made, counted, strict=True) if count]
+
+
+def _looked_for(connection: "DuckDBPyConnection", check: Check, count: int) -> _Found:
+    value = check.columns[0] if check.shown else "null"
+    sql = f"select record, {value} from staged.lines where {check.wrong} order by record limit {SHOWN_LINES}"
+    first = connection.execute(sql).fetchall()
+    values = list(dict.fromkeys(repr(value) for _, value in first if value is not None))[:EXAMPLES]
+    shown = f": {', '.join(values)}" if values else ""
+    return _Found(what=check.what + shown, count=count, records=tuple(int(record) for record, _ in first))
 
 
 def _unknown_accelerators(connection: "DuckDBPyConnection") -> list[_Found]:
     """Accelerators that could never be chosen, by name with the nearest known ones."""
-    sql = f"""
-        select s.accelerator, count(*), min(s.record, {SHOWN_LINES}) from staged.lines s
-        left join staged.names n on n.given = s.accelerator
-        where s.accelerator is not null and not coalesce(n.known, false) group by 1 order by 2 desc, 1"""
-    unknown = connection.execute(f"{sql} limit {UNKNOWN_SHOWN}").fetchall()
-    kinds, rows = connection.execute(f"select count(*), coalesce(sum(c), 0) from ({sql}) as _(a, c, r)").fetchall()[0]
+    unknown = "staged.lines s left join staged.names n on n.given = s.accelerator where s.accelerator is not null and not coalesce(n.known, false)"
+    often = f"select s.accelerator, count(*) from {unknown} group by 1 order by 2 desc, 1"
+    named = connection.execute(f"{often} limit {UNKNOWN_SHOWN}").fetchall()
     found = [
-        _Found(what=f"unknown accelerator {name!r}{_nearest(name)}", count=int(count), records=tuple(first))
-        for name, count, first in unknown
+        _Found(
+            what=f"unknown accelerator {name!r}{_nearest(name)}",
+            count=int(count),
+            records=_first(connection, f"{unknown} and s.accelerator = $name", {"name": name}),
+        )
+        for name, count in named
     ]
-    if (left := int(kinds) - len(unknown)) > 0:
-        others = int(rows) - sum(one.count for one in found)
-        first = connection.execute(f"select r from ({sql}) as _(a, c, r) offset {UNKNOWN_SHOWN} limit 1").fetchall()[0][0]
-        found.append(_Found(what=f"{left:,} more unknown accelerators", count=others, records=tuple(first)))
+    kinds, rows = connection.execute(f"select count(*), coalesce(sum(c), 0) from ({often}) as _(a, c)").fetchall()[0]
+    if (left := int(kinds) - len(named)) > 0:
+        others = f"{unknown} and not list_contains($names, s.accelerator)"
+        first = _first(connection, others, {"names": [name for name, _ in named]})
+        count = int(rows) - sum(one.count for one in found)
+        found.append(_Found(what=f"{left:,} more unknown accelerators", count=count, records=first))
     return found
+
+
+def _first(connection: "DuckDBPyConnection", rows: str, given: Mapping[str, object]) -> tuple[int, ...]:
+    sql = f"select s.record from {rows} order by s.record limit {SHOWN_LINES}"
+    return tuple(int(record) for (record,) in connection.execute(sql, dict(given)).fetchall())
 
 
 def _nearest(name: str) -> str:
