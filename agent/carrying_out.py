@@ -71,7 +71,7 @@ def guarded_call(
 
     def emit(event: Event) -> None:
         if event.get("event") == BILLED:
-            price.billed = event["usd_per_hour"]
+            price.billed = float(str(event["usd_per_hour"]))
         context.shown.event(name, event)
 
     # The ruling is the step before the call, so the call's own number is one higher.

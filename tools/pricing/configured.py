@@ -78,6 +78,6 @@ def _has(file: Path, columns: Sequence[str]) -> bool:
     """Whether a file's header names all these columns; one that is no text does not."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            return set(columns) <= {column.strip() for column in next(csv.reader(lines), [])}
+            return set(columns) <= {column.strip() for column in next(csv.reader(lines), list[str]())}
     except (OSError, UnicodeDecodeError, csv.Error):
         return False

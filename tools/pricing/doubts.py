@@ -56,7 +56,8 @@ def doubts_sql() -> str:
     bases = [_when(f"price_basis = {text(basis)}" + (" and not $spot" if basis == "spot_only" else ""), why)
              for basis, reasons in BASIS_DOUBTS.items() for why in reasons]  # fmt: skip
     known = ", ".join(map(text, (*TRUSTED_BASES, *BASIS_DOUBTS)))
-    unknown_basis = f"case when price_basis not in ({known}) then 'its price basis ''' || price_basis || ''' is not one this version knows' end"
+    unnamed = "'its price basis ''' || price_basis || ''' is not one this version knows'"
+    unknown_basis = f"case when price_basis not in ({known}) then {unnamed} end"
     agreed = f"price_basis = {text(NEGOTIATED)}"
     positive = "coalesce(usd_per_hour > 0 and isfinite(usd_per_hour), false)"
     others = [

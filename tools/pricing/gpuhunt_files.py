@@ -60,7 +60,9 @@ class GpuhuntFiles:
         for file in self.files:
             try:
                 with _reading_from(self.path):
-                    items: list[Any] = gpuhunt.Catalog(balance_resources=False, auto_reload=False).query(provider=file.stem)
+                    items: list[Any] = gpuhunt.Catalog(balance_resources=False, auto_reload=False).query(
+                        provider=file.stem
+                    )
             except ValueError as error:  # a provider it does not know, or publishes no files of
                 remarks.append(f"{file.name} is left out: {error}")
                 continue
@@ -111,7 +113,16 @@ def _rows(cloud: str, items: list[Any], source: str, as_of: date) -> list[tuple[
     prices: dict[tuple[Any, ...], dict[str, float]] = {}
     for item in items:
         reserved = bool(item.provider_data.get("is_dws_calendar_mode"))  # Google's capacity booked for given days
-        key = (item.instance_name, item.location, item.gpu_name, item.gpu_count, item.gpu_memory, item.cpu, item.memory, reserved)
+        key = (
+            item.instance_name,
+            item.location,
+            item.gpu_name,
+            item.gpu_count,
+            item.gpu_memory,
+            item.cpu,
+            item.memory,
+            reserved,
+        )
         known = prices.setdefault(key, {})
         way = "spot" if item.spot else "on demand"
         known[way] = min(known.get(way, item.price), item.price)

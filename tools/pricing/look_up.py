@@ -130,8 +130,10 @@ def _connected(sources: Sequence[PriceSource]) -> Generator["DuckDBPyConnection"
             yield connection
         return
     with tempfile.TemporaryDirectory(prefix="stratos-prices-") as folder:
-        config = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(Path(folder) / "spilled")}
-        with duckdb.connect(str(Path(folder) / "prices.duckdb"), config=config) as connection:
+        database = str(Path(folder) / "prices.duckdb")
+        with duckdb.connect(
+            database, config={"memory_limit": MEMORY_LIMIT, "temp_directory": f"{database}.spilled"}
+        ) as connection:
             connection.execute(OFFERS_TABLE)
             yield connection
 
@@ -153,7 +155,9 @@ def _load(connection: "DuckDBPyConnection", sources: Sequence[PriceSource], toda
 def _judge(connection: "DuckDBPyConnection", args: PriceQuestion, today: date, *, several: bool) -> None:
     """Fills the table `matching` with what passes the filters, doubts and all."""
     connection.execute(query.ACCELERATORS_SQL, {"path": str(ACCELERATORS_CSV)})
-    _check_clouds(args.clouds, {str(row[0]) for row in connection.execute("select distinct cloud from offers").fetchall()})
+    _check_clouds(
+        args.clouds, {str(row[0]) for row in connection.execute("select distinct cloud from offers").fetchall()}
+    )
     connection.execute(query.QUOTES_SQL, {"spot": args.spot, "today": today.isoformat()})
     if several:
         connection.execute(query.SUPERSEDED_SQL)
@@ -200,7 +204,9 @@ def _offer(row: dict[str, Any], *, spot: bool, executors: Collection[str]) -> Li
     return ListedOffer.model_validate(
         {
             **row,
-            "usd_per_hour": row["usd_per_hour"] if row["usd_per_hour"] is not None else 0.0,  # doubted: no positive price
+            "usd_per_hour": row["usd_per_hour"]
+            if row["usd_per_hour"] is not None
+            else 0.0,  # doubted: no positive price
             "id": f"{row['cloud']}/{row['region']}/{row['instance_type']}{suffix}" + (" (spot)" if spot else ""),
             "accelerator": accelerator,
             "accelerator_count": int(count),

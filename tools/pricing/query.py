@@ -90,7 +90,8 @@ qualify row_number() over (partition by least.cloud, least.accelerator, least.si
 """The cheapest choosable quote of each kind of server, as planning_set has it."""
 
 TOTALS_SQL = """
-select count(*), count(*) filter (where doubtful), min(as_of)::varchar, max(as_of)::varchar, count(*) filter (where as_of is null) from matching
+select count(*), count(*) filter (where doubtful), min(as_of)::varchar, max(as_of)::varchar, count(*) filter (where as_of is null)
+from matching
 """
 DOUBTS_SQL = "select why, count(*) from (select unnest(doubts) as why from matching) group by why order by why"
 SOURCES_SQL = r"""

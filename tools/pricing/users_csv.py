@@ -1,7 +1,7 @@
 """A user's own prices, such as negotiated ones, from a CSV file: taken whole, or refused with everything wrong with it.
 
-Precedence: an agreed price goes before every listed price of the same server (cloud, region, instance type, accelerator and count), whatever
-their dates, because it is what the user will be billed; it does so until it is 36 months old. Without a region it holds in all of them.
+Precedence: an agreed price goes before every listed price of the same server (cloud, region, instance type, accelerator and count),
+whatever their dates, because it is what the user will be billed; it does so until it is 36 months old. Without a region it holds in all of them.
 Only US dollars are taken: a rate of exchange has a date of its own, and converting here would hide it. The file is read by DuckDB and
 kept on disk while it is checked, so that millions of rows need bounded memory.
 """

@@ -147,7 +147,10 @@ def _looked_for(connection: "DuckDBPyConnection", check: Check, count: int) -> _
 
 def _unknown_accelerators(connection: "DuckDBPyConnection") -> list[_Found]:
     """Accelerators that could never be chosen, by name with the nearest known ones."""
-    unknown = "staged.lines s left join staged.names n on n.given = s.accelerator where s.accelerator is not null and not coalesce(n.known, false)"
+    unknown = (
+        "staged.lines s left join staged.names n on n.given = s.accelerator "
+        "where s.accelerator is not null and not coalesce(n.known, false)"
+    )
     often = f"select s.accelerator, count(*) from {unknown} group by 1 order by 2 desc, 1"
     named = connection.execute(f"{often} limit {UNKNOWN_SHOWN}").fetchall()
     found = [
@@ -175,7 +178,11 @@ def _first(connection: "DuckDBPyConnection", rows: str, given: Mapping[str, obje
 def _nearest(name: str) -> str:
     names: Mapping[str, str] = {known.upper(): known for known in accelerator_facts()}
     close = difflib.get_close_matches(name.upper(), names, n=3, cutoff=0.4)
-    return f" (nearest: {', '.join(names[one] for one in close)})" if close else f" (valid: {', '.join(accelerator_facts())})"
+    return (
+        f" (nearest: {', '.join(names[one] for one in close)})"
+        if close
+        else f" (valid: {', '.join(accelerator_facts())})"
+    )
 
 
 def _duplicates(connection: "DuckDBPyConnection") -> list[_Found]:
@@ -218,5 +225,7 @@ def _told_by_line(path: Path, columns: int, found: Iterable[_Found], rejected: b
     told = [f"{told_lines((lines[r] for r in one.records if r in lines), one.count)}: {one.what}" for one in found]
     if ragged:
         values = ", ".join(map(str, sorted({one.values for one in ragged})))
-        told.insert(0, f"{told_lines((one.line for one in ragged), count)}: {values} values where the header has {columns}")
+        told.insert(
+            0, f"{told_lines((one.line for one in ragged), count)}: {values} values where the header has {columns}"
+        )
     return [*broken, *told] or ["some lines cannot be read as CSV"]

@@ -80,14 +80,12 @@ def _check_encoding(path: Path) -> int:
 
 
 def _not_utf8(line: int, byte: int) -> str:
-    return (
-        f"line {line}: byte 0x{byte:02x} ({bytes([byte]).decode('latin-1')!r} in Latin-1) is not UTF-8: save it as UTF-8"
-    )
+    return f"line {line}: byte 0x{byte:02x} ({bytes([byte]).decode('latin-1')!r} in Latin-1) is not UTF-8: save it as UTF-8"
 
 
 def _header(path: Path) -> tuple[str, ...]:
     with path.open(encoding="utf-8-sig", newline="") as lines:
-        return tuple(column.strip() for column in next(csv.reader(lines, strict=True), []))
+        return tuple(column.strip() for column in next(csv.reader(lines, strict=True), list[str]()))
 
 
 def _header_problems(columns: Sequence[str], needed: Sequence[str], optional: Sequence[str]) -> list[str]:
