@@ -1,8 +1,8 @@
 """A user's own prices, such as negotiated ones, from a CSV file: taken whole, or refused with everything wrong with it.
 
 Precedence: an agreed price goes before every listed price of the same server (cloud, region, instance type, accelerator and count),
-whatever their dates, because it is what the user will be billed; it does so until it is 36 months old. Without a region it holds in all of them.
-Only US dollars are taken: a rate of exchange has a date of its own, and converting here would hide it. The file is read by DuckDB and
+whatever their dates, because it is what the user will be billed; it does so until it is 36 months old. Without a region it holds in
+all of them. Only US dollars are taken: a rate of exchange has a date of its own, and converting here would hide it. The file is read by DuckDB and
 kept on disk while it is checked, so that millions of rows need bounded memory.
 """
 
@@ -31,14 +31,11 @@ OPTIONAL = (
     "disk_usd_per_gib_month", "egress_usd_per_gib",
 )  # fmt: skip
 COLUMNS = (*NEEDED, *OPTIONAL)
-REJECTS_KEPT = 1000
-"""Lines that fit no columns which DuckDB keeps the text of; how many there are is counted elsewhere."""
-
 STAGE_SQL = """
 create table staged.lines as
 select row_number() over () as record, {columns}
 from read_csv($path, header = true, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '',
-              columns = {types}, store_rejects = true, rejects_limit = {kept}, encoding = 'utf-8')
+              columns = {types}, ignore_errors = true)
 """
 LOAD_SQL = f"""
 insert into offers by name
@@ -90,7 +87,7 @@ class UsersCsv:
             f'nullif(trim("{column}"), \'\') as "{column}"' if column in header else f'null::varchar as "{column}"'
             for column in COLUMNS
         )
-        sql = STAGE_SQL.format(columns=columns, types=types, kept=REJECTS_KEPT)
+        sql = STAGE_SQL.format(columns=columns, types=types)
         connection.execute(sql, {"path": str(self.path)})
         connection.execute("create table staged.names (given varchar, accelerator varchar, known boolean)")
         asked = "select distinct accelerator from staged.lines where accelerator is not null limit 10000"
@@ -115,4 +112,3 @@ def _staged(connection: "DuckDBPyConnection") -> Generator[None]:
             yield
         finally:
             connection.execute("detach staged")
-            connection.execute("drop table if exists reject_errors; drop table if exists reject_scans")

@@ -112,19 +112,17 @@ class _Found:
 def problems_of(connection: "DuckDBPyConnection", scanned: Scanned, path: Path, today: date) -> list[str]:
     """All problems in words, by kind, with the lines they are on."""
     rows = int(connection.execute("select count(*) from staged.lines").fetchall()[0][0])
-    rejected = bool(connection.execute("select 1 from reject_errors limit 1").fetchall())
-    if rows == 0 and not rejected:
-        return ["it has a header and no rows"]
     present = set(scanned.columns)
     found = [
         *_values(connection, [check for check in checks(today) if present.issuperset(check.columns)]),
         *_unknown_accelerators(connection),
         *(_duplicates(connection) if present.issuperset(KEY) else []),
     ]
-    one_to_one = rows == scanned.line_ends - 1
-    if (rejected or found) and not one_to_one:
-        return _told_by_line(path, len(scanned.columns), found, rejected)
-    return [f"{told_lines((record + 1 for record in one.records), one.count)}: {one.what}" for one in found]
+    if rows == scanned.line_ends - 1:  # each record stands on a line of its own
+        told = [f"{told_lines((record + 1 for record in one.records), one.count)}: {one.what}" for one in found]
+    else:
+        told = _told_by_line(path, len(scanned.columns), found)
+    return told or ([] if rows else ["it has a header and no rows"])
 
 
 def _values(connection: "DuckDBPyConnection", made: list[Check]) -> list[_Found]:
@@ -202,30 +200,28 @@ def _duplicates(connection: "DuckDBPyConnection") -> list[_Found]:
     return [_Found(what=what, count=int(count), records=tuple(first))]
 
 
-def _told_by_line(path: Path, columns: int, found: Iterable[_Found], rejected: bool) -> list[str]:
-    """Problems of a file whose records do not stand one on a line each: the text is read again to find their lines."""
-    wanted = sorted({record for one in found for record in one.records})
+def _told_by_line(path: Path, columns: int, found: Iterable[_Found]) -> list[str]:
+    """Problems of a file whose records do not stand one on a line each: the text is read again to find their lines, and those that
+    DuckDB left out because their values do not fit the columns."""
+    wanted = {record for one in found for record in one.records}
     lines: dict[int, int] = {}
     ragged: list[Ragged] = []
     broken: list[str] = []
-    count, record, next_wanted = 0, 0, 0
+    left_out, record = 0, 0
     try:
         for one in records(path, columns):
             if isinstance(one, Ragged):
-                count += 1
+                left_out += 1
                 ragged += [one] if len(ragged) < SHOWN_LINES else []
                 continue
             record += 1
-            if next_wanted < len(wanted) and record == wanted[next_wanted]:
-                lines[record], next_wanted = one, next_wanted + 1
-            if next_wanted == len(wanted) and not rejected:
-                break
+            if record in wanted:
+                lines[record] = one
     except TextProblem as error:
         broken = error.problems
     told = [f"{told_lines((lines[r] for r in one.records if r in lines), one.count)}: {one.what}" for one in found]
     if ragged:
         values = ", ".join(map(str, sorted({one.values for one in ragged})))
-        told.insert(
-            0, f"{told_lines((one.line for one in ragged), count)}: {values} values where the header has {columns}"
-        )
-    return [*broken, *told] or ["some lines cannot be read as CSV"]
+        where = told_lines((one.line for one in ragged), left_out)
+        told.insert(0, f"{where}: {values} values where the header has {columns}")
+    return [*broken, *told]
