@@ -1,19 +1,22 @@
 """One guarded call: ruling, reservation, the tool, settlement, each through the record; and what money still needs a word."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from ..state.brief import Brief
 from ..state.errors import Correctable, OutOfTime, PriceChanged
 from ..state.evidence import Entry
 from ..state.journal import Steps
+from ..state.plan import Offer
 from ..state.run import ProposedCall, RunState
 from ..state.talk import Word
 from ..state.workspace import Workspace
 from ..tools.base import Context, Event, Settings, Tool
 from ..tools.costs import fits, plan_parts
 from ..tools.executor import Executor
+from ..tools.pricing.moves import MOVED_SHARE, PriceMove, price_moved
+from ..tools.waiting import BILLED
 from .guard import Ruling, call_text, rule
 from .planners import Planner
 
@@ -64,6 +67,13 @@ def guarded_call(
 ) -> tuple[RunState, str | None]:
     """One guarded tool call: ruling and reservation, the call, the settlement. Returns the state and any problem."""
     folder, proposed = context.workspace.run_folder(run.run_id), ProposedCall(name=name, args=dict(arguments))
+    price = _PriceMet()
+
+    def emit(event: Event) -> None:
+        if event.get("event") == BILLED:
+            price.billed = float(str(event["usd_per_hour"]))
+        context.shown.event(name, event)
+
     # The ruling is the step before the call, so the call's own number is one higher.
     step_folder = folder / f"{context.recorder.position + 1:03d}-{name.replace('_', '-')}"
     given = Context(
@@ -73,7 +83,7 @@ def guarded_call(
         run_folder=folder,
         step_folder=step_folder,
         executor=context.executor,
-        emit=lambda event: context.shown.event(name, event),
+        emit=emit,
     )
     ruled, replayed = take(
         context,
@@ -89,37 +99,138 @@ def guarded_call(
     parsed = tool.args.model_validate(ruling.arguments)
 
     def do() -> dict[str, Any]:
-        try:
-            return tool.run(given, parsed).model_dump(mode="json")
-        except PriceChanged as error:
-            return {"problem": str(error), "offer_id": error.offer_id, "usd_per_hour": error.usd_per_hour}
-        except OutOfTime as error:
-            return {"problem": str(error), "seconds": error.seconds, "usd": error.usd}
-        except Correctable as error:
-            return {"problem": str(error)}
+        output = _outcome(tool, given, parsed, price)
+        return {**output, "price": price.met} if price.met else output
 
     run = _reserve(run, ruling)
     context.shown.step("start", run, replayed=not context.recorder.replayed_all, call=name)
     output, replayed = take(context, f"tool {name}", {"arguments": ruling.arguments}, do, kind=tool.kind)
+    met = output.get("price", {})
+    paid = _Paid.of(run, **met)
     if problem := output.get("problem"):
         # A tool objects before it starts what costs money, or says what was spent when its time was up.
-        run = _settle(context, run, ruling, output.get("usd", 0.0))
+        run = _settle(context, run, ruling, output.get("usd", 0.0), paid.ratio)
         run = run.model_copy(update={"seconds_lost": run.seconds_lost + output.get("seconds", 0.0)})
         run = _refused(context, run, proposed, problem, replayed)
         if "offer_id" in output:
-            run = _repriced(run, output["offer_id"], output["usd_per_hour"])
-            run = run.model_copy(update={"corrections": run.corrections - 1})  # the call was right
-        return run, problem
-    result = tool.result.model_validate(output)
+            run = _repriced(run, output["offer_id"], output["usd_per_hour"], problem)
+            told = {"price_note": problem} if output.get("moved") else {}
+            run = run.model_copy(update={"corrections": run.corrections - 1, **told})  # the call was right
+        return _after_bill(context, run, paid), problem
+    result = tool.result.model_validate({key: value for key, value in output.items() if key != "price"})
     run = tool.apply(run.model_copy(update={"looked_up": ""}), result).model_copy(
         update={"last_problem": "", "corrections": 0, "last_call": call_text(name, parsed)}
     )
-    run = _settle(context, run, ruling, tool.settle(given, result))
+    started_at = at_price(given, paid.started_at) if met else given
+    run = _settle(context, run, ruling, tool.settle(started_at, result), paid.ratio)
+    run = _after_bill(context, run, paid)
     context.shown.step(name, run, replayed=replayed)
     return run, None
 
 
-def _repriced(run: RunState, offer_id: str, usd_per_hour: float) -> RunState:
+@dataclass(kw_only=True)
+class _PriceMet:
+    """What a running call met instead of its plan's price, US dollars an hour."""
+
+    started_at: float | None = None
+    """A quote of that moment, within 5 % of the plan's, that it was started at."""
+    billed: float | None = None
+    """What the executor says the server was billed at."""
+
+    @property
+    def met(self) -> dict[str, float]:
+        """Both, as they are recorded; nothing where the plan's price held."""
+        both = {"started_at": self.started_at, "billed": self.billed}
+        return {name: price for name, price in both.items() if price is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Paid:
+    """The plan's offer, the price its call was started at and the one it was billed at."""
+
+    offer: Offer | None
+    started_at: float
+    billed: float
+
+    @classmethod
+    def of(cls, run: RunState, started_at: float | None = None, billed: float | None = None) -> "_Paid":
+        """From what was recorded."""
+        offer = run.known_plan.offer if run.has_plan else None
+        started = started_at if started_at is not None else offer.usd_per_hour if offer else 0.0
+        return cls(offer=offer, started_at=started, billed=billed if billed is not None else started)
+
+    @property
+    def ratio(self) -> float:
+        """What the bill is of what was reckoned with."""
+        return self.billed / self.started_at if self.started_at > 0 else 1.0
+
+    @property
+    def move(self) -> PriceMove | None:
+        """Whether the bill left the plan's quote by more than 5 %."""
+        return price_moved(self.offer.usd_per_hour, self.billed) if self.offer else None
+
+
+def _outcome(tool: Tool[Any, Any], given: Context, parsed: Any, price: _PriceMet) -> dict[str, Any]:
+    """What a tool gave, or why it gave nothing. A price within 5 % of its quote is taken as it is."""
+    try:
+        try:
+            return tool.run(given, parsed).model_dump(mode="json")
+        except PriceChanged as error:
+            if _moved(given.state, error) is not None or not _is_planned(given.state, error):
+                raise
+            price.started_at = error.usd_per_hour
+            given.emit({"event": "note", "text": f"{error}, within {MOVED_SHARE:.0%} of its quote: the plan stays"})
+            return tool.run(at_price(given, error.usd_per_hour), parsed).model_dump(mode="json")
+    except PriceChanged as error:
+        return _price_problem(given.state, error)
+    except OutOfTime as error:
+        return {"problem": str(error), "seconds": error.seconds, "usd": error.usd}
+    except Correctable as error:
+        return {"problem": str(error)}
+
+
+def _is_planned(run: RunState, error: PriceChanged) -> bool:
+    return run.has_plan and run.known_plan.offer.id == error.offer_id
+
+
+def _moved(run: RunState, error: PriceChanged) -> PriceMove | None:
+    return price_moved(run.known_plan.offer.usd_per_hour, error.usd_per_hour) if _is_planned(run, error) else None
+
+
+def _price_problem(run: RunState, error: PriceChanged) -> dict[str, Any]:
+    """A changed price as it is recorded, with what was quoted, by whom and of when."""
+    output = {"problem": str(error), "offer_id": error.offer_id, "usd_per_hour": error.usd_per_hour}
+    if (move := _moved(run, error)) is None:
+        return output
+    return {**output, "problem": f"{error.offer_id} now costs {_move_words(run.known_plan.offer, move)}", "moved": True}
+
+
+def _move_words(offer: Offer, move: PriceMove) -> str:
+    dated = f"of {offer.as_of}" if offer.as_of else "undated"
+    return f"{move.words} ({offer.source}, {dated}); that is more than {MOVED_SHARE:.0%}, so what is planned next reckons with it"
+
+
+def at_price(context: Context, usd_per_hour: float) -> Context:
+    """The context of a plan whose server costs this."""
+    state = context.state
+    assert state.choice is not None
+    plan = state.known_plan
+    offer = plan.offer.model_copy(update={"usd_per_hour": usd_per_hour})
+    choice = state.choice.model_copy(update={"plan": plan.model_copy(update={"offer": offer})})
+    return replace(context, state=state.model_copy(update={"choice": choice}))
+
+
+def _after_bill(context: RunContext, run: RunState, paid: _Paid) -> RunState:
+    """The state after a bill: one that left its quote by more than 5 % is told, and the next plan uses its price."""
+    move = paid.move
+    if move is None or paid.offer is None or not run.has_plan:
+        return run
+    told = f"{paid.offer.id} was billed at {_move_words(paid.offer, move)}"
+    context.shown.event("bill", {"event": "note", "text": told})
+    return _repriced(run, paid.offer.id, paid.billed, told).model_copy(update={"price_note": told})
+
+
+def _repriced(run: RunState, offer_id: str, usd_per_hour: float, told: str) -> RunState:
     """The state with a server's new price, and without the choice that reckoned with the old one; what is trained already stays
     the choice, at the new price."""
     assert run.offers is not None
@@ -127,7 +238,7 @@ def _repriced(run: RunState, offer_id: str, usd_per_hour: float) -> RunState:
         offer.model_copy(update={"usd_per_hour": usd_per_hour}) if offer.id == offer_id else offer
         for offer in run.offers
     )
-    note = f"{run.offers_note}; {run.last_problem}"
+    note = f"{run.offers_note}; {told}"
     choice = None
     if run.attempt_is_made:
         assert run.choice is not None
@@ -153,13 +264,14 @@ def _reserve(run: RunState, ruling: Ruling) -> RunState:
     return run.model_copy(update={"bill": (*run.bill, entry)})
 
 
-def _settle(context: RunContext, run: RunState, ruling: Ruling, usd: float) -> RunState:
+def _settle(context: RunContext, run: RunState, ruling: Ruling, usd: float, bill: float) -> RunState:
     """Puts what a paid call really cost in the place of its reservation, the newest of the bill. Its clock ends a job within a
-    step of its time: what that step took beyond the reservation is not charged."""
+    step of its time: what that step took beyond the reservation is not charged. A bill at another price than it was started at,
+    `bill` times that, is, even beyond the reservation."""
     if ruling.reserved_usd <= 0:
         return run
     given = {"tool": ruling.tool, "reserved_usd": ruling.reserved_usd}
-    settled, _ = take(context, "settle", given, lambda: {"usd": min(usd, ruling.reserved_usd)}, kind="decision")
+    settled, _ = take(context, "settle", given, lambda: {"usd": min(usd, ruling.reserved_usd) * bill}, kind="decision")
     entry = run.bill[-1].model_copy(update={"settled_usd": settled["usd"]})
     return run.model_copy(update={"bill": (*run.bill[:-1], entry)})
 

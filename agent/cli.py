@@ -2,7 +2,6 @@
 
 # pyright: reportUnknownMemberType=false
 
-import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -11,7 +10,9 @@ import click
 import typer
 
 from .models_command import models
+from .options import AsJson, At, figures
 from .plain_help import PlainTyper
+from .prices_command import prices
 from .terminal import (
     FAILED,
     USAGE,
@@ -39,22 +40,12 @@ deployments = PlainTyper(invoke_without_command=True, help="List the models serv
 app.add_typer(deployments, name="deployments")
 
 
-def _figures(given: float | tuple[float, ...] | None) -> float | tuple[float, ...] | None:
-    """The value of an option; not a number, infinite and negative are refused."""
-    figures = given if isinstance(given, tuple) else () if given is None else (given,)
-    if wrong := [figure for figure in figures if not (math.isfinite(figure) and figure >= 0)]:
-        raise typer.BadParameter(f"{wrong[0]} is no finite number of at least 0")
-    return given
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
-At = Annotated[Path | None, typer.Option("--workspace", help="Folder of runs, journal and deployments [.stratos].")]
 Request = Annotated[str, typer.Argument(help="What you want, in a sentence, or a YAML brief's path.")]
-MaxUsd = Annotated[float | None, typer.Option(min=0, callback=_figures, help="All the money of the run, US dollars.")]
-MaxMinutes = Annotated[float | None, typer.Option(min=0.1, callback=_figures, help="All the time of the run, minutes.")]
+MaxUsd = Annotated[float | None, typer.Option(min=0, callback=figures, help="All the money of the run, US dollars.")]
+MaxMinutes = Annotated[float | None, typer.Option(min=0.1, callback=figures, help="All the time of the run, minutes.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of data, weights and order.")]
 LocalPrice = Annotated[
-    float, typer.Option(min=0, callback=_figures, help="What an hour of this machine costs you, US dollars.")
+    float, typer.Option(min=0, callback=figures, help="What an hour of this machine costs you, US dollars.")
 ]
 PlannerName = Annotated[
     str,
@@ -67,7 +58,7 @@ PlannerPrice = Annotated[
     tuple[float, float],
     typer.Option(
         metavar="IN OUT",
-        callback=_figures,
+        callback=figures,
         help="What a million tokens of the planner cost, US dollars; counts as spent.",
     ),
 ]
@@ -420,40 +411,7 @@ def export(
                 say(f"{one.run_id}: row {one.bad_seq} is not what was written: {one.problem}", err=True)
 
 
-@app.command()
-def prices(
-    cloud: Annotated[list[str] | None, typer.Option(help="Only these clouds; may be repeated.")] = None,
-    accelerator: Annotated[
-        list[str] | None, typer.Option(help="Only these accelerators, such as H100; may be repeated.")
-    ] = None,
-    region: Annotated[list[str] | None, typer.Option(help="Only regions that start so; may be repeated.")] = None,
-    spot: Annotated[bool, typer.Option("--spot", help="Spot prices.")] = False,
-    max_usd_per_hour: Annotated[float | None, typer.Option(min=0.0001, callback=_figures)] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 25,
-    as_json: AsJson = False,
-) -> None:
-    """List what servers cost, cheapest first, with source and date."""
-    from ..tools.pricing.look_up import LookUpPrices, look_up_prices
-
-    with errors(as_json):
-        asked = LookUpPrices(
-            clouds=tuple(cloud or ()),
-            accelerators=tuple(accelerator or ()),
-            regions=tuple(region or ()),
-            spot=spot,
-            max_usd_per_hour=max_usd_per_hour,
-            limit=limit,
-        )
-        found = look_up_prices(asked)
-        if as_json:
-            print_json(found.model_dump(mode="json"))
-            return
-        rows = [
-            (offer.id, f"{offer.usd_per_hour:.4f}", offer.as_of or "undated", offer.source, "; ".join(offer.doubts))
-            for offer in found.offers
-        ]
-        print_table(("offer", "$/hour", "as of", "source", "doubts: never chosen"), rows, empty="no offer fits")
-        say(f"{len(found.offers)} of {found.considered} offers shown; {found.doubtful} are doubtful and never chosen")
+app.command()(prices)
 
 
 app.command()(models)

@@ -326,7 +326,7 @@ def judge_node(
         kind="decision",
     )
     verdict = Verdict.model_validate(found)
-    run = run.model_copy(update={"verdicts": (*run.verdicts, verdict)})
+    run = run.model_copy(update={"verdicts": (*run.verdicts, verdict), "price_note": ""})
     context.shown.step("judge", run, replayed=replayed)
     if verdict.next == "stop":
         return _end(run, "missed", verdict.reason)

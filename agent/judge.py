@@ -36,7 +36,7 @@ def judge(state: RunState, max_attempts: int) -> Verdict:
         misses=tuple(misses),
         cheaper_control=cheaper,
         next=verdict_next,
-        reason=reason,
+        reason=f"{reason}; {state.price_note}" if state.price_note else reason,
     )
 
 

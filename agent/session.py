@@ -236,7 +236,7 @@ def drive(
         tools=TOOLS,
         planner=seams.get("planner") or planner_for(settings),
         workspace=workspace,
-        executor=seams.get("executor") or LocalExecutor(),
+        executor=seams.get("executor") or LocalExecutor(workspace=workspace.path),
         shown=seams.get("shown") or Silent(),
         given_brief=brief,
         heard=seams.get("heard", silence),

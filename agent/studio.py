@@ -51,7 +51,7 @@ class StudioState(StudioInput):
 
 def make_graph() -> CompiledStateGraph[StudioState, None, StudioInput, StudioState]:
     """What langgraph.json names: runs in the default workspace (STRATOS_WORKSPACE, else `.stratos`), on this machine."""
-    return studio_graph(Workspace(), LocalExecutor())
+    return studio_graph(Workspace(), LocalExecutor(workspace=Workspace().path))
 
 
 def studio_graph(

@@ -21,6 +21,7 @@ from ..state.errors import (
     RequestError,
     StratosError,
     UnknownRun,
+    UnusablePrices,
 )
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def errors(as_json: bool, started: Sequence[str] = ()) -> Generator[None]:
         fail(
             f"stopped; the journal is whole and nothing is left running.{_how_to_resume(started)}", INTERRUPTED, as_json
         )
-    except (Correctable, NotAvailable, OutputError, UnknownRun) as error:
+    except (Correctable, NotAvailable, OutputError, UnknownRun, UnusablePrices) as error:
         fail(str(error), USAGE, as_json)
     except JournalError as error:  # a record that cannot be read or gone on with
         fail(str(error), FAILED, as_json)

@@ -12,6 +12,7 @@ StratosError
 │   ├── UnknownRun        the journal holds no run of that name
 │   ├── Divergence        a resumed or replayed run decided something other than its record
 │   └── Tampered          a recorded row no longer matches its hash
+├── UnusablePrices        a file or folder of prices cannot be used; `problems` lists everything wrong with all of them
 ├── OutputError           what was asked for cannot be written to where it was asked for
 ├── ApprovalNeeded        the plan costs money that nobody approved
 ├── Cancelled             the user stopped the run
@@ -83,6 +84,15 @@ class Divergence(JournalError):
 
 class Tampered(JournalError):
     """A row of the journal was changed, removed or reordered after it was written."""
+
+
+class UnusablePrices(StratosError):
+    """Files of prices cannot be used; all problems of all of them are reported together, and nothing of them was taken."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        listed = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(f"prices cannot be used, and none of these were taken:{listed}")
 
 
 class OutputError(StratosError):

@@ -147,6 +147,9 @@ class RunState(Record):
     verdicts: tuple[Verdict, ...] = ()
     bill: tuple[Entry, ...] = ()
     seconds_lost: float = Field(default=0.0, description="of jobs that were stopped when their time was up")
+    price_note: str = Field(
+        default="", description="a price that left its quote by more than 5 %, until a verdict has told of it"
+    )
     deployment: DeploymentFacts | None = None
     outcome: Outcome | None = None
     planner: str = Field(default="rules", description="who plans now; the rules once another planner gave up")

@@ -23,6 +23,7 @@ from ..state.errors import ToolFailed
 from ..state.plan import LOCAL, Machine, Offer
 from .jobs import ERROR_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, process_environment, write_atomic
 from .machine import measure_machine
+from .remembered_machine import remembered_machine
 
 PROCESS_FILE = "process.json"
 STDERR_FILE = "stderr.log"
@@ -101,12 +102,12 @@ class LocalExecutor:
 
     clouds = frozenset({LOCAL})
 
-    def __init__(self, *, grace_s: float = 10.0) -> None:
-        self._grace_s = grace_s
+    def __init__(self, *, grace_s: float = 10.0, workspace: Path | None = None) -> None:
+        self._grace_s, self._workspace = grace_s, workspace
 
     def machine(self) -> Machine:
-        """This machine, measured now."""
-        return measure_machine()
+        """This machine, as the workspace remembers it; measured now where there is none, or it is another machine."""
+        return remembered_machine(self._workspace).machine if self._workspace else measure_machine()
 
     def submit(
         self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None

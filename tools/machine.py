@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..state.brief import Record
 from ..state.plan import Gpu, Machine
 
 GIB = 2**30
@@ -24,20 +25,43 @@ NVIDIA_SMI_TIMEOUT_S = 10
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # names in Linux's /proc/cpuinfo; the last one is Arm's
 
 
-def measure_machine(nvidia_smi: str = "nvidia-smi") -> Machine:
-    """Measures this machine on one thread, in CPU time, so that a busy neighbour does not make it look slow."""
+class Parts(Record):
+    """What a machine is, without its speeds: found out in the time nvidia-smi takes to answer."""
+
+    cpu_model: str
+    cores: int
+    memory_gib: float
+    has_bf16: bool
+    gpus: tuple[Gpu, ...]
+    notes: tuple[str, ...] = ()
+
+
+def parts_of_machine(nvidia_smi: str = "nvidia-smi") -> Parts:
+    """What this machine is."""
     flags, model = _cpu_info()
     gpus, notes = _gpus(nvidia_smi)
-    return Machine(
+    return Parts(
         cpu_model=model,
         cores=_cores(),
         memory_gib=round(_memory_bytes() / GIB, 2),
         has_bf16=bool(flags & BF16_FLAGS),
         gpus=gpus,
-        single_thread_gflops=round(_single_thread_gflops(), 2),
-        memory_bandwidth_gb_s=round(_memory_bandwidth_gb_s(), 2),
         notes=notes,
     )
+
+
+def measured(parts: Parts) -> Machine:
+    """The machine with its speeds, measured on one thread, in CPU time, so that a busy neighbour does not make it look slow."""
+    return Machine(
+        **dict(parts),
+        single_thread_gflops=round(_single_thread_gflops(), 2),
+        memory_bandwidth_gb_s=round(_memory_bandwidth_gb_s(), 2),
+    )
+
+
+def measure_machine(nvidia_smi: str = "nvidia-smi") -> Machine:
+    """This machine, measured now."""
+    return measured(parts_of_machine(nvidia_smi))
 
 
 def _fastest_cpu_seconds(work: Callable[[], object]) -> float:

@@ -16,6 +16,9 @@ POLL_S = 0.1
 HEARTBEAT_S = 1.0
 """A job that reports nothing for that long has its last report shown again, so that whoever is shown it can stop the wait."""
 
+BILLED = "billed"
+"""The event that says at which price a server was billed: of an executor whose result holds `usd_per_hour` beside the job's own."""
+
 NOTHING_YET: Event = {"event": "progress", "done": 0, "total": 0, "unit": ""}
 
 
@@ -52,10 +55,11 @@ def run_all(
     show = on_event or _ignore
     try:
         try:
-            return _results(executor, _submitted(executor, requests), show)
+            results = _results(executor, _submitted(executor, requests), show)
         except JobLost as error:
             show({"event": "note", "text": f"{error}; it is started once more"})
-            return _results(executor, _submitted(executor, requests), show)
+            results = _results(executor, _submitted(executor, requests), show)
+        return {name: _without_bill(result, show) for name, result in results.items()}
     except BaseException:
         # By their folders: a job that was being submitted when Ctrl-C came has no handle yet.
         with ExitStack() as stops:  # every one is stopped, also when stopping one fails
@@ -64,6 +68,14 @@ def run_all(
                     handle = JobHandle(folder=request.folder.resolve(), module=request.module, how="attached")
                     stops.callback(executor.cancel, handle)
         raise
+
+
+def _without_bill(result: dict[str, Any], show: Callable[[Event], None]) -> dict[str, Any]:
+    """The job's own result; what the executor says of its bill is shown apart."""
+    if "usd_per_hour" not in result:
+        return result
+    show({"event": BILLED, "usd_per_hour": float(result["usd_per_hour"])})
+    return {key: value for key, value in result.items() if key != "usd_per_hour"}
 
 
 def _ignore(event: Event) -> None:

@@ -170,7 +170,7 @@ class ScenarioExecutor(SimulatedExecutor):
     def _check_price(self, offer: Offer) -> None:
         listed = self._listed.setdefault(offer.id, offer.usd_per_hour)
         today = usd_per_hour_today(self.scenario, offer, listed)
-        if not math.isclose(today, offer.usd_per_hour):
+        if not math.isclose(today, offer.usd_per_hour, abs_tol=1e-6):  # told in millionths of a dollar
             raise PriceChanged(offer.id, round(today, 6))
 
     def _meet_mishaps(self, folder: Path, *, again: bool) -> None:

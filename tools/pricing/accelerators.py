@@ -68,7 +68,8 @@ def accelerator_facts() -> Mapping[str, AcceleratorFacts]:
         return MappingProxyType({row["accelerator"]: _facts(row) for row in csv.DictReader(file)})
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name's letters and digits in upper case: how names are compared."""
     return re.sub(r"[^A-Z0-9]", "", name.upper())
 
 
@@ -81,8 +82,8 @@ def resolve(asked: Iterable[str]) -> list[str]:
     found: list[str] = []
     unknown: list[str] = []
     for wanted in asked:
-        exact = [name for name in names if _plain(name) == _plain(wanted)]
-        family = [name for name in names if _plain(name.split("-")[0]) == _plain(wanted)]
+        exact = [name for name in names if plain(name) == plain(wanted)]
+        family = [name for name in names if plain(name.split("-")[0]) == plain(wanted)]
         found += exact + family
         if not exact and not family:
             close = difflib.get_close_matches(wanted.upper(), names, n=3, cutoff=0.4)
@@ -94,7 +95,7 @@ def resolve(asked: Iterable[str]) -> list[str]:
 
 def known_accelerator(driver_name: str) -> str | None:
     """The table's name for a GPU as nvidia-smi prints it ("NVIDIA GeForce RTX 4090"), or None."""
-    bare = _plain(re.sub(r"\b(NVIDIA|GEFORCE|TESLA)\b", "", driver_name.upper()))
+    bare = plain(re.sub(r"\b(NVIDIA|GEFORCE|TESLA)\b", "", driver_name.upper()))
     if bare in DRIVER_NAMES:
         return DRIVER_NAMES[bare]
-    return next((name for name in accelerator_facts() if _plain(name) == bare), None)
+    return next((name for name in accelerator_facts() if plain(name) == bare), None)

@@ -1,55 +1,36 @@
-"""`look_up_prices`: the built-in price snapshot, filtered with DuckDB and judged row by row."""
+"""`look_up_prices`: dated prices of all sources, filtered with DuckDB and judged row by row."""
 
 import csv
 import difflib
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Collection, Generator, Sequence
+from contextlib import contextmanager
+from datetime import date
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from ...state.brief import Record
-from ...state.errors import Correctable
+from ...state.errors import Correctable, UnusablePrices
 from ...state.plan import Offer
+from . import query
 from .accelerators import ACCELERATORS_CSV, resolve
-from .doubts import doubts_about
+from .snapshot import SNAPSHOT_CSV, Snapshot
+from .sources import OFFERS_TABLE, PriceSource, SourceReport
 
-SNAPSHOT_CSV = Path(__file__).with_name("offers.csv")
-QUERY_SQL = """
-select o.cloud, o.instance_type, coalesce(o.region, 'unstated') as region, o.accelerator, o.accelerator_count,
-       coalesce(o.accelerator_memory_gib, a.memory_gib) as accelerator_memory_gib, o.vcpus, o.memory_gib,
-       o.price_usd_per_hour as on_demand_usd_per_hour, o.spot_price_usd_per_hour as spot_usd_per_hour,
-       case when $spot then o.spot_price_usd_per_hour
-            else coalesce(o.price_usd_per_hour, o.spot_price_usd_per_hour) end as usd_per_hour,
-       o.price_basis, o.source, strftime(o.as_of, '%Y-%m-%d') as as_of
-from offers o left join accelerators a on a.accelerator = o.accelerator
-where ($clouds::varchar[] is null or list_contains($clouds::varchar[], o.cloud))
-  and ($accelerators::varchar[] is null or list_contains($accelerators::varchar[], o.accelerator))
-  and ($include_cpu or o.accelerator is not null)
-  and ($regions::varchar[] is null
-       or len(list_filter($regions::varchar[], lambda r: starts_with(lower(o.region), lower(r)))) > 0)
-  and ($memory_gib::double is null
-       or case when o.accelerator is null then o.memory_gib
-               else coalesce(o.accelerator_memory_gib, a.memory_gib) end >= $memory_gib::double)
-  and (not $spot or o.spot_price_usd_per_hour is not null)
-  and ($max_usd::double is null
-       or case when $spot then o.spot_price_usd_per_hour
-               else coalesce(o.price_usd_per_hour, o.spot_price_usd_per_hour) end <= $max_usd::double)
-"""
-LOAD_SQL = """
-create table {table} as from read_csv($path, header = true, auto_detect = false, columns = {columns})
-"""
-OFFER_COLUMNS = """{
-  cloud: 'varchar', instance_type: 'varchar', accelerator: 'varchar', accelerator_count: 'double',
-  accelerator_memory_gib: 'double', vcpus: 'double', memory_gib: 'double', region: 'varchar',
-  price_usd_per_hour: 'double', spot_price_usd_per_hour: 'double', price_basis: 'varchar', source: 'varchar',
-  as_of: 'date'}"""
-ACCELERATOR_COLUMNS = """{
-  accelerator: 'varchar', memory_gib: 'double', memory_bandwidth_gb_s: 'double', bf16_dense_tflops: 'double',
-  fp8_dense_tflops: 'double', tdp_w: 'double', interconnect: 'varchar', source: 'varchar', notes: 'varchar'}"""
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+LARGE_BYTES = 32 * 2**20
+"""Sources larger than that are kept on disk while they are asked."""
+
+MEMORY_LIMIT = "1GB"
+"""What DuckDB may take for large sources before it puts things on disk."""
+
+Sort = Literal["price", "memory", "bandwidth", "usd-per-tflop", "age"]
 
 
 class LookUpPrices(Record):
@@ -81,6 +62,31 @@ class LookUpPrices(Record):
     )
 
 
+class PriceQuestion(LookUpPrices):
+    """What a person may ask beyond what a planner may: what is looked for among the sources, and in which order it is listed."""
+
+    sources: tuple[str, ...] = Field(default=(), description="sources whose name contains one of these; empty: any")
+    count: int | None = Field(default=None, ge=0, description="exactly so many accelerators; 0: none")
+    choosable_only: bool = Field(default=False, description="leave out what must not be chosen")
+    sort: Sort = Field(default="price", description="choosable ones first, and in each group the best by this first")
+
+
+class ListedOffer(Offer):
+    """An offer with what a plan does not reckon with."""
+
+    currency: str = "USD"
+    vm_included: bool = Field(default=True, description="false: the price is of the accelerators alone")
+    age_days: int | None = Field(default=None, description="days since the price's date; null where it has none")
+    disk_usd_per_gib_month: float | None = None
+    egress_usd_per_gib: float | None = None
+    memory_bandwidth_gb_s: float | None = Field(default=None, description="of all accelerators, from the datasheet")
+    usd_per_tflop_hour: float | None = Field(default=None, description="US dollars an hour for a dense BF16 TFLOP/s")
+
+    def plain(self, *, executable: bool) -> Offer:
+        """The offer as a plan records it."""
+        return Offer.model_validate({**self.model_dump(include=set(Offer.model_fields)), "executable": executable})
+
+
 class DoubtCount(Record):
     """How many of the offers share one reason not to be chosen."""
 
@@ -100,42 +106,78 @@ class SourceCount(Record):
 class Prices(Record):
     """Dated offers: choosable ones first, each group by rising price. Doubtful ones are listed and never chosen."""
 
-    offers: tuple[Offer, ...]
+    offers: tuple[ListedOffer, ...]
     considered: int = Field(description="offers that passed the filters")
     doubtful: int = Field(description="of these, how many must not be chosen")
     doubts: tuple[DoubtCount, ...] = Field(description="why; one offer may have several reasons")
-    left_off: int = Field(description="offers that passed the filters and were cut by `limit`")
+    left_off: int = Field(description="offers that passed the filters and are not listed")
     oldest: str | None = Field(description="earliest stated date of a price, ISO")
     newest: str | None = Field(description="latest stated date of a price, ISO")
     undated: int = Field(description="offers whose source states no date")
     sources: tuple[SourceCount, ...]
+    remarks: tuple[str, ...] = Field(default=(), description="what the sources left out, put together or assumed")
 
 
-def _matching_rows(snapshot: Path, args: LookUpPrices) -> list[dict[str, object]]:
+@contextmanager
+def _connected(sources: Sequence[PriceSource]) -> Generator["DuckDBPyConnection"]:
+    """An empty database with the table `offers`: in memory, or in a folder of its own where the sources are large."""
     import duckdb
 
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
-        # `threads` is 1: a second one only costs start-up at a few thousand rows.
-        connection.execute(LOAD_SQL.format(table="offers", columns=OFFER_COLUMNS), {"path": str(snapshot)})
-        connection.execute(
-            LOAD_SQL.format(table="accelerators", columns=ACCELERATOR_COLUMNS), {"path": str(ACCELERATORS_CSV)}
-        )
-        known = {str(row[0]) for row in connection.execute("select distinct cloud from offers").fetchall()}
-        _check_clouds(args.clouds, known)
-        found = connection.execute(
-            QUERY_SQL,
-            {
-                "spot": args.spot,
-                "clouds": [cloud.lower() for cloud in args.clouds] or None,
-                "accelerators": resolve(args.accelerators) or None,
-                "include_cpu": args.include_cpu,
-                "regions": list(args.regions) or None,
-                "memory_gib": args.min_memory_gib,
-                "max_usd": args.max_usd_per_hour,
-            },
-        )
-        names = [str(column[0]) for column in found.description or []]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    if sum(source.bytes for source in sources) <= LARGE_BYTES:
+        # A second thread only costs start-up at a few thousand rows.
+        with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+            connection.execute(OFFERS_TABLE)
+            yield connection
+        return
+    with tempfile.TemporaryDirectory(prefix="stratos-prices-") as folder:
+        database = str(Path(folder) / "prices.duckdb")
+        with duckdb.connect(
+            database, config={"memory_limit": MEMORY_LIMIT, "temp_directory": f"{database}.spilled"}
+        ) as connection:
+            connection.execute(OFFERS_TABLE)
+            yield connection
+
+
+def _load(connection: "DuckDBPyConnection", sources: Sequence[PriceSource], today: date) -> list[SourceReport]:
+    """Loads all sources. Raises UnusablePrices with the problems of all of them."""
+    problems: list[str] = []
+    reports: list[SourceReport] = []
+    for source in sources:
+        try:
+            reports.append(source.load(connection, today))
+        except UnusablePrices as error:
+            problems += error.problems
+    if problems:
+        raise UnusablePrices(problems)
+    return reports
+
+
+def _judge(connection: "DuckDBPyConnection", args: PriceQuestion, today: date, *, several: bool) -> None:
+    """Fills the table `matching` with what passes the filters, doubts and all."""
+    connection.execute(query.ACCELERATORS_SQL, {"path": str(ACCELERATORS_CSV)})
+    _check_clouds(
+        args.clouds, {str(row[0]) for row in connection.execute("select distinct cloud from offers").fetchall()}
+    )
+    connection.execute(query.QUOTES_SQL, {"spot": args.spot, "today": today.isoformat()})
+    if several:
+        connection.execute(query.SUPERSEDED_SQL)
+        connection.execute(query.SUPERSEDED_ANYWHERE_SQL)
+        connection.execute(query.MARK_SQL)
+    connection.execute(
+        query.MATCHING_SQL,
+        {
+            "spot": args.spot,
+            "clouds": [cloud.lower() for cloud in args.clouds] or None,
+            "accelerators": resolve(args.accelerators) or None,
+            "include_cpu": args.include_cpu,
+            "regions": list(args.regions) or None,
+            "memory_gib": args.min_memory_gib,
+            "max_usd": args.max_usd_per_hour,
+            "count": args.count,
+            "sources": list(args.sources) or None,
+            "choosable_only": args.choosable_only,
+        },
+    )
 
 
 @cache
@@ -153,61 +195,71 @@ def _check_clouds(asked: Sequence[str], known: Collection[str]) -> None:
         raise Correctable(f"unknown clouds: {', '.join(map(repr, unknown))}.{hint} Valid: {', '.join(sorted(known))}")
 
 
-def _offer(row: Mapping[str, object], *, spot: bool, executors: Collection[str]) -> Offer:
-    count, accelerator = float(str(row["accelerator_count"] or 0)), row["accelerator"]
+def _offer(row: dict[str, Any], *, spot: bool, executors: Collection[str]) -> ListedOffer:
+    count, accelerator = float(row["accelerator_count"] or 0), row["accelerator"]
     if accelerator is not None and count % 1:
         # Offer counts whole accelerators, so a slice is one accelerator of a name of its own; it is never choosable.
-        accelerator, count = f"{accelerator} ({Fraction(count)})", 1
+        accelerator, count = f"{accelerator} ({Fraction(count).limit_denominator(64)})", 1
     suffix = f"/{accelerator} x {count:g}" if accelerator is not None else ""
-    return Offer.model_validate(
+    return ListedOffer.model_validate(
         {
-            **{key: value for key, value in row.items() if key != "on_demand_usd_per_hour"},
+            **row,
+            "usd_per_hour": row["usd_per_hour"]
+            if row["usd_per_hour"] is not None
+            else 0.0,  # doubted: no positive price
             "id": f"{row['cloud']}/{row['region']}/{row['instance_type']}{suffix}" + (" (spot)" if spot else ""),
             "accelerator": accelerator,
             "accelerator_count": int(count),
             "executable": row["cloud"] in executors,
-            "doubts": doubts_about(row, spot=spot),
         }
     )
 
 
-def _sources(offers: Iterable[Offer]) -> tuple[SourceCount, ...]:
-    by_source: dict[str, list[str | None]] = {}
-    for offer in offers:
-        # A source's remarks on single rows stand in brackets behind its name and commit.
-        by_source.setdefault(re.sub(r" \([^@]*\)$", "", offer.source), []).append(offer.as_of)
-    return tuple(
-        SourceCount(
-            source=source,
-            offers=len(dates),
-            oldest=min(filter(None, dates), default=None),
-            newest=max(filter(None, dates), default=None),
-        )
-        for source, dates in sorted(by_source.items(), key=lambda item: (-len(item[1]), item[0]))
-    )
+def look_up_prices(
+    args: LookUpPrices,
+    *,
+    executors: Collection[str] = (),
+    sources: Sequence[PriceSource] = (),
+    today: date | None = None,
+    snapshot: Path = SNAPSHOT_CSV,
+    cheapest_of_each: bool = False,
+) -> Prices:
+    """Lists what servers cost, from the built-in dated snapshot and `sources`; use it before choosing where to train and serve.
 
-
-def look_up_prices(args: LookUpPrices, *, executors: Collection[str] = (), snapshot: Path = SNAPSHOT_CSV) -> Prices:
-    """Lists what servers cost, from the built-in dated snapshot; use it before choosing where to train and serve.
-
-    Offers with `doubts` are shown and must not be chosen. `executors` names the clouds a job can be sent to from here;
-    offers of other clouds have `executable` false. Prices are US dollars per hour of the whole server, without disk,
-    egress or tax. Raises Correctable for an unknown cloud or accelerator, naming the valid ones.
+    Offers with `doubts` are shown and must not be chosen. Where several sources price the same server, one may be chosen: an agreed
+    price first, then the newest dated one; the others are doubted as superseded. `executors` names the clouds a job can be sent to
+    from here; offers of other clouds have `executable` false. Prices are US dollars per hour of the whole server, without disk, egress
+    or tax. `today` is what ages are counted to, the machine's date unless given. With `cheapest_of_each` only the cheapest choosable
+    offer of each (cloud, accelerator, count) is listed, all that a plan needs of millions of rows. Raises Correctable for an unknown
+    cloud or accelerator, naming the valid ones, and UnusablePrices with everything wrong in any source's files.
     """
-    rows = _matching_rows(snapshot, args)
-    offers = [_offer(row, spot=args.spot, executors=executors) for row in rows]
-    offers.sort(key=lambda offer: (bool(offer.doubts), offer.usd_per_hour, offer.id))
-    reasons = Counter(doubt for offer in offers for doubt in offer.doubts)
-    dates = [offer.as_of for offer in offers if offer.as_of]
-    listed = offers[: args.limit]
+    asked = PriceQuestion.model_validate(args.model_dump())
+    today, every = today or date.today(), (Snapshot(path=snapshot), *sources)
+    with _connected(every) as connection:
+        reports = _load(connection, every, today)
+        _judge(connection, asked, today, several=len(every) > 1)
+        if cheapest_of_each:
+            connection.execute(query.CHEAPEST_SQL)
+        table = "kept" if cheapest_of_each else "matching"
+        limit = "all" if asked.limit is None else str(asked.limit)
+        sql = query.LISTED_SQL.format(table=table, order=query.ORDERS[asked.sort], limit=limit)
+        found = connection.execute(sql, {"today": today.isoformat()})
+        names = [str(column[0]) for column in found.description or []]
+        listed = tuple(
+            _offer(dict(zip(names, row, strict=True)), spot=asked.spot, executors=executors) for row in found.fetchall()
+        )
+        considered, doubtful, oldest, newest, undated = connection.execute(query.TOTALS_SQL).fetchall()[0]
+        doubts = connection.execute(query.DOUBTS_SQL).fetchall()
+        counted = connection.execute(query.SOURCES_SQL).fetchall()
     return Prices(
-        offers=tuple(listed),
-        considered=len(offers),
-        doubtful=sum(bool(offer.doubts) for offer in offers),
-        doubts=tuple(DoubtCount(reason=reason, offers=count) for reason, count in sorted(reasons.items())),
-        left_off=len(offers) - len(listed),
-        oldest=min(dates, default=None),
-        newest=max(dates, default=None),
-        undated=len(offers) - len(dates),
-        sources=_sources(offers),
+        offers=listed,
+        considered=considered,
+        doubtful=doubtful,
+        doubts=tuple(DoubtCount(reason=reason, offers=count) for reason, count in doubts),
+        left_off=considered - len(listed),
+        oldest=oldest,
+        newest=newest,
+        undated=undated,
+        sources=tuple(SourceCount(source=name, offers=n, oldest=old, newest=new) for name, n, old, new in counted),
+        remarks=tuple(f"{report.name}: {remark}" for report in reports for remark in report.remarks),
     )

@@ -2,7 +2,7 @@
 
 from ...state.plan import LOCAL, Machine, Offer
 from .accelerators import accelerator_facts, known_accelerator
-from .look_up import Prices
+from .look_up import ListedOffer, Prices
 
 # Accelerators with a compiler stack of their own (Neuron, SynapseAI, Qualcomm); what trains and serves here speaks
 # CUDA or ROCm.
@@ -14,7 +14,7 @@ def _predictable(accelerator: str) -> bool:
     return facts is not None and facts.bf16_dense_tflops is not None and not accelerator.startswith(OTHER_STACKS)
 
 
-def planning_set(prices: Prices, *, predictable_only: bool = True) -> tuple[Offer, ...]:
+def planning_set(prices: Prices, *, predictable_only: bool = True) -> tuple[ListedOffer, ...]:
     """The cheapest choosable offer of each (cloud, accelerator, count), or (cloud, vCPUs) without an accelerator.
 
     Nothing is lost by it: accuracy, latency and hours are predicted from the accelerator, its count and, on a CPU, the
@@ -23,7 +23,7 @@ def planning_set(prices: Prices, *, predictable_only: bool = True) -> tuple[Offe
     BF16 figure, whose speed would have to be invented, and those of another software stack. Order: price, then id. It
     sees only what `prices` lists: look up without `limit`.
     """
-    best: dict[tuple[str, str | None, float | None], Offer] = {}
+    best: dict[tuple[str, str | None, float | None], ListedOffer] = {}
     for offer in sorted(prices.offers, key=lambda offer: (offer.usd_per_hour, offer.id)):
         if offer.doubts or (predictable_only and offer.accelerator and not _predictable(offer.accelerator)):
             continue

@@ -1,4 +1,4 @@
-"""The planner's tool over the price snapshot: the offers worth predicting for, this machine among them."""
+"""The planner's tool over all configured prices: the offers worth predicting for, this machine among them."""
 
 from pydantic import Field
 
@@ -6,6 +6,7 @@ from ...state.brief import Record
 from ...state.plan import Machine, Offer
 from ...state.run import RunState
 from ..base import Context, Tool
+from .configured import configured_sources
 from .look_up import LookUpPrices, look_up_prices
 from .planning import planning_set, this_machine
 
@@ -19,16 +20,18 @@ class PricedServers(Record):
 
 
 def _run(context: Context, args: LookUpPrices) -> PricedServers:
-    prices = look_up_prices(args)
+    sources = configured_sources(context.workspace)
+    prices = look_up_prices(args, sources=sources, cheapest_of_each=True)
     machine, runs_on = context.executor.machine(), context.executor.clouds
-    chosen = tuple(offer.model_copy(update={"executable": offer.cloud in runs_on}) for offer in planning_set(prices))
+    chosen = tuple(offer.plain(executable=offer.cloud in runs_on) for offer in planning_set(prices))
     dates = f"dated {prices.oldest} to {prices.newest}" if prices.oldest else "undated"
+    beside = "".join(f"; beside the built-in snapshot {source.name}" for source in sources)
     return PricedServers(
         machine=machine,
         offers=(this_machine(machine, context.settings.local_usd_per_hour), *chosen),
         note=(
             f"{prices.considered} offers {dates}, {prices.undated} undated; {prices.doubtful} doubtful ones are never "
-            f"chosen; {len(chosen)} kinds of server kept at their cheapest, and this machine"
+            f"chosen; {len(chosen)} kinds of server kept at their cheapest, and this machine{beside}"
         ),
     )
 

@@ -1,0 +1,21 @@
+"""Options that commands in several modules share."""
+
+# pyright: reportUnknownMemberType=false
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def figures(given: float | tuple[float, ...] | None) -> float | tuple[float, ...] | None:
+    """The value of an option; not a number, infinite and negative are refused."""
+    values = given if isinstance(given, tuple) else () if given is None else (given,)
+    if wrong := [figure for figure in values if not (math.isfinite(figure) and figure >= 0)]:
+        raise typer.BadParameter(f"{wrong[0]} is no finite number of at least 0")
+    return given
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
+At = Annotated[Path | None, typer.Option("--workspace", help="Folder of runs, journal and deployments [.stratos].")]
