@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..tools.estimating.architecture import Architecture
 from ..tools.estimating.calibration import (
@@ -190,33 +191,56 @@ def _left_out(rows: Rows, parts: Sequence[object]) -> tuple[Array, Array]:
 
 
 def bands(rows: Rows) -> dict[Measure, Spread]:
-    """80 % bands from predictions of points left out: of all cells, of each, and of an accelerator never measured.
-
-    A cell's 10-90 % quantiles, widened by 1 + 1/n since few points understate a spread, are averaged with those of all
-    cells, which weigh PRIOR_POINTS points.
-    """
-    names = [cell(*one) for one in rows.cells]
+    """80 % bands from predictions of points left out: of all cells, of each, and of an accelerator never measured."""
     accelerators = len({point.accelerator for point in rows.points})
+    folds = np.array([fold_of(point, FOLDS) for point in rows.points])
+    names = np.array([cell(*one) for one in rows.cells])
     measures: tuple[Measure, ...] = ("tpot_ms", "ttft_ms")
     found: dict[Measure, Spread] = {}
     for measure, inside, outside in zip(measures, cross_validated(rows), across_accelerators(rows), strict=True):
-        low, high = quantiles(inside)
-        lows, highs = {ALL: low}, {ALL: high}
+        stretch = stretch_of(inside, names, folds)
+        ends = {name: (low * stretch, high * stretch) for name, (low, high) in cell_bands(inside, names).items()}
+        low, high = ends[ALL]
         # Which way an accelerator nobody measured strays is not known either, and few were measured.
         wide = max(-low, high, *(abs(end) for end in quantiles(outside))) * (1 + 1 / accelerators)
-        lows[UNMEASURED], highs[UNMEASURED] = -wide, wide
-        for name in dict.fromkeys(names):
-            own = inside[np.array([one == name for one in names])]
-            own = own[~np.isnan(own)]
-            if not len(own):
-                lows[name], highs[name] = lows[UNMEASURED], highs[UNMEASURED]
-                continue
-            weight = len(own) * (1 + 1 / len(own))
-            own_low, own_high = quantiles(own)
-            lows[name] = (own_low * weight + low * PRIOR_POINTS) / (len(own) + PRIOR_POINTS)
-            highs[name] = (own_high * weight + high * PRIOR_POINTS) / (len(own) + PRIOR_POINTS)
-        found[measure] = Spread(low=_rounded(lows), high=_rounded(highs))
+        ends[UNMEASURED] = (-wide, wide)
+        found[measure] = Spread(
+            low=_rounded({name: end[0] for name, end in ends.items()}),
+            high=_rounded({name: end[1] for name, end in ends.items()}),
+        )
     return found
+
+
+def cell_bands(errors: Array, names: NDArray[np.str_]) -> dict[str, tuple[float, float]]:
+    """10-90 % quantiles of all errors, and of each cell's averaged with them; those of all weigh PRIOR_POINTS points."""
+    low, high = quantiles(errors)
+    found = {ALL: (low, high)}
+    for name in dict.fromkeys(names.tolist()):
+        own = errors[names == name]
+        own = own[~np.isnan(own)]
+        if not len(own):
+            continue
+        ends = quantiles(own)
+        mixed = [(end * len(own) + of_all * PRIOR_POINTS) / (len(own) + PRIOR_POINTS) for end, of_all in zip(ends, (low, high), strict=True)]
+        found[name] = (mixed[0], mixed[1])
+    return found
+
+
+def stretch_of(errors: Array, names: NDArray[np.str_], folds: NDArray[np.int_]) -> float:
+    """How much wider than `cell_bands` of other points a band must be to hold 80 % of points it was not made from.
+
+    Quantiles of few points are too narrow for the next. Each fold is held against bands of the others; the 80 % quantile
+    of its distances in half-widths is the stretch: cross-conformal prediction (Vovk 2015).
+    """
+    distances: list[float] = []
+    for fold in np.unique(folds):
+        made = cell_bands(errors[folds != fold], names[folds != fold])
+        for error, name in zip(errors[folds == fold], names[folds == fold], strict=True):
+            low, high = made.get(str(name), made[ALL])
+            half = low if error < 0 else high
+            if not np.isnan(error):
+                distances.append(float(error / half) if half else np.inf)
+    return max(1.0, float(np.quantile(distances, 0.8))) if distances else 1.0
 
 
 def quantiles(logs: Array) -> tuple[float, float]:

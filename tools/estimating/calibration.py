@@ -123,7 +123,7 @@ class Calibrated(Record):
         spread = self.bands[measure]
         level = cell(engine, accelerator, precision)
         low, high = self.sizes_known(engine, accelerator, precision)
-        level = level if low <= parameters <= high else UNMEASURED
+        level = level if low <= parameters <= high and level in spread.low else UNMEASURED
         return math.exp(spread.low[level]), math.exp(spread.high[level])
 
     def sizes_known(self, engine: str, accelerator: str, precision: str) -> tuple[float, float]:
