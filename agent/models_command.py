@@ -12,7 +12,7 @@ from .terminal import USAGE, errors, fail, print_json, print_table, say, workspa
 
 if TYPE_CHECKING:
     from ..tools.models.catalogue import Catalogue
-    from ..tools.models.facts import Benchmark, ModelFacts
+    from ..state.model_facts import Benchmark, ModelFacts
 
 WEIGHT_BITS = {"bf16": 16.0, "int4": 4.0}
 """Bits of one weight at the precisions shown."""

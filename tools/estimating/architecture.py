@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ...state.errors import Correctable
-from ..models.facts import ModelFacts
+from ...state.model_facts import ModelFacts
 
 NEEDED = ("parameters", "layers", "hidden", "heads", "kv_heads", "head_dim", "feed_forward", "vocabulary")
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from ...state.errors import Correctable
-from .facts import Kind, ModelFacts, Role
+from ...state.model_facts import Kind, ModelFacts, Role
 from .licences import known_licence
 from .records import read_models, read_scores
 from .rows import SUFFIXES

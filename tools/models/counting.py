@@ -1,7 +1,7 @@
 """How many parameters a dense decoder of a given shape has, and what they weigh; nothing of mixtures or latent attention."""
 
 from ...state.errors import Correctable
-from .facts import ModelFacts
+from ...state.model_facts import ModelFacts
 
 
 def is_dense(facts: ModelFacts) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from ...state.errors import Correctable
-from .facts import ModelFacts, Role
+from ...state.model_facts import ModelFacts, Role
 from .licences import known_licence
 
 _WEIGHTS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from ...state.errors import Correctable
-from .facts import Benchmark, ModelFacts, Score
+from ...state.model_facts import Benchmark, ModelFacts, Score
 from .rows import Row, Unreadable, read_rows
 from .sizes import parse_size
 
