@@ -6,6 +6,7 @@ from pydantic import Field
 
 from .brief import Brief, Record
 from .evidence import Attempt, CurvePoint, Entry, Outcome, Verdict
+from .model_facts import ModelFacts
 from .plan import Candidate, Machine, Offer, Plan, StudentShape
 
 
@@ -13,9 +14,12 @@ class Match(Record):
     """Teacher and students that fit the brief, and why the others do not."""
 
     teacher: str
-    students: tuple[StudentShape, ...]
-    parameters: tuple[int, ...]
-    rejected: tuple[str, ...]
+    students: tuple[StudentShape, ...] = Field(description="built from scratch")
+    parameters: tuple[int, ...] = Field(description="of each of them")
+    hub_students: tuple[str, ...] = Field(
+        default=(), description="open models of the catalogue that could be taught: priced, and not carried out here"
+    )
+    rejected: tuple[str, ...] = Field(description="one line for each model that does not fit, or for several of one reason")
 
 
 class Complexity(Record):
@@ -134,6 +138,7 @@ class RunState(Record):
     still_open: tuple[str, ...] = Field(default=(), description="what the user was asked for and that answer was about")
     brief: Brief | None = None
     machine: Machine | None = None
+    own_models: tuple[ModelFacts, ...] = Field(default=(), description="models that the user added to the catalogue")
     offers: tuple[Offer, ...] | None = None
     offers_note: str = ""
     match: Match | None = None

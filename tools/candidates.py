@@ -1,16 +1,32 @@
 """Every server x student x training length that a brief leaves, with what each is predicted to give and to cost."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..state.brief import HOURS_PER_MONTH, Brief
 from ..state.evidence import Attempt
 from ..state.plan import LOCAL, Candidate, Offer, Prediction, Strategy, StudentShape
 from .accuracy import AccuracyModel
 from .base import Context
-from .costs import overhead_usd
-from .estimate import BandFit, predict_dollars, predict_latency_p95_ms, predict_train, refit_band
+from .costs import overhead_usd, serving_usd_of
+from .estimate import (
+    BandFit,
+    predict_dollars,
+    predict_latency_p95_ms,
+    predict_throughput_rps,
+    predict_train,
+    refit_band,
+)
+from .match_models import hub_facts
 from .pricing.accelerators import resolve
 from .training.students import DECAY_SHARE
+
+if TYPE_CHECKING:
+    from .front.table import CandidateTable, Floats
 
 TOKEN_GRID = (
     150_000,
@@ -39,10 +55,50 @@ CPU_RECIPE_FACTOR = 1.9
 Geometric mean of two runs, 1.7 and 2.1 (0.35M, 2.4M tokens: 234 s and 203 s on two machines; evals/LOG.md)."""
 
 
-def build_candidates(context: Context) -> Iterator[Candidate]:
-    """Every candidate that the brief's hard choices (accelerator, region, serving price) leave, cheapest server of a kind only."""
-    state, brief = context.state, context.brief
-    assert state.offers is not None
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """One candidate before it becomes a record: most never do."""
+
+    forecast: _Forecast
+    shape: StudentShape
+    tokens: int
+    accuracy: Prediction | None
+    hours: Prediction
+    attempt: int
+
+    @property
+    def id(self) -> str:
+        # The attempt's number keeps a plan that is tried again (its clock ran out) apart from the one before.
+        return f"{self.forecast.offer.id}|{self.shape.name}|{self.tokens // 1000}k tokens|attempt {self.attempt}"
+
+
+def build_candidates(context: Context) -> list[Candidate]:
+    """Every student built from scratch, as `candidate_table` has it, each as a record."""
+    return [_candidate(context, row) for row in _rows(context)]
+
+
+def candidate_table(context: Context) -> CandidateTable:
+    """Every candidate that the brief's hard choices (accelerator, region, serving price) leave, cheapest server of a kind only:
+    students built from scratch at every training length, and open models of the catalogue, whose accuracy is unknown."""
+    from .front.table import CandidateTable
+
+    rows = list(_rows(context))
+    tables = [_scratch_table(context, rows)]
+    facts = hub_facts(context.state)
+    if facts:
+        from .hub_candidates import hub_table
+
+        tables += [table for table in (hub_table(context, offers_to_use(context), facts),) if table is not None]
+    return CandidateTable.joined(tables)
+
+
+def offers_to_use(context: Context) -> list[Offer]:
+    """The offers that the brief leaves, the cheapest of each kind."""
+    return _cheapest_of_each_kind([offer for offer in context.state.offers or () if _may_use(offer, context.brief)])
+
+
+def _rows(context: Context) -> Iterator[_Row]:
+    state = context.state
     assert state.match is not None
     assert state.complexity is not None
     attempts = tuple(attempt for attempt in state.attempts if not attempt.diverged)
@@ -56,15 +112,48 @@ def build_candidates(context: Context) -> Iterator[Candidate]:
         ]
         for shape, parameters in zip(state.match.students, state.match.parameters, strict=True)
     }
-    for offer in _cheapest_of_each_kind([offer for offer in state.offers if _may_use(offer, brief)]):
+    number = len(state.attempts) + 1
+    for offer in offers_to_use(context):
         forecast = _Forecast(context, offer)
         for shape, lengths in worth_trying.items():
-            latency = forecast.latency(shape)
             for tokens, new_tokens, predicted in lengths:
                 too_short = predicted is None and tokens < PILOT_TOKENS
                 if not too_short:
                     hours = forecast.hours(shape, new_tokens)
-                    yield _candidate(context, forecast, shape, tokens, (predicted, latency, hours))
+                    yield _Row(
+                        forecast=forecast, shape=shape, tokens=tokens, accuracy=predicted, hours=hours, attempt=number
+                    )
+
+
+def _scratch_table(context: Context, rows: Sequence[_Row]) -> CandidateTable:
+    """The students built from scratch as columns."""
+    import numpy as np
+
+    from .front.table import CandidateTable
+
+    def column(of: Callable[[_Row], float]) -> Floats:
+        return np.array([of(row) for row in rows], dtype=np.float64)
+
+    def accuracy(end: str) -> Floats:
+        return column(lambda row: math.nan if row.accuracy is None else getattr(row.accuracy, end))
+
+    usd = column(lambda row: row.hours.value * row.forecast.offer.usd_per_hour)
+    serving = column(lambda row: row.forecast.serving_usd)
+    return CandidateTable(
+        accuracy=accuracy("value"),
+        accuracy_low=accuracy("low"),
+        accuracy_high=accuracy("high"),
+        latency_p95_ms=column(lambda row: row.forecast.latency(row.shape).value),
+        throughput_rps=column(lambda row: row.forecast.throughput(row.shape).value),
+        usd=usd + serving,
+        attempt_usd=usd,
+        hours=column(lambda row: row.hours.value),
+        needed_usd=usd + serving + column(lambda row: row.forecast.overhead_usd),
+        parameters=column(lambda row: row.forecast.parameters(row.shape)),
+        executable=np.array([row.forecast.offer.executable for row in rows], dtype=np.bool_),
+        name=lambda at: rows[at].id,
+        make=lambda at: _candidate(context, rows[at]),
+    )
 
 
 def _cheapest_of_each_kind(offers: Sequence[Offer]) -> list[Offer]:
@@ -113,6 +202,8 @@ class _Forecast:
         assert state.complexity is not None
         self.offer, self._machine, self._threads = offer, state.machine, context.settings.threads
         self._sizes = {s.name: n for s, n in zip(state.match.students, state.match.parameters, strict=True)}
+        self.overhead_usd = overhead_usd(offer)
+        self.serving_usd = serving_usd_of(context.brief, context.settings, offer)
         self._prompt_tokens = round(state.complexity.prompt_tokens)
         self._output_tokens = state.complexity.rationale_tokens_p95
         shapes = {shape.name: shape for shape in state.match.students}
@@ -132,6 +223,14 @@ class _Forecast:
             for measured in one.evaluations[:1]
             if measured.latency is not None
         )
+        self._throughput_fit = _fitted(
+            (self._raw_throughput(shapes[one.candidate.student]), measured.latency.throughput_rps)
+            for _, one in here
+            for measured in one.evaluations[:1]
+            if measured.latency is not None
+        )
+        self._latencies = {name: self._latency(shape) for name, shape in shapes.items()}
+        self._throughputs = {name: self._throughput(shape) for name, shape in shapes.items()}
 
     def parameters(self, shape: StudentShape) -> int:
         """Of a student."""
@@ -144,6 +243,17 @@ class _Forecast:
 
     def latency(self, shape: StudentShape) -> Prediction:
         """95th percentile of one request's time, milliseconds."""
+        return self._latencies[shape.name]
+
+    def throughput(self, shape: StudentShape) -> Prediction:
+        """Requests a second at 16 clients."""
+        return self._throughputs[shape.name]
+
+    def _throughput(self, shape: StudentShape) -> Prediction:
+        raw = self._raw_throughput(shape)
+        return self._throughput_fit.apply(raw) if self._throughput_fit else raw
+
+    def _latency(self, shape: StudentShape) -> Prediction:
         raw = self._raw_latency(shape)
         return self._latency_fit.apply(raw) if self._latency_fit else raw
 
@@ -171,37 +281,41 @@ class _Forecast:
             machine=self._machine,
         )
 
+    def _raw_throughput(self, shape: StudentShape) -> Prediction:
+        return predict_throughput_rps(
+            parameters=self._sizes[shape.name],
+            layers=shape.layers,
+            output_tokens=self._output_tokens,
+            input_tokens=self._prompt_tokens,
+            offer=self.offer,
+            machine=self._machine,
+        )
+
 
 def _fitted(pairs: Iterable[tuple[Prediction, float]]) -> BandFit | None:
     figures = [(predicted.value, measured) for predicted, measured in pairs]
     return refit_band(figures) if figures else None
 
 
-def _candidate(
-    context: Context,
-    forecast: _Forecast,
-    shape: StudentShape,
-    tokens: int,
-    predicted: tuple[Prediction | None, Prediction, Prediction],
-) -> Candidate:
-    """One candidate with its accuracy, latency and hours."""
-    state, offer = context.state, forecast.offer
+def _candidate(context: Context, row: _Row) -> Candidate:
+    """One candidate with all that is predicted of it."""
+    state, forecast, offer = context.state, row.forecast, row.forecast.offer
     assert state.match is not None
-    accuracy, latency, hours = predicted
     return Candidate(
-        # The attempt's number keeps a plan that is tried again (its clock ran out) apart from the one before.
-        id=f"{offer.id}|{shape.name}|{tokens // 1000}k tokens|attempt {len(state.attempts) + 1}",
+        id=row.id,
         offer_id=offer.id,
         executable=offer.executable,
         teacher=state.match.teacher,
-        student=shape.name,
-        parameters=forecast.parameters(shape),
+        student=row.shape.name,
+        parameters=forecast.parameters(row.shape),
         precision="fp32",
         strategy=STRATEGY,
-        train_tokens=tokens,
-        accuracy=accuracy,
-        latency_p95_ms=latency,
-        hours=hours,
-        usd=predict_dollars(hours, offer),
-        overhead_usd=overhead_usd(offer),
+        train_tokens=row.tokens,
+        accuracy=row.accuracy,
+        latency_p95_ms=forecast.latency(row.shape),
+        hours=row.hours,
+        usd=predict_dollars(row.hours, offer),
+        overhead_usd=forecast.overhead_usd,
+        serving_usd=forecast.serving_usd,
+        throughput_rps=forecast.throughput(row.shape),
     )

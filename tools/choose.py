@@ -1,7 +1,9 @@
 """The tool `solve_pareto`: builds every candidate with its predictions, finds the front and makes the plan."""
 
+from __future__ import annotations
+
 from bisect import bisect_left
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -11,8 +13,11 @@ from ..state.evidence import wilson
 from ..state.plan import Candidate, Plan
 from ..state.run import Choice, RunState
 from .base import Context, Tool
-from .candidates import build_candidates
+from .candidates import candidate_table
 from .pareto import Front, Violation, solve_pareto, violations
+
+if TYPE_CHECKING:
+    from .front.table import CandidateTable
 
 RUNNERS_UP = 3
 
@@ -29,7 +34,7 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     state, brief = context.state, context.brief
     assert state.offers is not None
     assert state.match is not None
-    candidates = list(build_candidates(context))
+    candidates = candidate_table(context)
     left = what_is_left(state, context.settings.held_out_items)
     front = solve_pareto(candidates, left)
     unprovable = _unprovable(brief, context.settings.held_out_items)
@@ -60,9 +65,9 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     )
 
 
-def _named(name: str, candidates: Sequence[Candidate], left: Brief) -> Candidate:
+def _named(name: str, candidates: CandidateTable, left: Brief) -> Candidate:
     """The candidate of that name; targets may be gambled on, limits may not be passed. Raises Correctable."""
-    found = next((candidate for candidate in candidates if candidate.id == name), None)
+    found = candidates.named(name)
     if found is None:
         raise Correctable(f"there is no candidate {name!r}: call solve_pareto without a name and take one of its front")
     passed = [one.arithmetic for one in violations(found, left) if one.constraint not in ("accuracy", "latency_p95_ms")]

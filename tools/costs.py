@@ -113,6 +113,12 @@ def wanted_serving_hours(brief: Brief, settings: Settings) -> float:
     return settings.serve_hours if months is None else months * HOURS_PER_MONTH
 
 
+def serving_usd_of(brief: Brief, settings: Settings, offer: Offer) -> float:
+    """Dollars of serving for as long as the brief says, on one offer; 0 where it says nothing or nothing is to be served."""
+    months = brief.targets.serving_months
+    return months * HOURS_PER_MONTH * offer.usd_per_hour if months and settings.deploy else 0.0
+
+
 def serving_usd(state: RunState, settings: Settings) -> float:
     """What those hours cost; 0 when nothing is to be served."""
     return (serving_hours(state, settings) or 0.0) * settings.local_usd_per_hour if settings.deploy else 0.0

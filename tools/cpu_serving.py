@@ -3,12 +3,7 @@
 It covers students of a few million parameters in float32 on one thread, as `serving/cpu_engine.py` runs them; not larger ones.
 """
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..state.plan import Machine
-
-Floats = NDArray[np.float64]
 
 # Source of the constants: `python -m stratos.evals.cpu_engine`, 2026-11-24, one thread of an AMD EPYC (probe 112 GFLOP/s, 34 GB/s),
 # 24 points: four shapes of 0.35M to 5M parameters, answers of 8, 32 and 96 tokens, two runs. Least squares in the logarithm
@@ -30,20 +25,18 @@ BAND = 1.6
 """assumption: 80 % of machines and moments; the fit's own points lie within 1.25, but they are one machine's."""
 
 
-def seconds_per_output_token(layers: Floats, weight_bytes: Floats, machine: Machine) -> Floats:
+def seconds_per_output_token(layers: int, weight_bytes: float, machine: Machine) -> float:
     """Of one sequence: weights over bandwidth, the part that no cache keeps at memory's own, and an overhead per layer.
 
     Arithmetic never decides: 2 FLOPs for every 4 bytes of float32 keep one core waiting for the weights.
     """
-    cached = np.minimum(weight_bytes, CACHE_BYTES)
+    cached = min(weight_bytes, CACHE_BYTES)
     from_memory_gb_s = min(CACHED_GB_S, UNCACHED_SHARE * machine.memory_bandwidth_gb_s)
     reading = cached / (CACHED_GB_S * 1e9) + (weight_bytes - cached) / (from_memory_gb_s * 1e9)
     return reading + layers * LAYER_S
 
 
-def request_seconds(
-    *, parameters: Floats, layers: Floats, input_tokens: int, output_tokens: int, machine: Machine
-) -> Floats:
+def request_seconds(*, parameters: int, layers: int, input_tokens: int, output_tokens: int, machine: Machine) -> float:
     """Median time of one request at one client: the server, the prompt at once, then token by token."""
     prefill = input_tokens * 2 * parameters / (machine.single_thread_gflops * 1e9) + layers * LAYER_S
     return HTTP_S + prefill + output_tokens * seconds_per_output_token(layers, 4.0 * parameters, machine)

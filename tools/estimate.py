@@ -13,6 +13,7 @@ from pydantic import Field
 from ..state.brief import Record
 from ..state.errors import Correctable, ToolFailed
 from ..state.plan import LOCAL, Offer, Prediction
+from . import cpu_serving
 from .machine import Machine
 from .pricing.accelerators import AcceleratorFacts, accelerator_facts
 
@@ -50,12 +51,6 @@ TRAIN_LAUNCH_LAYER_S = 1.5e-3  # assumption: about 150 kernels a layer for forwa
 TRAIN_LAUNCH_STEP_S = 5e-3  # assumption: data loading, loss and logging of a step
 MULTI_GPU_EFFICIENCY = 0.9  # assumption: what data parallelism keeps inside one node
 
-# Source: ctranslate2 4.8.5 with a 3M-parameter model at batch 1, 1,892 tokens/s in fp32 and 3,212 in int8, solved for
-# bandwidth and overhead. assumption: that model had 6 layers and its weights (12 MB) stayed in the processor's cache.
-CPU_CACHED_GB_S = 41.0
-CPU_CACHE_BYTES = 32e6  # assumption: last-level cache that one engine can keep for itself
-CPU_SERVE_LAYER_S = 40e-6
-CPU_HTTP_S = 5e-3  # assumption: one request through a Python server on loopback, tokenising included
 # Source: fitted to Qwen2.5's published speed table, 0.5B-7B, BF16, batch 1, vLLM 0.6.3 on one A100-80GB-SXM; within
 # 7 % on all four.
 GPU_SERVE_LAYER_S = 0.115e-3
@@ -177,11 +172,13 @@ def predict_latency_p95_ms(
     weights = parameters * BYTES_PER_PARAMETER[precision]
     on = hardware(offer, machine)
     if isinstance(on, Machine):
-        prefill = input_tokens * 2 * parameters / (on.single_thread_gflops * 1e9) + layers * CPU_SERVE_LAYER_S
-        mean = CPU_HTTP_S + prefill + output_tokens * cpu_seconds_per_output_token(layers, on, weights)
-        # The engine's constants come from another machine, so even this one is no better known than a datasheet.
-        factor = DATASHEET_BAND if on.measured else ASSUMED_BAND
-        return _prediction(mean * P95_OVER_MEAN * 1e3, factor, f"CPU engine roofline, {precision}, {on.cpu_model}")
+        mean = cpu_serving.request_seconds(
+            parameters=parameters, layers=layers, input_tokens=input_tokens, output_tokens=output_tokens, machine=on
+        )
+        factor = cpu_serving.BAND if on.measured else ASSUMED_BAND
+        return _prediction(
+            mean * cpu_serving.P95_OVER_P50 * 1e3, factor, f"CPU engine roofline, {precision}, {on.cpu_model}"
+        )
     room = on.memory_gib * 1e9 * GPU_MEMORY_SHARE
     if weights > room:
         raise ToolFailed(
@@ -197,14 +194,22 @@ def predict_latency_p95_ms(
     )
 
 
-def cpu_seconds_per_output_token(layers: int, machine: Machine, weight_bytes: float) -> float:
-    """Seconds per output token at batch 1: weights over bandwidth plus an overhead per layer.
+def predict_throughput_rps(
+    *, parameters: int, layers: int, output_tokens: int, offer: Offer, machine: Machine, input_tokens: int = 64
+) -> Prediction:
+    """Requests a second at 16 clients, each waiting for its answer, in float32; a copy of the model on each accelerator.
 
-    Arithmetic never decides: 2 FLOPs for every 4 bytes of float32 keep one core waiting for the weights.
+    Raises ToolFailed when the weights do not fit.
     """
-    cached = weight_bytes <= CPU_CACHE_BYTES
-    gb_s = max(CPU_CACHED_GB_S, machine.memory_bandwidth_gb_s) if cached else machine.memory_bandwidth_gb_s
-    return weight_bytes / (gb_s * 1e9) + layers * CPU_SERVE_LAYER_S
+    latency = predict_latency_p95_ms(
+        parameters=parameters, layers=layers, output_tokens=output_tokens, offer=offer, machine=machine, input_tokens=input_tokens
+    )  # fmt: skip
+    on_cpu = offer.accelerator is None
+    median_s = latency.value / 1e3 / (cpu_serving.P95_OVER_P50 if on_cpu else P95_OVER_MEAN)
+    # assumption on a GPU: steps of so small a model wait for launches, so 16 answers take as long as one.
+    gain = cpu_serving.RPS_AT_16_OVER_1 if on_cpu else 16.0 * max(1, offer.accelerator_count)
+    factor = max(ASSUMED_BAND if not on_cpu else cpu_serving.BAND, latency.high / latency.value)
+    return _prediction(gain / median_s, factor, f"{latency.source}, 16 clients")
 
 
 def gpu_seconds_per_output_token(layers: int, facts: AcceleratorFacts, weight_bytes: float) -> float:

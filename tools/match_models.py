@@ -1,11 +1,18 @@
 """Which teacher and which students fit the brief."""
 
+from collections.abc import Iterator, Sequence
+
 from pydantic import Field
 
 from ..skills import load as load_skill
 from ..state.brief import Record
+from ..state.errors import Correctable
+from ..state.model_facts import ModelFacts
 from ..state.run import Match, RunState
 from .base import Context, Tool
+from .estimating.architecture import architecture_of
+from .models.catalogue import Catalogue, with_own
+from .models.licences import known_licence
 from .training.students import SHAPES, SPECIAL_TOKENS
 
 
@@ -20,16 +27,22 @@ class MatchModels(Record):
 def _run(context: Context, args: MatchModels) -> Match:
     skill = load_skill(context.brief.skill)
     caps = [cap for cap in (args.max_parameters, context.brief.limits.max_parameters) if cap is not None]
+    cap = min(caps, default=None)
     vocabulary = len(skill.vocabulary) + len(SPECIAL_TOKENS)
     sized = [(shape, shape.parameters(vocabulary)) for shape in SHAPES]
-    fitting = [(shape, size) for shape, size in sized if not caps or size <= min(caps)]
+    fitting = [(shape, size) for shape, size in sized if cap is None or size <= cap]
+    licences = context.brief.limits.licences
+    catalogue = with_own(context.state.own_models)
+    why = {facts.name: _why_not(facts, cap, licences) for facts in catalogue.values() if "student" in facts.roles}
     rejected = [
-        f"{shape.name}: {size:,} parameters, over the limit of {min(caps):,}"
-        for shape, size in sized
-        if caps and size > min(caps)
+        *(
+            f"{shape.name}: {size:,} parameters, over the limit of {cap:,}"
+            for shape, size in sized
+            if cap and size > cap
+        ),
+        *_grouped({name: reason for name, reason in why.items() if reason}),
     ]
-    rejected.append("hub models: none is configured on this machine; students are built from scratch")
-    if licences := context.brief.limits.licences:
+    if licences:
         rejected.append(
             f"licences other than {', '.join(licences)}: the limit holds, for students built from scratch carry none"
         )
@@ -37,8 +50,38 @@ def _run(context: Context, args: MatchModels) -> Match:
         teacher=f"solver:{skill.name}",
         students=tuple(shape for shape, _ in fitting),
         parameters=tuple(size for _, size in fitting),
+        hub_students=tuple(name for name, reason in why.items() if not reason),
         rejected=tuple(rejected),
     )
+
+
+def hub_facts(state: RunState) -> list[ModelFacts]:
+    """What is known of the matched students of the catalogue, in order."""
+    catalogue: Catalogue = with_own(state.own_models)
+    return [catalogue[name] for name in (state.match.hub_students if state.match else ()) if name in catalogue]
+
+
+def _why_not(facts: ModelFacts, cap: int | None, licences: Sequence[str]) -> str:
+    """Why a model of the catalogue is no student for this brief; empty where it is."""
+    if cap is not None and (facts.parameters or 0) > cap:
+        return f"over the limit of {cap:,} parameters"
+    if licences:
+        known = known_licence(facts.licence)
+        names = {facts.licence.casefold(), (known.spdx or "").casefold() if known else ""}
+        if not names & {name.casefold() for name in licences}:
+            return f"licence {facts.licence!r} is none of {', '.join(licences)}"
+    try:
+        architecture_of(facts)
+    except Correctable as error:
+        return str(error).split(": ", 1)[-1].split(";")[0]
+    return ""
+
+
+def _grouped(why: dict[str, str]) -> Iterator[str]:
+    """One line for every reason, with the models it holds for."""
+    for reason in dict.fromkeys(why.values()):
+        names = [name for name, one in why.items() if one == reason]
+        yield f"{', '.join(names)}: {reason}"
 
 
 def _apply(state: RunState, result: Match) -> RunState:

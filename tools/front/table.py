@@ -92,6 +92,36 @@ class CandidateTable:
             make=lambda row: candidates[row],
         )
 
+    @classmethod
+    def joined(cls, tables: Sequence["CandidateTable"]) -> "CandidateTable":
+        """Several tables as one, their rows one after the other; at least one table."""
+        starts = np.cumsum([0, *(len(table) for table in tables)])
+
+        def at(row: int) -> tuple["CandidateTable", int]:
+            which = int(np.searchsorted(starts, row, side="right")) - 1
+            return tables[which], row - int(starts[which])
+
+        def column(name: str) -> Floats:
+            # What a table does not say: the end of a band is the value itself, a second attempt costs all, a rate is unknown.
+            instead = {"accuracy_low": "accuracy", "accuracy_high": "accuracy", "attempt_usd": "usd"}
+            parts: list[Floats] = []
+            for table in tables:
+                own = getattr(table, name)
+                other = getattr(table, instead[name]) if name in instead else np.full(len(table), np.nan)
+                parts.append(other if own is None else own)
+            return np.concatenate(parts)
+
+        return cls(
+            **{name: column(name) for name in COLUMNS},  # pyright: ignore[reportArgumentType]
+            name=lambda row: at(row)[0].name(at(row)[1]),
+            make=lambda row: at(row)[0].make(at(row)[1]),
+        )
+
+    def named(self, name: str) -> Candidate | None:
+        """The record of that id, or None."""
+        row = next((row for row in range(len(self)) if self.name(row) == name), None)
+        return None if row is None else self.materialise(row)
+
     def __len__(self) -> int:
         return len(self.usd)
 

@@ -142,6 +142,19 @@ def user_files(workspace: Path | None = None) -> tuple[Path, ...]:
     return (*named, *(path for path in beside if path.is_file()))
 
 
+def own_models(workspace: Path | None = None) -> tuple[ModelFacts, ...]:
+    """The models that the user added, a built-in one of the same name replaced. Raises Correctable as `load_catalogue` does."""
+    added: dict[str, ModelFacts] = {}
+    for path in user_files(workspace):
+        added.update(read_models(path, {**_built_in(), **added}))
+    return tuple(added.values())
+
+
+def with_own(models: Sequence[ModelFacts]) -> Catalogue:
+    """The built-in models and these, which replace built-in ones of the same name."""
+    return Catalogue({**_built_in(), **{facts.name: facts for facts in models}})
+
+
 def known_models(workspace: Path | None = None, extra: Sequence[Path] = ()) -> Catalogue:
     """The built-in models and all that the user added: by STRATOS_MODELS, in the workspace, and in `extra`, in this order."""
     return load_catalogue((*user_files(workspace), *extra))

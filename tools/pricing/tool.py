@@ -3,20 +3,26 @@
 from pydantic import Field
 
 from ...state.brief import Record
+from ...state.model_facts import ModelFacts
 from ...state.plan import Machine, Offer
 from ...state.run import RunState
 from ..base import Context, Tool
+from ..models.catalogue import own_models
 from .configured import configured_sources
 from .look_up import LookUpPrices, look_up_prices
 from .planning import planning_set, this_machine
 
 
 class PricedServers(Record):
-    """This machine and the cheapest choosable offer of every kind, from dated sources."""
+    """This machine and the cheapest choosable offer of every kind, from dated sources; and the models the user has added."""
 
     machine: Machine
     offers: tuple[Offer, ...] = Field(description="this machine first, then by price")
     note: str
+    own_models: tuple[ModelFacts, ...] = Field(
+        default=(),
+        description="of the user's own catalogue files: read with the prices, so that a replay sees the same",
+    )
 
 
 def _run(context: Context, args: LookUpPrices) -> PricedServers:
@@ -33,11 +39,19 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
             f"{prices.considered} offers {dates}, {prices.undated} undated; {prices.doubtful} doubtful ones are never "
             f"chosen; {len(chosen)} kinds of server kept at their cheapest, and this machine{beside}"
         ),
+        own_models=own_models(context.workspace),
     )
 
 
 def _apply(state: RunState, result: PricedServers) -> RunState:
-    return state.model_copy(update={"machine": result.machine, "offers": result.offers, "offers_note": result.note})
+    return state.model_copy(
+        update={
+            "machine": result.machine,
+            "offers": result.offers,
+            "offers_note": result.note,
+            "own_models": result.own_models,
+        }
+    )
 
 
 LOOK_UP_PRICES = Tool(

@@ -1,0 +1,220 @@
+"""Every server x open model x precision x split over accelerators: what teaching and serving it would take, as columns.
+
+No evidence tells how right such a student would be, so its accuracy is unknown and one training length stands for all: the pilot
+that would tell. None of them is carried out here; they are priced so that a plan can say what else there is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..state.model_facts import ModelFacts
+from ..state.plan import Candidate, Offer, Prediction
+from .base import Context
+from .costs import overhead_usd, serving_usd_of
+from .estimate import (
+    CLOUD_SETUP_HOURS,
+    DATASHEET_BAND,
+    JOB_START_HOURS,
+    MULTI_GPU_EFFICIENCY,
+    TOKENS_PER_STEP,
+    predict_dollars,
+)
+from .estimating.architecture import Architecture, architecture_of
+from .estimating.chips import ServePrecision
+from .estimating.serving import ServingPrediction, ServingTable, predict_serving, serving_table
+from .front.table import CandidateTable
+from .pricing.accelerators import AcceleratorFacts, accelerator_facts
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+PRECISIONS: tuple[ServePrecision, ...] = ("bf16", "fp8", "int4")
+WAYS = (1, 2, 4, 8)
+"""Accelerators that may share one copy of a model: within one server, in powers of two as engines split."""
+CLIENTS = 16
+"""Clients of one copy at which throughput is predicted, as evaluations measure it."""
+PILOT_TOKENS = 600_000
+LORA_FLOPS_PER_PARAMETER_TOKEN = 4
+"""Forward 2, and 2 for passing gradients on: frozen weights need no gradients of their own (Hu et al. 2021, arXiv 2106.09685)."""
+LORA_BYTES_PER_PARAMETER = 2.4
+"""assumption: the weights in 16 bits, and a fifth more for adapters, their optimiser and the activations of small batches."""
+TRAIN_MFU, TRAIN_LAUNCH_S, TRAIN_LAUNCH_LAYER_S = 0.35, 5e-3, 1.5e-3
+"""assumption: as `estimate.py` has them for training from scratch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Space:
+    """What is combined; axes of every grid below: offer, model, precision, ways."""
+
+    offers: Sequence[Offer]
+    facts: Sequence[ModelFacts]
+    architectures: Sequence[Architecture]
+    chips: Sequence[AcceleratorFacts]
+    chip_of: Rows
+    """(offers,) the accelerator of each, an index of `chips`."""
+    counts: Floats
+    """(offers,) accelerators of each."""
+
+
+def hub_table(context: Context, offers: Sequence[Offer], facts: Sequence[ModelFacts]) -> CandidateTable | None:
+    """The candidates of these models on these offers; None where no offer has an accelerator whose speed is known.
+
+    Of a million combinations a tenth of a second is spent; a record is made only of the rows that are asked for.
+    """
+    space = _space(offers, facts)
+    if space is None:
+        return None
+    complexity = context.state.complexity
+    assert complexity is not None
+    serving = serving_table(
+        space.architectures,
+        space.chips,
+        precisions=PRECISIONS,
+        tensor_parallel=WAYS,
+        concurrency=(1, CLIENTS),
+        input_tokens=max(1, round(complexity.prompt_tokens)),
+        output_tokens=max(2, complexity.rationale_tokens_p95),
+    )
+    return _Columns(context, space, serving).table()
+
+
+def _space(offers: Sequence[Offer], facts: Sequence[ModelFacts]) -> _Space | None:
+    known = accelerator_facts()
+    usable = [
+        offer
+        for offer in offers
+        if offer.accelerator in known and known[offer.accelerator].bf16_dense_tflops is not None
+    ]
+    if not usable or not facts:
+        return None
+    names = sorted({str(offer.accelerator) for offer in usable})
+    return _Space(
+        offers=usable,
+        facts=facts,
+        architectures=[architecture_of(one) for one in facts],
+        chips=[known[name] for name in names],
+        chip_of=np.array([names.index(str(offer.accelerator)) for offer in usable], dtype=np.intp),
+        counts=np.array([float(offer.accelerator_count) for offer in usable]),
+    )
+
+
+class _Columns:
+    """The grid of one choice, and its rows: those that fit the memory, and split a server evenly."""
+
+    def __init__(self, context: Context, space: _Space, serving: ServingTable) -> None:
+        self._context, self._space, self._serving = context, space, serving
+        brief, settings = context.brief, context.settings
+        self._prices = np.array([offer.usd_per_hour for offer in space.offers])
+        self._serving_usd = np.array([serving_usd_of(brief, settings, offer) for offer in space.offers])
+        self._hours = self._pilot_hours()
+        counts, ways = space.counts[:, None], np.array(WAYS, dtype=np.float64)[None, :]
+        splits = (ways <= counts) & (counts % ways == 0)
+        fits = np.moveaxis(np.broadcast_to(serving.fits, serving.shape)[..., 0, :].all(axis=-1), 1, 0)[space.chip_of]
+        usable = fits & splits[:, None, None, :] & self._trainable()[:, :, None, None]
+        self._rows = np.nonzero(usable)
+
+    def table(self) -> CandidateTable:
+        offer, model, precision, ways = self._rows
+        chip = self._space.chip_of[offer]
+        hours, price = self._hours[offer, model], self._prices[offer]
+        usd, beside = hours * price, np.array([overhead_usd(one) for one in self._space.offers])[offer]
+        unknown = np.full(len(offer), np.nan)
+        copies = self._space.counts[offer] / np.array(WAYS)[ways]
+        return CandidateTable(
+            accuracy=unknown,
+            latency_p95_ms=self._on_grid(self._serving.latency_p95_ms)[model, chip, precision, ways, 0, 0],
+            usd=usd + self._serving_usd[offer],
+            hours=hours,
+            needed_usd=usd + beside + self._serving_usd[offer],
+            parameters=np.array([float(one.parameters) for one in self._space.architectures])[model],
+            executable=np.zeros(len(offer), dtype=np.bool_),
+            attempt_usd=usd,
+            throughput_rps=self._on_grid(self._serving.rps)[model, chip, precision, ways, 0, 1] * copies,
+            name=self._name,
+            make=self._make,
+        )
+
+    def _on_grid(self, figures: Floats) -> Floats:
+        return np.broadcast_to(figures, self._serving.shape)
+
+    def _trainable(self) -> NDArray[np.bool_]:
+        """(offers, models) whether the server's accelerators together hold what adapters are trained with."""
+        room = self._space.counts * np.array([chip.memory_gib * 1e9 for chip in self._space.chips])[self._space.chip_of]
+        needed = np.array([one.parameters * LORA_BYTES_PER_PARAMETER for one in self._space.architectures])
+        return needed[None, :] <= room[:, None]
+
+    def _pilot_hours(self) -> Floats:
+        """(offers, models) of one pilot: the larger of launches and arithmetic, per step, and the set-up that is billed."""
+        space = self._space
+        peak = np.array([(chip.bf16_dense_tflops or 0.0) * 1e12 for chip in space.chips])[space.chip_of]
+        scale = np.where(space.counts > 1, space.counts * MULTI_GPU_EFFICIENCY, 1.0)
+        active = np.array([float(one.active_parameters) for one in space.architectures])
+        layers = np.array([float(one.layers) for one in space.architectures])
+        flops = LORA_FLOPS_PER_PARAMETER_TOKEN * active[None, :] * TOKENS_PER_STEP
+        arithmetic = flops / (peak * TRAIN_MFU * scale)[:, None]
+        step = np.maximum(TRAIN_LAUNCH_S + layers * TRAIN_LAUNCH_LAYER_S, arithmetic)
+        return JOB_START_HOURS + CLOUD_SETUP_HOURS + math.ceil(PILOT_TOKENS / TOKENS_PER_STEP) * step / 3600
+
+    def _name(self, row: int) -> str:
+        offer, model, precision, ways = (int(axis[row]) for axis in self._rows)
+        attempt = len(self._context.state.attempts) + 1
+        split = f" x {WAYS[ways]}" if WAYS[ways] > 1 else ""
+        return (
+            f"{self._space.offers[offer].id}|{self._space.facts[model].name}|{PRECISIONS[precision]}{split}"
+            f"|lora {PILOT_TOKENS // 1000}k tokens|attempt {attempt}"
+        )
+
+    def _make(self, row: int) -> Candidate:
+        offer, model, precision, ways = (int(axis[row]) for axis in self._rows)
+        state, at = self._context.state, self._space.offers[offer]
+        assert state.match is not None
+        hours = _banded(float(self._hours[offer, model]), DATASHEET_BAND, f"LoRA roofline, {at.accelerator} datasheet")
+        alone, together = (self._served(offer, model, precision, ways, clients) for clients in (1, CLIENTS))
+        return Candidate(
+            id=self._name(row),
+            offer_id=at.id,
+            executable=False,
+            teacher=state.match.teacher,
+            student=self._space.facts[model].name,
+            parameters=self._space.architectures[model].parameters,
+            precision=PRECISIONS[precision],
+            strategy="rationale",
+            train_tokens=PILOT_TOKENS,
+            accuracy=None,
+            latency_p95_ms=alone.latency_p95_ms,
+            hours=hours,
+            usd=predict_dollars(hours, at),
+            overhead_usd=overhead_usd(at),
+            serving_usd=float(self._serving_usd[offer]),
+            throughput_rps=_times(together.throughput_rps, at.accelerator_count / WAYS[ways]),
+            training="lora",
+            tensor_parallel=WAYS[ways],
+        )
+
+    def _served(self, offer: int, model: int, precision: int, ways: int, clients: int) -> ServingPrediction:
+        complexity = self._context.state.complexity
+        assert complexity is not None
+        return predict_serving(
+            self._space.architectures[model],
+            self._space.chips[self._space.chip_of[offer]],
+            precision=PRECISIONS[precision],
+            tensor_parallel=WAYS[ways],
+            concurrency=clients,
+            input_tokens=max(1, round(complexity.prompt_tokens)),
+            output_tokens=max(2, complexity.rationale_tokens_p95),
+        )
+
+
+def _banded(value: float, factor: float, source: str) -> Prediction:
+    return Prediction(value=value, low=value / factor, high=value * factor, source=source)
+
+
+def _times(rate: Prediction, copies: float) -> Prediction:
+    figures = {name: copies * getattr(rate, name) for name in ("value", "low", "high")}
+    return rate.model_copy(update=figures)
