@@ -86,7 +86,7 @@ def test_one_model_is_shown_with_sources_count_and_bytes() -> None:
     code, out, _ = call("qwen2.5-0.5b-instruct")
     assert code == 0
     for words in (
-        "494,032,768; its shape gives 494,005,120",
+        "494,032,768; a plain decoder of its shape has 494,005,120",
         "988 MB at bf16, 247 MB at int4",
         "gsm8k             49.6%",
         "qwenlm.github.io",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from stratos.state.errors import Correctable
-from stratos.tools.models.catalogue import known_models, load_catalogue, user_files
+from stratos.tools.models.catalogue import MODELS_CSV, known_models, load_catalogue, user_files
+from stratos.tools.models.records import BENCHMARKS, COLUMNS
 
 HEADER = "name,kind,roles,family,instruct,parameters,licence,source"
 ROW = "me/mine,open,student teacher,Mine,yes,0.5B,Apache-2.0,my own"
@@ -142,8 +143,11 @@ def test_what_is_wrong_with_a_csv_is_said_in_words(tmp_path: Path, text: str, wo
         ('{"name": "me/mine"}', "models.json", "no list of models"),
         ('[\n{"name": "a"},\n{"name": }\n]', "models.json", "line 3"),
         ('[\n{"name": "me/a", "kind": "open"},\n\n5]', "models.json", "line 4: an entry is a mapping"),
+        ("[" * 100_000, "models.json", "nested too deeply"),
+        ("[" * 5_000, "models.yaml", "it is no YAML"),
         ("x", "models.txt", "a models file ends in .csv, .yaml, .yml, .json"),
     ],
+    ids=lambda text: text[:30],
 )
 def test_what_is_wrong_with_other_formats_is_said_in_words(tmp_path: Path, text: str, name: str, words: str) -> None:
     assert words in problems(written(tmp_path, text, name))
@@ -183,3 +187,21 @@ def test_files_come_from_the_environment_and_the_workspace(tmp_path: Path, monke
     assert known_models(space)["me/mine"].parameters == 10**9
     monkeypatch.delenv("STRATOS_MODELS")
     assert user_files() == ()
+
+
+def test_every_column_is_described_for_users() -> None:
+    text = MODELS_CSV.with_name("MODELS.md").read_text(encoding="utf-8")
+    described = {
+        column
+        for line in text.splitlines()
+        if line.startswith("| `")
+        for column in re.findall(r"`(\w+)`", line.split("|")[1])
+    }
+    assert described == {*COLUMNS, *BENCHMARKS}
+    assert described >= set(MODELS_CSV.read_text(encoding="utf-8").splitlines()[0].split(","))
+
+
+def test_the_example_for_users_works(tmp_path: Path) -> None:
+    text = MODELS_CSV.with_name("MODELS.md").read_text(encoding="utf-8")
+    example = text.partition("```csv\n")[2].partition("```")[0]
+    assert load_catalogue([written(tmp_path, example)])["me/tickets-0.5b"].scores["gsm8k"].value == 0.41

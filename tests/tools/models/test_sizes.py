@@ -9,8 +9,17 @@ from stratos.tools.models.sizes import gigabytes, parse_size, size_text
 
 @pytest.mark.parametrize(
     ("text", "parameters"),
-    [("0.5B", 500_000_000), ("14b", 14 * 10**9), (" 500 M ", 5 * 10**8), ("1.6T", 16 * 10**11), ("494,032,768", 494_032_768), (".1B", 10**8), ("7_000", 7000), ("2k", 2000)],
-)  # fmt: skip
+    [
+        ("0.5B", 500_000_000),
+        ("14b", 14 * 10**9),
+        (" 500 M ", 5 * 10**8),
+        ("1.6T", 16 * 10**11),
+        ("494,032,768", 494_032_768),
+        (".1B", 10**8),
+        ("7_000", 7000),
+        ("2k", 2000),
+    ],
+)
 def test_a_size_is_read(text: str, parameters: int) -> None:
     assert parse_size(text) == parameters
 
@@ -25,8 +34,16 @@ def test_what_is_no_size_says_what_is(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "text"),
-    [(None, "?"), (134_515_008, "135M"), (999_885_952, "1.00B"), (7_615_616_512, "7.62B"), (32_763_876_352, "32.8B"), (671 * 10**9, "671B"), (12, "12")],
-)  # fmt: skip
+    [
+        (None, "?"),
+        (12, "12"),
+        (134_515_008, "135M"),
+        (999_885_952, "1.00B"),
+        (7_615_616_512, "7.62B"),
+        (32_763_876_352, "32.8B"),
+        (671 * 10**9, "671B"),
+    ],
+)
 def test_a_size_is_written_with_three_digits(parameters: int | None, text: str) -> None:
     assert size_text(parameters) == text
 
