@@ -11,8 +11,8 @@ import typer
 from .terminal import USAGE, errors, fail, print_json, print_table, say, workspace_at
 
 if TYPE_CHECKING:
-    from ..tools.models.catalogue import Catalogue
     from ..state.model_facts import Benchmark, ModelFacts
+    from ..tools.models.catalogue import Catalogue
 
 WEIGHT_BITS = {"bf16": 16.0, "int4": 4.0}
 """Bits of one weight at the precisions shown."""
@@ -190,8 +190,9 @@ def _lines(facts: "ModelFacts", counted: int | None) -> list[tuple[str, str]]:
         "embedding rows": facts.padded_vocabulary,
     }
     count = f"{facts.parameters:,}" if facts.parameters else "not published"
-    if counted:
-        count += f"; its shape gives {counted:,} without what a plain decoder does not have"
+    if counted and facts.parameters:
+        rest = facts.parameters - counted
+        count += f"; a plain decoder of its shape has {f'{counted:,}' if rest else 'as many'}"
     if facts.active_parameters and facts.active_parameters != facts.parameters:
         count += f"; {facts.active_parameters:,} are read for a token"
     vocabulary = f"{facts.vocabulary:,} tokens" if facts.vocabulary else ""

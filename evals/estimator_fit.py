@@ -221,7 +221,10 @@ def cell_bands(errors: Array, names: NDArray[np.str_]) -> dict[str, tuple[float,
         if not len(own):
             continue
         ends = quantiles(own)
-        mixed = [(end * len(own) + of_all * PRIOR_POINTS) / (len(own) + PRIOR_POINTS) for end, of_all in zip(ends, (low, high), strict=True)]
+        mixed = [
+            (end * len(own) + of_all * PRIOR_POINTS) / (len(own) + PRIOR_POINTS)
+            for end, of_all in zip(ends, (low, high), strict=True)
+        ]
         found[name] = (mixed[0], mixed[1])
     return found
 

@@ -19,7 +19,9 @@ class Match(Record):
     hub_students: tuple[str, ...] = Field(
         default=(), description="open models of the catalogue that could be taught: priced, and not carried out here"
     )
-    rejected: tuple[str, ...] = Field(description="one line for each model that does not fit, or for several of one reason")
+    rejected: tuple[str, ...] = Field(
+        description="one line for each model that does not fit, or for several of one reason"
+    )
 
 
 class Complexity(Record):

@@ -50,7 +50,7 @@ def expected(once: Floats, again: Floats, chance: Floats, usable: NDArray[np.boo
 
 
 def _odds(share: Floats) -> Floats:
-    held = np.clip(share, 1e-9, 1 - 1e-9)
+    held = np.minimum(np.maximum(share, 1e-9), 1 - 1e-9)
     return np.log(held / (1 - held))
 
 
@@ -59,4 +59,4 @@ def _normal_cdf(z: Floats) -> Floats:
     t = 1 / (1 + 0.2316419 * np.abs(z))
     series = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
     upper = np.exp(-z * z / 2) / np.sqrt(2 * np.pi) * series
-    return np.where(z >= 0, 1 - upper, upper)
+    return np.asarray(np.where(z >= 0, 1 - upper, upper), dtype=np.float64)

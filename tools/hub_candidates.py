@@ -89,7 +89,9 @@ def _space(offers: Sequence[Offer], facts: Sequence[ModelFacts]) -> _Space | Non
     usable = [
         offer
         for offer in offers
-        if offer.accelerator in known and known[offer.accelerator].bf16_dense_tflops is not None
+        if offer.accelerator is not None
+        and (chip := known.get(offer.accelerator)) is not None
+        and chip.bf16_dense_tflops is not None
     ]
     if not usable or not facts:
         return None
@@ -115,8 +117,9 @@ class _Columns:
         self._hours = self._pilot_hours()
         counts, ways = space.counts[:, None], np.array(WAYS, dtype=np.float64)[None, :]
         splits = (ways <= counts) & (counts % ways == 0)
-        fits = np.moveaxis(np.broadcast_to(serving.fits, serving.shape)[..., 0, :].all(axis=-1), 1, 0)[space.chip_of]
-        usable = fits & splits[:, None, None, :] & self._trainable()[:, :, None, None]
+        fits = self._on_grid(serving.fits)[..., 0, :].min(axis=-1).astype(np.bool_)
+        of_offer: NDArray[np.bool_] = fits.transpose(1, 0, 2, 3)[space.chip_of]
+        usable = of_offer & splits[:, None, None, :] & self._trainable()[:, :, None, None]
         self._rows = np.nonzero(usable)
 
     def table(self) -> CandidateTable:
@@ -202,7 +205,7 @@ class _Columns:
         assert complexity is not None
         return predict_serving(
             self._space.architectures[model],
-            self._space.chips[self._space.chip_of[offer]],
+            accelerator_facts()[str(self._space.offers[offer].accelerator)],
             precision=PRECISIONS[precision],
             tensor_parallel=WAYS[ways],
             concurrency=clients,

@@ -191,7 +191,7 @@ def test_help_is_plain_and_says_what_each_argument_is(command: tuple[str, ...]) 
     assert code == 0
     assert "\\" not in text
     arguments = text.partition("Arguments:\n")[2].partition("\n\n")[0]
-    assert arguments.count("[required]") == len(re.findall(r"^  (?!\[REQUEST\])\S", arguments, re.MULTILINE))
+    assert arguments.count("[required]") == len(re.findall(r"^  (?!\[(?:REQUEST|NAME)\])\S", arguments, re.MULTILINE))
     assert "Positional" not in text
     for line in re.findall(r"^  \S.*", arguments, re.MULTILINE):
         assert len(line.split("  ", 2)[-1].replace("[required]", "").split()) > 3

@@ -1,6 +1,7 @@
 """What the rows of a models file mean: facts, or everything wrong with the file in one report; nothing is half read."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ BENCHMARKS: tuple[Benchmark, ...] = get_args(Benchmark)
 REQUIRED = ("name", "kind", "roles", "family", "instruct", "licence", "source")
 COLUMNS = tuple(column for column in ModelFacts.model_fields if column != "scores")
 _SIZES = ("parameters", "active_parameters")
+_LINE = re.compile(r"line (\d+)")
 _YES_NO = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -72,7 +74,8 @@ def read_scores(path: Path, names: Sequence[str]) -> dict[str, dict[Benchmark, S
 
 
 def _unusable(path: Path, problems: Sequence[str]) -> Correctable:
-    return Correctable("\n  - ".join([f"{path} cannot be used, and nothing of it was:", *problems]))
+    in_order = sorted(problems, key=lambda problem: int(found[1]) if (found := _LINE.match(problem)) else 0)
+    return Correctable("\n  - ".join([f"{path} cannot be used, and nothing of it was:", *in_order]))
 
 
 def _column_problems(rows: Sequence[Row]) -> list[str]:
@@ -136,7 +139,7 @@ def _scores(row: Row, given: Mapping[str, str]) -> dict[str, Any]:
 def _words(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
     words: list[str] = []
     for problem in error.errors(include_url=False):
-        where = ".".join(str(part) for part in problem["loc"])
+        where = ".".join(part for part in problem["loc"] if isinstance(part, str))
         missing = problem["type"] == "missing"
         words.append(f"{where}: missing" if missing else f"{where}: {problem['input']!r}: {problem['msg']}")
     return words

@@ -121,7 +121,7 @@ def _yaml_entries(text: str) -> Iterator[tuple[int, Any]]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Unreadable(f"line {line}: {error.problem}") from error
-    except (yaml.YAMLError, ValueError, TypeError) as error:  # ValueError: a date that is none
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:  # ValueError: a date that is none
         raise Unreadable(f"it is no YAML: {error}") from error
 
 
@@ -136,6 +136,8 @@ def _json_entries(text: str) -> Iterator[tuple[int, Any]]:
             raise Unreadable("line 1: it is no list of models, [{...}]")
     except json.JSONDecodeError as error:
         raise Unreadable(f"line {error.lineno}: {error.msg}") from error
+    except RecursionError as error:
+        raise Unreadable("it is nested too deeply") from error
     decoder, at = json.JSONDecoder(), text.index("[") + 1
     while (at := _skip(text, at)) < len(text) and text[at] != "]":
         entry, end = decoder.raw_decode(text, at)
