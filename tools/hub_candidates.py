@@ -7,8 +7,9 @@ that would tell. None of them is carried out here; they are priced so that a pla
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,10 +63,16 @@ class _Space:
     """(offers,) accelerators of each."""
 
 
-def hub_table(context: Context, offers: Sequence[Offer], facts: Sequence[ModelFacts]) -> CandidateTable | None:
+def hub_table(
+    context: Context,
+    offers: Sequence[Offer],
+    facts: Sequence[ModelFacts],
+    accuracy: Mapping[str, Prediction] = MappingProxyType({}),
+) -> CandidateTable | None:
     """The candidates of these models on these offers; None where no offer has an accelerator whose speed is known.
 
-    Of a million combinations a tenth of a second is spent; a record is made only of the rows that are asked for.
+    `accuracy` holds what evidence says of a model by its name; of the others it is unknown. A record is made only of the rows
+    that are asked for.
     """
     space = _space(offers, facts)
     if space is None:
@@ -81,7 +88,7 @@ def hub_table(context: Context, offers: Sequence[Offer], facts: Sequence[ModelFa
         input_tokens=max(1, round(complexity.prompt_tokens)),
         output_tokens=max(2, complexity.rationale_tokens_p95),
     )
-    return _Columns(context, space, serving).table()
+    return _Columns(context, space, serving, accuracy).table()
 
 
 def _space(offers: Sequence[Offer], facts: Sequence[ModelFacts]) -> _Space | None:
@@ -109,8 +116,10 @@ def _space(offers: Sequence[Offer], facts: Sequence[ModelFacts]) -> _Space | Non
 class _Columns:
     """The grid of one choice, and its rows: those that fit the memory, and split a server evenly."""
 
-    def __init__(self, context: Context, space: _Space, serving: ServingTable) -> None:
-        self._context, self._space, self._serving = context, space, serving
+    def __init__(
+        self, context: Context, space: _Space, serving: ServingTable, accuracy: Mapping[str, Prediction]
+    ) -> None:
+        self._context, self._space, self._serving, self._accuracy = context, space, serving, accuracy
         brief, settings = context.brief, context.settings
         self._prices = np.array([offer.usd_per_hour for offer in space.offers])
         self._serving_usd = np.array([serving_usd_of(brief, settings, offer) for offer in space.offers])
@@ -127,10 +136,16 @@ class _Columns:
         chip = self._space.chip_of[offer]
         hours, price = self._hours[offer, model], self._prices[offer]
         usd, beside = hours * price, np.array([overhead_usd(one) for one in self._space.offers])[offer]
-        unknown = np.full(len(offer), np.nan)
+        known = [self._accuracy.get(one.name) for one in self._space.facts]
+        value, low, high = (
+            np.array([math.nan if one is None else getattr(one, end) for one in known])[model]
+            for end in ("value", "low", "high")
+        )
         copies = self._space.counts[offer] / np.array(WAYS)[ways]
         return CandidateTable(
-            accuracy=unknown,
+            accuracy=value,
+            accuracy_low=low,
+            accuracy_high=high,
             latency_p95_ms=self._on_grid(self._serving.latency_p95_ms)[model, chip, precision, ways, 0, 0],
             usd=usd + self._serving_usd[offer],
             hours=hours,
@@ -189,7 +204,7 @@ class _Columns:
             precision=PRECISIONS[precision],
             strategy="rationale",
             train_tokens=PILOT_TOKENS,
-            accuracy=None,
+            accuracy=self._accuracy.get(self._space.facts[model].name),
             latency_p95_ms=alone.latency_p95_ms,
             hours=hours,
             usd=predict_dollars(hours, at),

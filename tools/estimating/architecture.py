@@ -48,6 +48,13 @@ class Architecture:
         return 2 * self.layers * self.kv_heads * self.head_dim
 
 
+def is_estimable(facts: ModelFacts) -> bool:
+    """Whether the catalogue holds every figure that an estimate needs."""
+    return all(getattr(facts, name) is not None for name in NEEDED if name != "vocabulary") and (
+        facts.padded_vocabulary is not None or facts.vocabulary is not None
+    )
+
+
 def architecture_of(facts: ModelFacts) -> Architecture:
     """The architecture of a catalogued model.
 
