@@ -85,7 +85,11 @@ def test_an_auctions_floor_is_no_price(tmp_path: Path) -> None:
 
 
 def test_googles_halves_are_not_taken_for_whole_servers(tmp_path: Path) -> None:
-    rows = ["a2-highgpu-1g,12,85,,,,us-central1,a,0.74,0.37", ",,,A100,1,,us-central1,a,2.9,1.4", "n2-standard-4,4,16,,,,us-central1,a,0.2,0.1"]
+    rows = [
+        "a2-highgpu-1g,12,85,,,,us-central1,a,0.74,0.37",
+        ",,,A100,1,,us-central1,a,2.9,1.4",
+        "n2-standard-4,4,16,,,,us-central1,a,0.2,0.1",
+    ]
     found = {offer.instance_type: offer for offer in looked_up(tmp_path, [catalogue(tmp_path, gcp=rows)]).offers}
     assert found["n2-standard-4"].doubts == ()
     assert "accelerators it comes with are not in the price" in found["a2-highgpu-1g"].doubts[0]

@@ -20,7 +20,10 @@ LISTED = "aws,p5.48xlarge,H100-80GB-SXM,8,80,192,2048,us-east-1,55.04,,node_on_d
 
 def test_an_agreed_price_goes_before_a_newer_listed_one_which_is_shown_with_the_reason(tmp_path: Path) -> None:
     found = looked_up(tmp_path, [users(tmp_path, ROW)], LISTED).offers
-    assert [(offer.usd_per_hour, offer.price_basis) for offer in found] == [(31.0, "negotiated"), (55.04, "node_on_demand")]
+    assert [(offer.usd_per_hour, offer.price_basis) for offer in found] == [
+        (31.0, "negotiated"),
+        (55.04, "node_on_demand"),
+    ]
     assert found[0].doubts == ()
     assert found[1].doubts == (f"superseded by your prices in {tmp_path / 'prices.csv'} of 2026-10-01",)
 
@@ -139,7 +142,11 @@ def test_problems_of_several_files_are_one_report(tmp_path: Path) -> None:
     bad = ROW.replace("31.00", "x")
     with pytest.raises(UnusablePrices) as caught:
         looked_up(tmp_path, [users(tmp_path / "a", bad), users(tmp_path / "b", ROW, bad)])
-    assert [problem.split(": ")[0][-12:] for problem in caught.value.problems] == ["a/prices.csv", "b/prices.csv", "b/prices.csv"]
+    assert [problem.split(": ")[0][-12:] for problem in caught.value.problems] == [
+        "a/prices.csv",
+        "b/prices.csv",
+        "b/prices.csv",
+    ]
 
 
 WRONG: dict[str, Callable[[str], str]] = {
@@ -193,7 +200,9 @@ def test_ten_million_rows_are_taken_or_refused_in_bounded_memory(tmp_path: Path,
         file.write(f"{HEADER}\n")
         for n in range(rows):
             price = "dear" if bad and n % 7 == 3 else f"{1 + n % 977 / 100:.2f}"
-            file.write(f"cloud{n % 40},box-{n // 40},eu-{n % 13},{names[n % 53]},{1 + n % 8},{price},2026-0{1 + n % 9}-03\n")
+            file.write(
+                f"cloud{n % 40},box-{n // 40},eu-{n % 13},{names[n % 53]},{1 + n % 8},{price},2026-0{1 + n % 9}-03\n"
+            )
     started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", MILLIONS, str(path)], capture_output=True, text=True, check=True)
     said, mib = done.stdout.splitlines()[:-1], int(done.stdout.splitlines()[-1])
