@@ -52,16 +52,17 @@ def test_the_cheapest_of_each_kind_gives_the_same_planning_set() -> None:
     assert len(few.offers) < 600
 
 
-@pytest.mark.parametrize(
-    ("sort", "figure"),
-    [
-        ("memory", lambda one: -(one.accelerator_memory_gib or 0) * one.accelerator_count),
-        ("bandwidth", lambda one: -(one.memory_bandwidth_gb_s or 0)),
-        ("usd-per-tflop", lambda one: one.usd_per_tflop_hour or float("inf")),
-        ("age", lambda one: one.age_days if one.age_days is not None else float("inf")),
-    ],
-)
-def test_offers_are_sorted_the_best_first(sort: str, figure: Callable[[ListedOffer], float]) -> None:
+ORDERS: dict[str, Callable[[ListedOffer], float]] = {
+    "memory": lambda one: -(one.accelerator_memory_gib or 0) * one.accelerator_count,
+    "bandwidth": lambda one: -(one.memory_bandwidth_gb_s or 0),
+    "usd-per-tflop": lambda one: one.usd_per_tflop_hour or float("inf"),
+    "age": lambda one: one.age_days if one.age_days is not None else float("inf"),
+}
+
+
+@pytest.mark.parametrize("sort", ORDERS)
+def test_offers_are_sorted_the_best_first(sort: str) -> None:
+    figure = ORDERS[sort]
     asked = PriceQuestion.model_validate({"sort": sort, "choosable_only": True, "include_cpu": False})
     offers = look_up_prices(asked, today=TODAY).offers
     assert offers
