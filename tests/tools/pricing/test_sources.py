@@ -1,5 +1,6 @@
 """Which sources are used, how old a price may be, and which of several goes first."""
 
+import csv
 import os
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -17,6 +18,7 @@ from stratos.tools.pricing.moves import price_moved
 from stratos.tools.pricing.names import normalised
 from stratos.tools.pricing.refresh import fetch_all
 from stratos.tools.pricing.skypilot import SkyPilotCatalogue
+from stratos.tools.pricing.snapshot import SNAPSHOT_CSV
 from stratos.tools.pricing.users_csv import UsersCsv
 
 from .files import ROW, TODAY, looked_up, snapshot, users
@@ -173,6 +175,23 @@ def test_a_move_is_told_in_words() -> None:
 )
 def test_names_are_led_to_the_table_and_unknown_ones_stay(name: str, known: str) -> None:
     assert normalised(name) == known
+
+
+def test_names_of_the_snapshots_servers_are_found_again_from_their_families() -> None:
+    with SNAPSHOT_CSV.open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["accelerator"] and row["accelerator"] != "GRID-K520"]
+    other = {
+        row["instance_type"]
+        for row in rows
+        if normalised(
+            row["accelerator"].split("-")[0],
+            cloud=row["cloud"],
+            instance_type=row["instance_type"],
+            memory_gib=float(row["accelerator_memory_gib"] or 0) or None,
+        )
+        != row["accelerator"]
+    }
+    assert other == {"gpu_1x_a100_SXM4_us-central-3"}  # its name says SXM, the broker's own data PCIe
 
 
 def test_a_snapshot_alone_supersedes_nothing(tmp_path: Path) -> None:

@@ -99,6 +99,11 @@ def test_missing_and_unknown_columns_are_named_with_the_valid_ones(tmp_path: Pat
     assert "line 2: price_usd_per_hour is at or below 0" in said
 
 
+def test_another_separator_is_named(tmp_path: Path) -> None:
+    said = problems(users(tmp_path, ROW.replace(",", ";"), header=HEADER.replace(",", ";")), tmp_path)
+    assert "line 1: its values are separated by ';'" in said
+
+
 def test_other_currencies_are_refused_with_what_to_do(tmp_path: Path) -> None:
     said = problems(users(tmp_path, f"{ROW},EUR", header=f"{HEADER},currency"), tmp_path)
     assert "line 2: currency is not USD: convert the price" in said
