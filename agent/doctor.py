@@ -31,6 +31,7 @@ def checks(workspace: Workspace) -> list[Check]:
         ),
         _disk(workspace),
         _journal(workspace),
+        _prices(workspace),
         _program("GPU", "nvidia-smi", "not needed; with one, larger students become practical"),
         _program("vLLM", "vllm", "not needed; install vllm in an environment of its own and put its program on PATH"),
         _program(
@@ -78,6 +79,22 @@ def _journal(workspace: Workspace) -> Check:
         return Check(name="journal", ok=True, required=True, state=f"{count} runs")
     except JournalError as error:
         return Check(name="journal", ok=False, required=True, state=str(error), to_add="restore the file from a backup")
+
+
+def _prices(workspace: Workspace) -> Check:
+    """Where prices come from; what is in the files is looked at when they are asked."""
+    from ..state.errors import UnusablePrices
+    from ..tools.pricing.configured import VALID, VARIABLE, WORKSPACE_FILE, configured_sources
+
+    try:
+        sources = configured_sources(workspace.path)
+    except UnusablePrices as error:
+        return Check(
+            name="prices", ok=False, required=True, state="; ".join(error.problems), to_add=f"{VARIABLE}: {VALID}"
+        )
+    own = f"not needed; {WORKSPACE_FILE} in the workspace or {VARIABLE} add your own, `stratos prices --refresh` newer ones"
+    state = ", ".join(("the built-in snapshot", *(source.name for source in sources)))
+    return Check(name="prices", ok=True, required=True, state=state, to_add="" if sources else own)
 
 
 def _program(name: str, program: str, to_add: str) -> Check:

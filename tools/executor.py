@@ -58,7 +58,11 @@ class JobStatus:
 
 
 class Executor(Protocol):
-    """What runs jobs, here or on another machine; LocalExecutor says what each of the five verbs does."""
+    """What runs jobs, here or on another machine; LocalExecutor says what each of the five verbs does.
+
+    A `fetch` may add `usd_per_hour`, what the server was billed at, beside the job's own result: it is charged instead of the quote,
+    and planned with where it differs from it by more than 5 %.
+    """
 
     @property
     def clouds(self) -> frozenset[str]:

@@ -85,6 +85,55 @@ def test_a_price_that_changed_leads_to_a_new_choice_at_the_new_price(tmp_path: P
     assert (before, after) == (0.1, 0.4)
 
 
+def test_a_price_that_left_its_quote_is_told_with_both_and_the_judge_says_so(tmp_path: Path) -> None:
+    changed: list[str] = []
+
+    def dearer(executor: Troubled, job: TrainJob, folder: Path, offer: Offer | None) -> None:
+        assert offer is not None
+        if not changed:
+            changed.append(offer.id)
+            raise PriceChanged(offer.id, 0.106)
+
+    _, steps = ended(tmp_path, Troubled(world=World(), mishap=dearer))
+    told = "local/local/this-machine now costs $0.106 an hour, 6% above the $0.1 quoted (this machine's owner, undated)"
+    assert steps["tool distill"][0]["problem"].startswith(told)
+    assert told in steps["judge"][0]["reason"]
+    assert told not in steps["judge"][1]["reason"]
+
+
+@pytest.mark.parametrize("price", [0.104, 0.096])
+def test_a_price_within_5_percent_of_its_quote_is_paid_and_nothing_is_planned_anew(
+    tmp_path: Path, price: float
+) -> None:
+    def drifted(executor: Troubled, job: TrainJob, folder: Path, offer: Offer | None) -> None:
+        assert offer is not None
+        if offer.usd_per_hour != price:
+            raise PriceChanged(offer.id, price)
+
+    outcome, steps = ended(tmp_path, Troubled(world=World(), mishap=drifted))
+    assert outcome.status == "met"
+    assert len(steps["tool solve_pareto"]) == len(steps["tool distill"]) == 1
+    (distilled,) = steps["tool distill"]
+    assert distilled["price"] == {"started_at": price}
+    assert distilled["usd"] == pytest.approx(distilled["attempt"]["seconds"] / 3600 * price, rel=0.01)
+    assert steps["settle"][1]["usd"] == pytest.approx(distilled["usd"])
+
+
+@pytest.mark.parametrize("billed", [0.2, 0.104, 0.05])
+def test_a_bill_is_charged_as_it_is_and_told_where_it_left_its_quote(tmp_path: Path, billed: float) -> None:
+    def bills(executor: Troubled, job: TrainJob, folder: Path, offer: Offer | None) -> None:
+        executor.results[folder] = {**executor.results[folder], "usd_per_hour": billed}
+
+    outcome, steps = ended(tmp_path, Troubled(world=World(), mishap=bills))
+    assert outcome.status == "met"
+    (distilled,) = steps["tool distill"]
+    assert steps["settle"][1]["usd"] == pytest.approx(distilled["usd"] * billed / 0.1)
+    told = "was billed at $" in steps["judge"][0]["reason"]
+    assert told == (billed != 0.104)
+    assert outcome.plan is not None
+    assert outcome.plan.offer.usd_per_hour == (billed if told else 0.1)
+
+
 def test_a_job_that_was_lost_is_started_once_more_and_no_third_time(tmp_path: Path) -> None:
     def lost(executor: Troubled, job: TrainJob, folder: Path, offer: Offer | None) -> None:
         again = sum(job == one for one in executor.trainings) > 1

@@ -1,6 +1,7 @@
-"""Server prices of many clouds as dated evidence, and this machine as one more offer.
+"""Server prices of many clouds as dated evidence, from several sources in one table, and this machine as one more offer.
 
-It guards that a stale, suspect or floor price is never chosen. It does not cover disk, egress or taxes.
+It guards that a stale, suspect, superseded or floor price is never chosen, and that a user's price file is taken whole or not at all. It
+shows prices of disk and egress where a source states them, and reckons with neither; taxes are not covered.
 """
 
 from .accelerators import AcceleratorFacts, accelerator_facts, known_accelerator

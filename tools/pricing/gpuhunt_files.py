@@ -6,6 +6,7 @@ no dates: each is dated by the day it was last changed.
 
 import importlib
 import os
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,7 +94,10 @@ def _reading_from(folder: Path) -> Generator[None]:
     before = os.environ.get(FOLDER_VARIABLE)
     os.environ[FOLDER_VARIABLE] = str(folder)
     try:
-        yield
+        with warnings.catch_warnings():
+            # gpuhunt leaves the text reader around each file it closed to the collector, which warns.
+            warnings.simplefilter("ignore", ResourceWarning)
+            yield
     finally:
         if before is None:
             del os.environ[FOLDER_VARIABLE]

@@ -134,6 +134,9 @@ def _connected(sources: Sequence[PriceSource]) -> Generator["DuckDBPyConnection"
         with duckdb.connect(
             database, config={"memory_limit": MEMORY_LIMIT, "temp_directory": f"{database}.spilled"}
         ) as connection:
+            connection.execute(
+                "set enable_progress_bar = false"
+            )  # it is drawn on standard output, where a document may be
             connection.execute(OFFERS_TABLE)
             yield connection
 

@@ -47,6 +47,11 @@ def _families() -> Mapping[str, Mapping[float, tuple[str, ...]]]:
 
 
 @cache
+def _known() -> Mapping[str, str]:
+    return MappingProxyType({plain(name): name for name in accelerator_facts()})
+
+
+@cache
 def _snapshot_names() -> Mapping[tuple[str, str], str]:
     """The snapshot's accelerator of each instance type of each cloud."""
     with SNAPSHOT_CSV.open(encoding="utf-8", newline="") as lines:
@@ -62,12 +67,11 @@ def normalised(name: str, *, cloud: str = "", instance_type: str = "", memory_gi
     where it says nothing.
     """
     bare = re.sub(r"^(NVIDIA|AMD|TESLA|GEFORCE)+", "", plain(name))
-    known = {plain(fact): fact for fact in accelerator_facts()}
     here = _snapshot_names().get((cloud, instance_type), "")
     family = next((family for family in sorted(_families(), key=len, reverse=True) if _is_of(bare, family)), None)
     if family is not None:
         return _sized(name, family, here, f"{name} {instance_type}".upper(), memory_gib)
-    found = ALIASES.get(bare) or known.get(bare)
+    found = ALIASES.get(bare) or _known().get(bare)
     if found is None:
         return name
     return here if here.startswith(f"{found}-") else found
@@ -81,7 +85,7 @@ def _is_of(bare: str, family: str) -> bool:
 def _sized(name: str, family: str, here: str, words: str, memory_gib: float | None) -> str:
     """The name of a family whose parts differ in size and form factor."""
     form = next((form for pattern, form in FORM_FACTORS if re.search(pattern, words.replace("_", "-"))), None)
-    form = "SXM" if form is None and "MEGA" in words else form
+    form = "SXM" if form is None and "MEGA" in name.upper() else form
     sizes = _families()[family]
     stated = re.search(r"(\d+) ?GB?\b", name.upper().replace("-", " "))
     wanted = float(stated[1]) if stated else memory_gib

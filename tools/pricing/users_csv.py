@@ -2,8 +2,8 @@
 
 Precedence: an agreed price goes before every listed price of the same server (cloud, region, instance type, accelerator and count),
 whatever their dates, because it is what the user will be billed; it does so until it is 36 months old. Without a region it holds in
-all of them. Only US dollars are taken: a rate of exchange has a date of its own, and converting here would hide it. The file is
-read by DuckDB and kept on disk while it is checked, so that millions of rows need bounded memory.
+all of them. Only US dollars are taken: a rate of exchange has a date of its own, and converting here would hide it. The file is read
+by DuckDB and kept on disk while it is checked, so that millions of rows need bounded memory.
 """
 
 import re

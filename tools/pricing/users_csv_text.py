@@ -91,6 +91,8 @@ def _header(path: Path) -> tuple[str, ...]:
 def _header_problems(columns: Sequence[str], needed: Sequence[str], optional: Sequence[str]) -> list[str]:
     valid = f"needed: {', '.join(needed)}; optional: {', '.join(optional)}"
     problems: list[str] = []
+    if len(columns) == 1 and (other := next((mark for mark in ";\t|" if mark in columns[0]), None)):
+        problems.append(f"line 1: its values are separated by {other!r}: separate them by ','")
     if missing := [column for column in needed if column not in columns]:
         problems.append(f"line 1: missing columns {', '.join(missing)} ({valid})")
     unknown = [column for column in columns if column not in (*needed, *optional)]
