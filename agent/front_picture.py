@@ -13,15 +13,13 @@ from ..state.brief import Brief
 from ..state.plan import Candidate
 from ..state.run import Choice
 from .brief_words import money
-from .scales import LATENCY_WORDS, LogScale, OddsScale, Tick, latency_bounds, latency_class
+from .scales import LATENCY_WORDS, LogScale, OddsScale, Tick, latency_bounds, latency_class, shown_limit
 
 ROWS, LEAST_WIDTH, MOST_WIDTH = 13, 50, 100
 LABELS = 6
 """Columns of the accuracies' labels."""
 FREE_COLUMNS = 6
 """Columns at the left for what costs nothing: a logarithm has no place for it."""
-LIMIT_NEAR = 10.0
-"""A limit up to this many times the dearest candidate is drawn; one farther off would leave them no room."""
 COLOURS = ("green", "yellow", "red")
 
 
@@ -76,14 +74,14 @@ class _Plot:
 
     def __init__(self, placed: Sequence[Candidate], brief: Brief, columns: int) -> None:
         self._columns = columns
-        self.target, self.limit = brief.targets.accuracy, brief.limits.usd
+        self.target = brief.targets.accuracy
         shares = [one.accuracy.value for one in placed if one.accuracy]
         self._odds = OddsScale([*shares, *([self.target] if self.target else [])], ROWS - 1, 0)
         paid = [one.usd.value for one in placed if one.usd.value > 0]
         self._free = sorted({one.hours.value for one in placed if one.usd.value <= 0})
         start = FREE_COLUMNS if self._free else 0
-        self.shows_limit = bool(paid and self.limit and self.limit <= LIMIT_NEAR * max(paid))
-        shown = [*paid, self.limit] if self.shows_limit and self.limit else paid
+        self.limit = shown_limit(brief.limits.usd, paid)
+        shown = [*paid, self.limit] if self.limit else paid
         self._dollars = LogScale(shown, start, columns - 1) if shown else None
         self.bounds = latency_bounds([one.latency_p95_ms.value for one in placed], brief.targets.latency_p95_ms)
         self.accuracy_ticks = self._odds.ticks(1.6)
@@ -114,7 +112,7 @@ class _Plot:
     def lines(self, signs: Signs) -> list[list[Cell]]:
         """The empty grid with the target and the limit drawn; a limit beyond the dearest candidate is not."""
         cells: list[list[Cell]] = [[(" ", "")] * self._columns for _ in range(ROWS)]
-        if self.shows_limit and self.limit:
+        if self.limit:
             for row in cells:
                 row[self._column(self.limit)] = (signs.down, "red")
         if self.target:
@@ -158,8 +156,8 @@ def _legend(plot: _Plot, brief: Brief, signs: Signs, unplaced: int, width: int) 
     ]
     if brief.targets.accuracy:
         parts.append([(signs.across * 2, "green"), (f" target {100 * brief.targets.accuracy:.4g} %", "dim")])
-    if brief.limits.usd and plot.shows_limit:
-        parts.append([(signs.down, "red"), (f" limit {money(brief.limits.usd)}", "dim")])
+    if plot.limit:
+        parts.append([(signs.down, "red"), (f" limit {money(plot.limit)}", "dim")])
     parts.append([("dollars to the right, logarithmic" + (", $0 by hours" if plot.has_free else ""), "dim")])
     if unplaced:
         parts.append([(f"{unplaced} without a known accuracy not drawn", "dim")])

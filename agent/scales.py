@@ -11,6 +11,8 @@ EXTREME_SHARE = 0.0005
 LEAST_USD, MOST_USD = 1e-9, 1e12
 """Sums outside are drawn at these ends: they are mistakes or forged."""
 
+LIMIT_NEAR = 10.0
+"""A limit up to this many times the dearest, or a part of the cheapest, is drawn; one farther off would leave the marks no room."""
 LATENCY_WORDS = ("fast", "middling", "slow")
 
 
@@ -87,6 +89,13 @@ def _log_odds(share: float) -> float:
 
 def _log_usd(value: float) -> float:
     return math.log10(min(MOST_USD, max(LEAST_USD, value)))
+
+
+def shown_limit(limit_usd: float | None, paid: Sequence[float]) -> float | None:
+    """The limit where it lies near enough to what is paid to be drawn with it."""
+    if not limit_usd or not paid or not min(paid) / LIMIT_NEAR <= limit_usd <= LIMIT_NEAR * max(paid):
+        return None
+    return limit_usd
 
 
 def latency_bounds(latencies_ms: Sequence[float], target_ms: float | None) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..scales import LATENCY_WORDS, LogScale, OddsScale, Tick, latency_bounds, latency_class
+from ..scales import LATENCY_WORDS, LogScale, OddsScale, Tick, latency_bounds, latency_class, shown_limit
 from .records import Band, Candidate, Plan
 
 WIDTH, HEIGHT = 640, 360
@@ -69,7 +69,8 @@ def front_chart(
     )
     start = LEFT + FREE_SLOT if free and paid else LEFT
     free_until = (start if paid else RIGHT) if free else None
-    x_of = LogScale(paid, start, RIGHT) if paid else None
+    limit = shown_limit(limit_usd, paid)
+    x_of = LogScale([*paid, limit] if limit else paid, start, RIGHT) if paid else None
     shares = [share for _, _, accuracy in placed for share in (accuracy.low, accuracy.high)]
     y_of = OddsScale([*shares, *([target] if target is not None else [])], BOTTOM, TOP)
 
@@ -104,7 +105,7 @@ def front_chart(
         x_ticks=x_of.ticks() if x_of else (),
         y_ticks=y_of.ticks(TICK_GAP),
         target_y=y_of(target) if target is not None else None,
-        limit_x=x_of(limit_usd) if x_of and limit_usd and x_of.low <= limit_usd <= x_of.high else None,
+        limit_x=x_of(limit) if x_of and limit else None,
         free_until=free_until,
         unplaced=len(plan.front) - len(placed),
         latency=f"{LATENCY_WORDS[0]} up to {bounds[0]:.3g} ms, {LATENCY_WORDS[2]} above {bounds[1]:.3g} ms"
