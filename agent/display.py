@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ..state.evidence import Evaluation, Interval, Score
-from ..state.run import RunState
+from ..state.run import Choice, RunState
 from ..tools.base import Event
 from .brief_words import brief_rows, money
 from .events import figure
+from .front_picture import front_picture
 from .front_table import band, front_table
 from .planners import Decision
 from .printable import printable_record, printable_value
@@ -203,11 +204,18 @@ class RichDisplay:
         assert choice is not None
         self._title("Front and plan" if not run.attempts else "New plan")
         self._console.print(front_table(choice, self._console.width))
+        # Later plans of a run differ by what was tried: their rows tell that, a second picture would not.
+        if not run.attempts and (picture := self._picture(run, choice)) is not None:
+            self._console.print(picture)
         style = "bold green" if choice.plan else "bold red"
         self._console.print(Text(f"plan: {choice.reason}" if choice.plan else f"no plan: {choice.reason}", style=style))
         if choice.plan:
             for line in choice.excluded:
                 self._console.print(Text(f"  not {line}", style="dim"))
+
+    def _picture(self, run: RunState, choice: Choice) -> Text | None:
+        plain = self._console.options.ascii_only
+        return front_picture(choice, run.known_brief, self._console.width, ascii_only=plain)
 
     def _show_approve(self, run: RunState) -> None:
         approval = run.approval

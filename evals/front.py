@@ -169,7 +169,7 @@ def share_of(found: Found, exact: Found, *, logarithmic: bool) -> float:
 
     whole, part = (scaled(one.objectives) if logarithmic else one.objectives for one in (exact, found))
     best, span = whole.min(axis=0), np.ptp(whole, axis=0)
-    reference: Floats = np.full(whole.shape[1], 1.1)
+    reference: Floats = np.array([1.1] * len(best))
     volumes = [hypervolume((one - best) / span, reference) for one in (part, whole)]
     return volumes[0] / volumes[1]
 

@@ -43,7 +43,7 @@ def by_pivots(objectives: NDArray[np.float64]) -> Rows:
     while len(rows):
         pivot, others = objectives[rows[0]], objectives[rows]
         found.append(int(rows[0]))
-        dominated = (others >= pivot).all(axis=1) & (others > pivot).any(axis=1)
+        dominated = np.asarray((others >= pivot).all(axis=1) & (others > pivot).any(axis=1))
         rows = rows[1:][~dominated[1:]]
     return np.sort(np.array(found, dtype=np.intp))
 

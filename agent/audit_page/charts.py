@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..scales import LATENCY_WORDS, LogScale, OddsScale, Tick, latency_bounds, latency_class, shown_limit
 from .records import Band, Candidate, Plan
 
 WIDTH, HEIGHT = 640, 360
@@ -11,24 +12,12 @@ LEFT, RIGHT, TOP, BOTTOM = 48, 624, 16, 316
 FREE_SLOT = 64
 """Width kept at the left for candidates that cost nothing: a logarithm has no place for them."""
 
-ROUND_SHARES = (0.01, 0.05, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 TICK_GAP = 20
-EXTREME_SHARE = 0.0005
-"""Shares nearer to 0 or 1 are drawn there: their odds have no end."""
-
-LEAST_USD, MOST_USD = 1e-9, 1e12
-"""Sums outside are drawn at these ends: they are mistakes or forged."""
+RADII = (4.5, 3.0, 2.0)
+"""Of the mark of a fast, a middling and a slow candidate."""
 
 STRIP_WIDTH, STRIP_PAD = 160, 6
 LOSS_WIDTH, LOSS_HEIGHT, LOSS_PAD = 320, 96, 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tick:
-    """A mark on an axis."""
-
-    at: float
-    label: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +31,9 @@ class Mark:
     here: bool
     chosen: bool
     words: str
+    radius: float
+    runner_up: int
+    """1 for the first runner-up; 0 for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +47,8 @@ class FrontChart:
     limit_x: float | None
     free_until: float | None
     unplaced: int
+    latency: str
+    """What the sizes of the marks mean."""
 
     @property
     def chosen(self) -> Mark | None:
@@ -62,7 +56,9 @@ class FrontChart:
         return next((mark for mark in self.marks if mark.chosen), None)
 
 
-def front_chart(plan: Plan, target: float | None, limit_usd: float | None) -> FrontChart | None:
+def front_chart(
+    plan: Plan, target: float | None, limit_usd: float | None, target_ms: float | None = None
+) -> FrontChart | None:
     """The chart of a plan's front; None when no candidate has both figures."""
     placed = [(one, one.usd, one.accuracy) for one in plan.front if one.usd is not None and one.accuracy is not None]
     if not placed:
@@ -73,15 +69,22 @@ def front_chart(plan: Plan, target: float | None, limit_usd: float | None) -> Fr
     )
     start = LEFT + FREE_SLOT if free and paid else LEFT
     free_until = (start if paid else RIGHT) if free else None
-    x_of = _LogScale(paid, start, RIGHT) if paid else None
+    limit = shown_limit(limit_usd, paid)
+    x_of = LogScale([*paid, limit] if limit else paid, start, RIGHT) if paid else None
     shares = [share for _, _, accuracy in placed for share in (accuracy.low, accuracy.high)]
-    y_of = _OddsScale([*shares, *([target] if target is not None else [])], BOTTOM, TOP)
+    y_of = OddsScale([*shares, *([target] if target is not None else [])], BOTTOM, TOP)
 
     def x_for(one: Candidate, usd: float) -> float:
         if x_of is not None and usd > 0:
             return x_of(usd)
         width = (free_until or RIGHT) - LEFT
         return round(LEFT + width * (free.index(one) + 1) / (len(free) + 1), 1)
+
+    known = [one.latency_p95_ms.value for one, _, _ in placed if one.latency_p95_ms]
+    bounds = latency_bounds(known, target_ms)
+
+    def radius_of(one: Candidate) -> float:
+        return RADII[latency_class(one.latency_p95_ms.value, bounds) if one.latency_p95_ms else -1]
 
     marks = [
         Mark(
@@ -92,17 +95,22 @@ def front_chart(plan: Plan, target: float | None, limit_usd: float | None) -> Fr
             here=one.here,
             chosen=one.chosen,
             words=_words(one, usd, accuracy),
+            radius=radius_of(one),
+            runner_up=one.runner_up,
         )
         for one, usd, accuracy in placed
     ]
     return FrontChart(
-        marks=tuple(sorted(marks, key=lambda mark: (mark.chosen, mark.here))),
+        marks=tuple(sorted(marks, key=lambda mark: (mark.chosen, bool(mark.runner_up), mark.here))),
         x_ticks=x_of.ticks() if x_of else (),
-        y_ticks=y_of.ticks(),
+        y_ticks=y_of.ticks(TICK_GAP),
         target_y=y_of(target) if target is not None else None,
-        limit_x=x_of(limit_usd) if x_of and limit_usd and x_of.low <= limit_usd <= x_of.high else None,
+        limit_x=x_of(limit) if x_of and limit else None,
         free_until=free_until,
         unplaced=len(plan.front) - len(placed),
+        latency=f"{LATENCY_WORDS[0]} up to {bounds[0]:.3g} ms, {LATENCY_WORDS[2]} above {bounds[1]:.3g} ms"
+        if known
+        else "",
     )
 
 
@@ -110,75 +118,16 @@ def _words(one: Candidate, usd: Band, accuracy: Band) -> str:
     tokens = f" for {one.tokens / 1e6:g}M tokens" if one.tokens else ""
     return (
         f"{one.student}{tokens} on {one.server}: {accuracy.value:.1%} exact (80 % band {accuracy.low:.1%} to "
-        f"{accuracy.high:.1%}), ${usd.value:.4g}"
+        f"{accuracy.high:.1%}), ${usd.value:.4g}{_p95(one)}{_place(one)}"
     )
 
 
-class _LogScale:
-    """Positive values to places, their range widened by a tenth on both sides."""
-
-    def __init__(self, values: Sequence[float], start: float, end: float) -> None:
-        low, high = _log_usd(min(values)), _log_usd(max(values))
-        margin = max(0.1, 0.06 * (high - low))
-        self._low, self._high, self._start, self._end = low - margin, high + margin, start, end
-
-    @property
-    def low(self) -> float:
-        """The value at the start."""
-        return 10**self._low
-
-    @property
-    def high(self) -> float:
-        """The value at the end."""
-        return 10**self._high
-
-    def __call__(self, value: float) -> float:
-        """Where the value lies."""
-        share = (_log_usd(value) - self._low) / (self._high - self._low)
-        return round(self._start + (self._end - self._start) * share, 1)
-
-    def ticks(self) -> tuple[Tick, ...]:
-        """Powers of ten, and twice and five times them where there are few."""
-        powers = range(math.floor(self._low), math.ceil(self._high) + 1)
-        factors = (1, 2, 5) if self._high - self._low < 2 else (1,)
-        values = [factor * 10.0**power for power in powers for factor in factors]
-        return tuple(
-            Tick(at=self(value), label=f"${value:g}" if value >= 1e-4 else f"${value:.0e}")
-            for value in values
-            if self.low <= value <= self.high
-        )
+def _p95(one: Candidate) -> str:
+    return f", p95 {one.latency_p95_ms.value:.3g} ms" if one.latency_p95_ms else ""
 
 
-class _OddsScale:
-    """Shares to places by their log odds, as the predictions are made: 95 and 99 % lie as far apart as 50 and 83 %."""
-
-    def __init__(self, shares: Sequence[float], start: float, end: float) -> None:
-        low, high = min(map(_log_odds, shares)), max(map(_log_odds, shares))
-        margin = max(0.2, 0.06 * (high - low))
-        self._low, self._high, self._start, self._end = low - margin, high + margin, start, end
-
-    def __call__(self, share: float) -> float:
-        """Where the share lies."""
-        inside = (_log_odds(share) - self._low) / (self._high - self._low)
-        return round(self._start + (self._end - self._start) * inside, 1)
-
-    def ticks(self) -> tuple[Tick, ...]:
-        """Round shares, none closer to the one before it than its label is high."""
-        ticks: list[Tick] = []
-        for share in ROUND_SHARES:
-            place = self(share)
-            if self._low <= _log_odds(share) <= self._high and (not ticks or ticks[-1].at - place >= TICK_GAP):
-                ticks.append(Tick(at=place, label=f"{100 * share:g}"))
-        return tuple(ticks)
-
-
-def _log_odds(share: float) -> float:
-    inside = min(1 - EXTREME_SHARE, max(EXTREME_SHARE, share))
-    return math.log(inside / (1 - inside))
-
-
-def _log_usd(value: float) -> float:
-    return math.log10(min(MOST_USD, max(LEAST_USD, value)))
+def _place(one: Candidate) -> str:
+    return f"; runner-up {one.runner_up}" if one.runner_up else ""
 
 
 @dataclass(frozen=True, kw_only=True)

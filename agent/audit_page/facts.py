@@ -153,7 +153,12 @@ def _band(value: Json, *path: str) -> Band | None:
 
 def _plan(step: Step) -> Plan:
     chosen = at(step.gave, "plan", "candidate")
-    front = [_candidate(one, one == chosen) for one in listed(step.gave, "front")]
+    others = listed(step.gave, "plan", "runners_up")
+    places = {text(one, "id"): number for number, one in reversed([*enumerate(others, 1)])}
+    front = [
+        _candidate(one, one == chosen, 0 if one == chosen else places.get(text(one, "id"), 0))
+        for one in listed(step.gave, "front")
+    ]
     if chosen is not None and not any(one.chosen for one in front):
         front.append(_candidate(chosen, True))
     return Plan(
@@ -163,10 +168,11 @@ def _plan(step: Step) -> Plan:
         pilot=at(step.gave, "pilot") is True,
         front=tuple(front),
         excluded=texts(step.gave, "excluded"),
+        front_size=number(step.gave, "front_size"),
     )
 
 
-def _candidate(value: Json, chosen: bool) -> Candidate:
+def _candidate(value: Json, chosen: bool, runner_up: int = 0) -> Candidate:
     return Candidate(
         server=text(value, "offer_id"),
         student=text(value, "student"),
@@ -177,6 +183,7 @@ def _candidate(value: Json, chosen: bool) -> Candidate:
         latency_p95_ms=_band(value, "latency_p95_ms"),
         hours=_band(value, "hours"),
         usd=_band(value, "usd"),
+        runner_up=runner_up,
     )
 
 

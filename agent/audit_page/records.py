@@ -62,6 +62,8 @@ class Candidate:
     latency_p95_ms: Band | None
     hours: Band | None
     usd: Band | None
+    runner_up: int = 0
+    """1 for the first; 0 for none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,8 @@ class Plan:
     pilot: bool
     front: tuple[Candidate, ...]
     excluded: tuple[str, ...]
+    front_size: float | None = None
+    """How many are on the front, where `front` is a part."""
 
     @property
     def chosen(self) -> Candidate | None:

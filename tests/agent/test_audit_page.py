@@ -282,6 +282,28 @@ def test_what_costs_nothing_has_a_place_of_its_own_and_what_is_unknown_is_counte
     assert charts.front_chart(plan(point(1, None)), 0.9, 1.0) is None
 
 
+def test_marks_are_larger_the_sooner_they_answer_and_runners_up_have_their_number() -> None:
+    def answering(ms: float, runner_up: int = 0) -> Candidate:
+        return replace(point(ms / 100, 0.9), latency_p95_ms=Band(value=ms, low=ms, high=ms), runner_up=runner_up)
+
+    chart = charts.front_chart(plan(answering(20), answering(90, 2), answering(300)), None, None, 100.0)
+    assert chart is not None
+    marks = sorted(chart.marks, key=lambda mark: mark.x)
+    assert [mark.radius for mark in marks] == list(charts.RADII)
+    assert [mark.runner_up for mark in marks] == [0, 2, 0]
+    assert marks[1].words.endswith("p95 90 ms; runner-up 2")
+    assert chart.latency == "fast up to 50 ms, slow above 100 ms"
+
+
+def test_the_page_numbers_the_runners_up_of_the_record(recorded: Recorded) -> None:
+    (found,) = gather(recorded.rows("planned")).plans
+    numbers = sorted(one.runner_up for one in found.front if one.runner_up)
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert numbers
+    assert not any(one.chosen and one.runner_up for one in found.front)
+    assert ">runner-up 1<" in page(recorded.rows("planned"), "1.0")
+
+
 @settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.floats(0, allow_infinity=False), st.floats(0, 1)), min_size=1, max_size=9), st.none() | st.floats(0, 1)

@@ -22,7 +22,7 @@ UNKNOWN_ACCURACY = 0.0
 """No evidence claims nothing: an unknown accuracy never dominates a known one and never meets a target."""
 COLUMNS = (
     "accuracy", "latency_p95_ms", "usd", "hours", "needed_usd", "parameters", "executable", "accuracy_low", "accuracy_high",
-    "attempt_usd", "throughput_rps",
+    "attempt_usd", "throughput_rps", "kind",
 )  # fmt: skip
 NAMED = 10
 """Wrong rows that an error names."""
@@ -57,9 +57,12 @@ class CandidateTable:
     """Of `usd`, what a second attempt would cost again; None: all of it."""
     throughput_rps: Floats | None = None
     """Requests a second, NaN where they are not predicted; None: nowhere."""
+    kind: Rows | None = None
+    """A number for each sort of candidate, such as its model on its accelerator: the runners-up are then each of another sort than
+    the others and the chosen one. None: neighbours of the chosen one that differ in a trifle may be all of them."""
 
     def __post_init__(self) -> None:
-        columns: dict[str, Floats | Bools | None] = {name: getattr(self, name) for name in COLUMNS}
+        columns: dict[str, Floats | Bools | Rows | None] = {name: getattr(self, name) for name in COLUMNS}
         shapes = {name: column.shape for name, column in columns.items() if column is not None}
         lengths = {name: shape for name, shape in shapes.items() if shape != (len(self.usd),)}
         if lengths:
@@ -111,8 +114,14 @@ class CandidateTable:
                 parts.append(other if own is None else own)
             return np.concatenate(parts)
 
+        kinds: list[Rows] = []
+        for table in tables:
+            own = np.arange(len(table)) if table.kind is None else table.kind
+            kinds.append(own + (int(kinds[-1].max()) + 1 if kinds and len(kinds[-1]) else 0))
+        figures = {name: column(name) for name in COLUMNS if name != "kind"}
         return cls(
-            **{name: column(name) for name in COLUMNS},  # pyright: ignore[reportArgumentType]
+            **figures,  # pyright: ignore[reportArgumentType]
+            kind=np.concatenate(kinds),
             name=lambda row: at(row)[0].name(at(row)[1]),
             make=lambda row: at(row)[0].make(at(row)[1]),
         )
