@@ -84,10 +84,10 @@ def render(files: ChatFiles, messages: Sequence[Mapping[str, str]]) -> str:
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
     environment.filters["tojson"] = _to_json
-    environment.globals.update(raise_exception=refuse, strftime_now=_no_date)
     # The tag that marks an assistant's tokens changes no text; transformers has an extension for it, here it is an empty block.
     text = GENERATION_TAG.sub(lambda tag: tag["open"] + ("endif" if tag["end"] else "if true"), files.template or "")
-    return environment.from_string(text).render(
+    compiled = environment.from_string(text, globals={"raise_exception": refuse, "strftime_now": _no_date})
+    return compiled.render(
         messages=[dict(message) for message in messages], add_generation_prompt=True, **files.special_tokens
     )
 

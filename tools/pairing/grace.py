@@ -13,11 +13,12 @@ directions (G-Vendi, the entropy of T's eigenvalues; Jung et al., arXiv 2505.201
 What this follows: the authors' published code (GRACE_computation.py: unit rows in the training part and not in the held-out
 part; eigenvalues smoothed as (1 - s) w + s mean(w) with s = 0.001) and summaries of the paper, whose own text was not at hand:
 ten folds, all answers to one prompt in one fold, gradients multiplied by the log of the answer's length (the published code
-leaves that factor out; `answer_gradients(length_scale="none")` does too), 512 prompts x 4 answers, dimension 512. Where it departs: the folds
-are a partition, where that code draws ten random tenths; the projection is a count sketch instead of a Rademacher matrix; no
-constant factor divides it. None of the three changes what is estimated, and scores compare only under one student, one
-dimension, one seed and the same prompts. With few answers the dimension must be small: beyond the rank of T a direction that was
-never seen costs 1 / (s / d), and the score counts little else; `dimension_for` keeps the paper's four answers a dimension.
+leaves that factor out, and so does `answer_gradients(length_scale="none")`), 512 prompts x 4 answers, dimension 512.
+
+Where it departs: the folds are a partition, where that code draws ten random tenths; the projection is a count sketch instead
+of a Rademacher matrix; no constant factor divides it. None of the three changes what is estimated. Scores compare only under
+one student, one dimension, one seed and the same prompts. With few answers the dimension must be small: a direction that T
+never saw costs d / s, and beyond T's rank the score counts little else; `dimension_for` keeps the paper's four answers a dimension.
 """
 
 import math

@@ -94,8 +94,9 @@ def rank_pairs(
 def shortlist(pairs: Sequence[PairEvidence], size: int = SHORTLIST) -> list[str]:
     """Teachers that GRACE is worth computing for: the most accurate, and who cannot be told from the last of those.
 
-    At most twice `size`; teachers of unknown accuracy fill places that are left. Refused pairs are not asked for.
+    At most twice `size`; teachers of unknown accuracy fill places that are left. What the pre-flight refused is never on it.
     """
+    pairs = [pair for pair in pairs if not _out(pair)]
     known = sorted(
         ((pair.teacher_accuracy, pair.check.teacher) for pair in pairs if pair.teacher_accuracy),
         key=lambda one: (-one[0].value, one[1]),

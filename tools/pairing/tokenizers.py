@@ -25,10 +25,10 @@ SAMPLED = 192
 
 
 class Difference(Record):
-    """A text that two tokenizers cut differently, from the first place where they do."""
+    """A text that two tokenizers cut differently, around the first place where they do."""
 
     text: str
-    teacher: tuple[str, ...] = Field(description="the teacher's pieces from there on, at most a few")
+    teacher: tuple[str, ...] = Field(description="the teacher's pieces from just before that place on, at most a few")
     student: tuple[str, ...] = Field(description="the student's")
 
 
@@ -80,7 +80,7 @@ class Vocabulary:
 
     def cut(self, texts: Sequence[str]) -> list[tuple[list[int], list[str]]]:
         """Ids and pieces of every text, without the tokens that are put around a whole input."""
-        encodings = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [(encoding.ids, encoding.tokens) for encoding in encodings]
 
 
@@ -136,7 +136,8 @@ def compare_tokenizers(
     probes = list(dict.fromkeys((*texts, *EDGE_TEXTS, *_texts_from(first, second))))
     difference = _first_difference(first, second, probes)
     common = first.ordinary.keys() & second.ordinary.keys()
-    unmoved = sum(first.ordinary[piece] == second.ordinary[piece] for piece in common)
+    equal = first.ordinary == second.ordinary
+    unmoved = len(common) if equal else sum(first.ordinary[piece] == second.ordinary[piece] for piece in common)
     verdict = "different" if difference else "same_pieces" if unmoved < len(common) else "same"
     both_added = first.added.keys() & second.added.keys()
     if verdict == "same":
@@ -197,7 +198,13 @@ def _without_added(
                 (at for at, pair in enumerate(zip(pieces, others, strict=False)) if pair[0] != pair[1]),
                 min(len(pieces), len(others)),
             )
-            return Difference(text=part, teacher=tuple(pieces[at : at + SHOWN]), student=tuple(others[at : at + SHOWN]))
+            # Two equal pieces before it show where in the text it is.
+            start = max(0, at - 2)
+            return Difference(
+                text=part,
+                teacher=tuple(pieces[start : start + SHOWN]),
+                student=tuple(others[start : start + SHOWN]),
+            )
     return None
 
 
@@ -216,10 +223,12 @@ def _texts_from(first: Vocabulary, second: Vocabulary) -> Iterator[str]:
 
 def _excluded(first: Vocabulary, second: Vocabulary, shared: int) -> tuple[int, ...]:
     """Ids below the limit at which the two do not have the same piece; ids that neither uses are no tokens either."""
-    names, others = (
-        {at: piece for piece, at in (*side.ordinary.items(), *side.added.items())} for side in (first, second)
-    )
-    return tuple(at for at in range(shared) if at not in names or names[at] != others.get(at))
+    start, sides = 0, [[*side.ordinary.items(), *side.added.items()] for side in (first, second)]
+    if first.ordinary == second.ordinary and max(first.ordinary.values(), default=-1) == len(first.ordinary) - 1:
+        # The usual case, and ten times faster: ordinary tokens first without a hole, so that only added ones can differ.
+        start, sides = len(first.ordinary), [list(side.added.items()) for side in (first, second)]
+    names, others = ({at: piece for piece, at in side} for side in sides)
+    return tuple(at for at in range(start, shared) if at not in names or names[at] != others.get(at))
 
 
 def _too_few_rows(
