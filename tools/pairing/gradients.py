@@ -63,7 +63,8 @@ def answer_gradients(
         logits = model(input_ids=tokens, use_cache=False).logits[0, first - 1 : -1]
         loss = torch.nn.functional.cross_entropy(logits.float(), tokens[0, first:])
         found = torch.autograd.grad(loss, weights, allow_unused=True)
-        scale = math.log(len(ids) - first + 1) if length_scale == "log" else 1.0
+        # The logarithm of one is zero: an answer of one token counts as two, not as nothing.
+        scale = math.log(max(2, len(ids) - first)) if length_scale == "log" else 1.0
         projected[number] = scale * _project(found, sketches, dimension)
         losses[number] = loss.item()
     return Gradients(projected=projected, losses=losses)

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from ...state.brief import Record
 from ...state.errors import Correctable
+from ..training.distillation_loss import SharedVocabulary
 from .probe_texts import EDGE_TEXTS
 
 SHOWN = 8
@@ -244,3 +245,22 @@ def _too_few_rows(
 
 def _names(ids: Mapping[str, int], names: set[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: ids[name]))
+
+
+def shared_vocabulary(match: TokenizerMatch, mapping: Sequence[int] = ()) -> SharedVocabulary:
+    """What the distillation loss may compare; `mapping` is `vocabulary_mapping`'s where the verdict is `same_pieces`.
+
+    Raises ValueError for tokenizers that are different, whose logits do not compare.
+    """
+    if match.verdict == "different" or (match.verdict == "same_pieces" and len(mapping) != match.student_size):
+        raise ValueError(
+            f"logits do not compare: tokenizers are {match.verdict}, a mapping of {len(mapping)} ids is given"
+        )
+    if match.verdict == "same":
+        return SharedVocabulary(size=match.shared_ids, excluded=match.excluded_ids, student_tokens=match.student_size)
+    return SharedVocabulary(
+        size=len(mapping),
+        excluded=tuple(at for at, other in enumerate(mapping) if other < 0),
+        teacher_ids=tuple(mapping),
+        student_tokens=match.student_size,
+    )

@@ -87,6 +87,7 @@ def llama(rows: int, *, hidden: int = 32, seed: int = 0) -> Any:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    torch.set_num_threads(1)  # several tests share the machine
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=rows,
