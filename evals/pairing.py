@@ -20,10 +20,11 @@ from ..state.evidence import Interval, wilson
 from ..tools.executor import LocalExecutor
 from ..tools.generation import available_workers
 from ..tools.models.facts import ModelFacts
-from ..tools.pairing.grace import GraceScore, dimension_for, grace
+from ..tools.pairing.evidence import GraceScore, PairEvidence
+from ..tools.pairing.grace import dimension_for, grace
 from ..tools.pairing.gradients import LengthScale, answer_gradients, load_student
 from ..tools.pairing.preflight import Side, check_pair
-from ..tools.pairing.ranking import PairEvidence, rank_pairs
+from ..tools.pairing.ranking import rank_pairs
 from ..tools.training.batches import Encoder
 from ..tools.training.students import TrainJob, shape_named
 from ..tools.training.train import UNTRAINED_FOLDER

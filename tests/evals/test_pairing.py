@@ -5,7 +5,7 @@ from stratos.evals.pairing import LONGEST_SEARCH, accuracy, hands, ranked, regre
 from stratos.evals.pairing_teachers import TEACHERS
 from stratos.skills import load
 from stratos.skills.protocol import Example
-from stratos.tools.pairing.grace import GraceScore
+from stratos.tools.pairing.evidence import GraceScore
 
 
 @pytest.fixture(scope="module")

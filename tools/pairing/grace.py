@@ -26,9 +26,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from ...state.brief import Record
+from .evidence import GraceScore
 
 SMOOTHING = 1e-3
 FOLDS = 10
@@ -36,20 +35,6 @@ ANSWERS_PER_DIMENSION = 4
 """2,048 answers at dimension 512."""
 
 Matrix = NDArray[np.float64]
-
-
-class GraceScore(Record):
-    """GRACE of one teacher for one student, with its parts and the two scores that it joins."""
-
-    score: float = Field(description="lower: the teacher suits the student better")
-    standard_error: float = Field(description="of the score, from its folds")
-    variance: float
-    bias: float = Field(description="large where answers are of one wrong kind: noise, or a foreign format")
-    g_norm: float = Field(description="mean squared length of the gradients")
-    g_vendi: float = Field(description="entropy of their directions, nats")
-    answers: int
-    dimension: int
-    folds: int
 
 
 def dimension_for(answers: int) -> int:

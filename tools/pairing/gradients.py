@@ -40,6 +40,22 @@ def load_student(folder: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
+def encode_answers(tokenizer: Any, answers: Sequence[tuple[str, str]]) -> list[Row]:
+    """(prompt, answer) texts as rows for a Hugging Face tokenizer: its chat template where it has one, its end token last."""
+    rows: list[Row] = []
+    for prompt, answer in answers:
+        if tokenizer.chat_template:
+            message = [{"role": "user", "content": prompt}]
+            text = tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
+            given = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        else:
+            given = list(tokenizer(prompt)["input_ids"])
+        end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+        learned = [*tokenizer(answer, add_special_tokens=False)["input_ids"], *end]
+        rows.append(([*given, *learned], len(given)))
+    return rows
+
+
 def answer_gradients(
     model: Any, rows: Sequence[Row], *, dimension: int = 512, seed: int = 0, length_scale: LengthScale = "log"
 ) -> Gradients:

@@ -16,31 +16,12 @@ from pydantic import Field
 
 from ...state.brief import Record
 from ...state.evidence import Interval
-from .grace import GraceScore
-from .preflight import PairCheck
+from .evidence import GraceScore, PairEvidence
 
 SHORTLIST = 4
 METHOD_ORDER = ("ok", "cross_tokenizer", "sequence_level")
 
 ItemT = TypeVar("ItemT")
-
-
-class PairEvidence(Record):
-    """What is known of a pair; null is not known."""
-
-    check: PairCheck
-    teacher_accuracy: Interval | None = Field(default=None, description="on the probe set")
-    student_accuracy: Interval | None = Field(
-        default=None, description="of the student before training, on the same items"
-    )
-    grace: GraceScore | None = None
-
-    @property
-    def gap(self) -> float | None:
-        """How much more of the probe set the teacher has right."""
-        if self.teacher_accuracy is None or self.student_accuracy is None:
-            return None
-        return self.teacher_accuracy.value - self.student_accuracy.value
 
 
 class RankedPair(Record):

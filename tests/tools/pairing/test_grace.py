@@ -2,15 +2,16 @@
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from stratos.tools.pairing.grace import dimension_for, grace
-from stratos.tools.pairing.gradients import answer_gradients
+from stratos.tools.pairing.gradients import answer_gradients, encode_answers, load_student
 
-from .tiny import llama
+from .tiny import CHATML, bpe, llama
 
 ROWS = [([5, 6, 7, 8, 9, 1], 3), ([5, 6, 10, 11, 1], 2), ([5, 12, 13, 1], 2)]
 
@@ -128,3 +129,16 @@ def test_losses_are_those_of_the_answers_alone() -> None:
 def test_an_answer_without_a_token_is_refused() -> None:
     with pytest.raises(ValueError, match="behind its prompt"):
         answer_gradients(llama(32), [([5, 6], 2)])
+
+
+def test_any_saved_model_is_scored_on_texts_in_its_own_chat_template(tmp_path: Path) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer: Any = PreTrainedTokenizerFast(
+        tokenizer_object=bpe(), eos_token="<|im_end|>", chat_template=CHATML, clean_up_tokenization_spaces=False
+    )
+    llama(len(tokenizer)).save_pretrained(tmp_path)
+    ((ids, given),) = rows = encode_answers(tokenizer, [("the cat", "sat on")])
+    assert tokenizer.decode(ids[:given]) == "<|im_start|>user\nthe cat<|im_end|>\n<|im_start|>assistant\n"
+    assert tokenizer.decode(ids[given:]) == "sat on<|im_end|>"
+    assert np.abs(answer_gradients(load_student(tmp_path), rows, dimension=8).projected).sum() > 0

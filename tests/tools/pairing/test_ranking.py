@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from stratos.state.evidence import wilson
-from stratos.tools.pairing.grace import GraceScore
+from stratos.tools.pairing.evidence import GraceScore, PairEvidence
 from stratos.tools.pairing.preflight import PairCheck
-from stratos.tools.pairing.ranking import PairEvidence, rank_pairs, shortlist
+from stratos.tools.pairing.ranking import rank_pairs, shortlist
 
 
 def score(value: float, error: float = 0.1) -> GraceScore:
