@@ -100,6 +100,8 @@ def compare_chat(teacher: ChatFiles, student: ChatFiles, student_vocabulary: Voc
         note = "the teacher has no chat template: it is asked in plain text; the student keeps its own template"
         return ChatMatch(verdict="teacher_missing", use="student's", notes=(note,))
     differences = [found for messages in CONVERSATIONS if (found := _difference(teacher, student, messages))]
+    if not any(_rendered(student, messages) for messages in CONVERSATIONS):
+        differences = ["the student's template refuses every conversation, or cannot be read"]
     if not differences:
         return ChatMatch(verdict="same", use="student's")
     note = "templates differ: each model is given the prompt in its own template, and only the answer's tokens are compared"

@@ -23,11 +23,13 @@ never saw costs d / s, and beyond T's rank the score counts little else; `dimens
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .evidence import GraceScore
+from .gradients import Row, answer_gradients
 
 SMOOTHING = 1e-3
 FOLDS = 10
@@ -40,6 +42,18 @@ Matrix = NDArray[np.float64]
 def dimension_for(answers: int) -> int:
     """The projection's dimension for so many answers: a quarter, at least 8 and at most 512."""
     return max(8, min(512, answers // ANSWERS_PER_DIMENSION))
+
+
+def score_teacher(
+    model: Any, rows: Sequence[Row], prompts: Sequence[int] | None = None, *, seed: int = 0
+) -> GraceScore:
+    """GRACE of one teacher's answers to the probe set for a loaded student; rows are those of `encode_answers` or an Encoder.
+
+    It costs one backward pass an answer. Every teacher must have answered the same prompts. Raises ValueError as `grace` does.
+    """
+    return grace(
+        answer_gradients(model, rows, dimension=dimension_for(len(rows)), seed=seed).projected, prompts, seed=seed
+    )
 
 
 def grace(

@@ -137,7 +137,7 @@ def _tokenizer_notes(match: TokenizerMatch | None, teacher: Side) -> list[str]:
     if match is None:
         missing = "the tokenizers are not both at hand, so they were not compared: their text alone can be shared"
         return [missing] if teacher.has_logits else []
-    notes: list[str] = []
+    notes = list(match.notes)
     if match.verdict == "same" and match.padded:
         rows = f"{_count(match.teacher_rows)} against {_count(match.student_rows)}"
         notes.append(f"vocabulary padding: {rows} rows, logits are truncated to the {match.shared_ids:,} shared tokens")

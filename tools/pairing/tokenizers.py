@@ -57,7 +57,8 @@ class TokenizerMatch(Record):
     added_moved: tuple[str, ...] = Field(default=(), description="added tokens of both, under another id")
     ordinary_only_teacher: int = Field(default=0, description="tokens of the ordinary vocabulary, a count")
     ordinary_only_student: int = 0
-    problems: tuple[str, ...] = Field(default=(), description="a model with fewer rows than its tokenizer has ids")
+    problems: tuple[str, ...] = Field(default=(), description="a student with fewer rows than its tokenizer has ids")
+    notes: tuple[str, ...] = Field(default=(), description="a teacher of that kind, which need not matter")
 
     @property
     def padded(self) -> bool:
@@ -160,7 +161,8 @@ def compare_tokenizers(
         added_moved=_names(first.added, {name for name in both_added if first.added[name] != second.added[name]}),
         ordinary_only_teacher=len(first.ordinary) - len(common),
         ordinary_only_student=len(second.ordinary) - len(common),
-        problems=_too_few_rows(first, second, teacher_rows, student_rows),
+        problems=_too_few_rows("student", second, student_rows, "resize it before it is trained"),
+        notes=_too_few_rows("teacher", first, teacher_rows, "texts with its last tokens crash it"),
     )
 
 
@@ -232,15 +234,11 @@ def _excluded(first: Vocabulary, second: Vocabulary, shared: int) -> tuple[int, 
     return tuple(at for at in range(start, shared) if at not in names or names[at] != others.get(at))
 
 
-def _too_few_rows(
-    first: Vocabulary, second: Vocabulary, teacher_rows: int | None, student_rows: int | None
-) -> tuple[str, ...]:
+def _too_few_rows(who: str, side: Vocabulary, rows: int | None, what: str) -> tuple[str, ...]:
     """A token without a row cannot be read at all."""
-    return tuple(
-        f"the {role}'s model has {rows:,} embedding rows, fewer than its tokenizer's {side.size:,} ids: resize the model"
-        for role, side, rows in (("teacher", first, teacher_rows), ("student", second, student_rows))
-        if rows is not None and rows < side.size
-    )
+    if rows is None or rows >= side.size:
+        return ()
+    return (f"the {who}'s model has {rows:,} embedding rows, fewer than its tokenizer's {side.size:,} ids: {what}",)
 
 
 def _names(ids: Mapping[str, int], names: set[str]) -> tuple[str, ...]:

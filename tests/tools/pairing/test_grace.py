@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from stratos.tools.pairing.grace import dimension_for, grace
+from stratos.tools.pairing.grace import dimension_for, grace, score_teacher
 from stratos.tools.pairing.gradients import answer_gradients, encode_answers, load_student
 
 from .tiny import CHATML, bpe, llama
@@ -142,3 +142,17 @@ def test_any_saved_model_is_scored_on_texts_in_its_own_chat_template(tmp_path: P
     assert tokenizer.decode(ids[:given]) == "<|im_start|>user\nthe cat<|im_end|>\n<|im_start|>assistant\n"
     assert tokenizer.decode(ids[given:]) == "sat on<|im_end|>"
     assert np.abs(answer_gradients(load_student(tmp_path), rows, dimension=8).projected).sum() > 0
+
+
+def test_a_teacher_who_writes_what_the_student_already_says_scores_better_than_one_who_does_not() -> None:
+    model = llama(32, seed=3)
+    chance = np.random.default_rng(0)
+    own: list[tuple[list[int], int]] = []
+    for _ in range(40):
+        ids = chance.integers(4, 32, size=3).tolist()
+        for _ in range(5):
+            with torch.no_grad():
+                ids.append(int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
+        own.append((ids, 3))
+    foreign = [([*ids[:3], *chance.integers(4, 32, size=5).tolist()], 3) for ids, _ in own]
+    assert score_teacher(model, own).score < score_teacher(model, foreign).score

@@ -159,6 +159,14 @@ def test_templates_that_differ_say_where(tmp_path: Path) -> None:
     assert "model" in chat.difference
 
 
+def test_a_template_that_takes_no_conversation_is_not_called_the_same(tmp_path: Path) -> None:
+    broken = {"chat_template": "{{ raise_exception('no') }}"}
+    one, other = (Side.from_folder(TEACHER, folder(tmp_path / name, bpe(), broken)) for name in "ts")
+    chat = checked(one, other).chat
+    assert chat is not None
+    assert "refuses every conversation" in chat.difference
+
+
 def test_a_stop_the_student_does_not_have_is_cut_and_one_it_does_not_use_is_added(tmp_path: Path) -> None:
     lacks = sides(tmp_path / "a", ("<|endoftext|>",), stop=SIZE - 3).stops
     knows = sides(tmp_path / "b", MARKS, stop=SIZE - 3).stops

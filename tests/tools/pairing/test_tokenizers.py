@@ -81,12 +81,14 @@ def test_added_tokens_in_another_order_are_moved_and_left_out() -> None:
     assert len(match.excluded_ids) == 2
 
 
-def test_a_model_with_fewer_rows_than_tokens_is_a_problem() -> None:
+def test_a_student_with_fewer_rows_than_tokens_is_a_problem_and_such_a_teacher_a_note() -> None:
     size = bpe().get_vocab_size()
-    match = compare_tokenizers(bpe(), bpe(), teacher_rows=size, student_rows=size - 1)
-    (problem,) = match.problems
+    match = compare_tokenizers(bpe(), bpe(), teacher_rows=size - 2, student_rows=size - 1)
+    (problem,), (note,) = match.problems, match.notes
     assert "the student's model" in problem
     assert str(size - 1) in problem
+    assert "the teacher's model" in note
+    assert match.shared_ids == size - 2
 
 
 def test_a_folder_a_file_and_a_loaded_tokenizer_are_read_alike(tmp_path: Path) -> None:
@@ -110,3 +112,10 @@ def test_what_is_no_tokenizer_is_refused_with_what_is_valid(tmp_path: Path) -> N
         read_vocabulary(tmp_path)
     with pytest.raises(Correctable, match="valid are"):
         read_vocabulary(42)
+
+
+def test_151936_against_152064_rows_of_one_tokenizer_is_fine() -> None:
+    made = words(*(f"w{number}" for number in range(151_663)))
+    match = compare_tokenizers(made, made, teacher_rows=152_064, student_rows=151_936)
+    assert (match.verdict, match.shared_ids, match.excluded_ids, match.problems) == ("same", 151_665, (), ())
+    assert match.padded
