@@ -15,6 +15,7 @@ from statistics import mean
 from typing import Any, Literal
 
 from ..skills import load as load_skill
+from ..skills.mahjong.completions import YES
 from ..skills.protocol import Example
 from ..state.evidence import Interval, wilson
 from ..tools.executor import LocalExecutor
@@ -22,7 +23,7 @@ from ..tools.generation import available_workers
 from ..tools.models.facts import ModelFacts
 from ..tools.pairing.evidence import GraceScore, PairEvidence
 from ..tools.pairing.grace import dimension_for, grace
-from ..tools.pairing.gradients import LengthScale, answer_gradients, load_student
+from ..tools.pairing.gradients import answer_gradients, load_student
 from ..tools.pairing.preflight import Side, check_pair
 from ..tools.pairing.ranking import rank_pairs
 from ..tools.training.batches import Encoder
@@ -59,10 +60,11 @@ class NoLicence:
 
 @dataclass(frozen=True, kw_only=True)
 class Taught:
-    """What became of the student that one teacher taught."""
+    """What became of the student that one teacher taught. Saying "no" always makes half of `exact` and nothing of `proved`."""
 
     exact: Interval
-    answer: Interval
+    proved: Interval
+    """Share of the complete hands for which it says so and gives the decomposition."""
 
 
 def hands(seed: int, first_block: int, count: int, without: frozenset[str] = frozenset()) -> list[Example]:
@@ -87,6 +89,14 @@ def accuracy(answers: Sequence[Example]) -> tuple[Interval, Interval]:
     )
 
 
+def judged(model: Path, dev: Sequence[Example]) -> Taught:
+    """A student on the development hands, the complete ones apart."""
+    proved, _ = evaluate(TASK, model, [one for one in dev if one.answer == YES])
+    denied, _ = evaluate(TASK, model, [one for one in dev if one.answer != YES])
+    right = round(proved.value * proved.n) + round(denied.value * denied.n)
+    return Taught(exact=wilson(right, proved.n + denied.n), proved=proved)
+
+
 def train_all(solved: Sequence[Example], tokens: int, seed: int, folder: Path) -> None:
     """A student on each teacher's answers, and one that has seen a little of all of them, as many at a time as there are cores."""
     every = {name: teacher.answers(solved, seed) for name, teacher in TEACHERS.items()}
@@ -99,7 +109,7 @@ def train_all(solved: Sequence[Example], tokens: int, seed: int, folder: Path) -
 
 
 def _request(folder: Path, answers: Sequence[Example], tokens: int, seed: int) -> JobRequest:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     shard = folder / "train.jsonl"
     shard.write_text("".join(json.dumps(asdict(one)) + "\n" for one in answers), encoding="utf-8")
     job = TrainJob(
@@ -115,13 +125,26 @@ def _request(folder: Path, answers: Sequence[Example], tokens: int, seed: int) -
     return JobRequest(module="stratos.tools.training", job=job, folder=folder / "job", threads=1)
 
 
-def scored(
-    model: Any, answers: Sequence[Example], *, seed: int = 0, length_scale: LengthScale = "log"
-) -> tuple[GraceScore, float]:
-    """GRACE of one teacher's answers, and the student's mean loss on them, nats a token."""
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What one student's gradients on one teacher's answers say: GRACE as published in the paper, and without the length factor."""
+
+    scaled: GraceScore
+    plain: GraceScore
+    loss: float
+    """Nats a token, the mean over answers."""
+
+
+def scored(model: Any, answers: Sequence[Example]) -> Scores:
+    """The scores of a teacher, from one backward pass an answer."""
+    import numpy as np
+
     rows = Encoder(skill=load_skill(SKILL), rationale=True).encode(answers)
-    found = answer_gradients(model, rows, dimension=dimension_for(len(rows)), seed=seed, length_scale=length_scale)
-    return grace(found.projected), float(found.losses.mean())
+    found = answer_gradients(model, rows, dimension=dimension_for(len(rows)), length_scale="none")
+    factors = np.log([[len(ids) - given] for ids, given in rows])
+    return Scores(
+        scaled=grace(found.projected * factors), plain=grace(found.projected), loss=float(found.losses.mean())
+    )
 
 
 def spearman(one: Sequence[float], other: Sequence[float]) -> float:
@@ -157,16 +180,15 @@ def predictions(
         found["teacher accuracy, exact"][name], found["teacher accuracy, answer"][name] = exact.value, answer.value
         found["longer answers"][name] = mean(len(one.rationale.split()) for one in answers)
         for when, model in models.items():
-            score, loss = scored(model, answers)
-            plain, _ = scored(model, answers, length_scale="none")
-            kept = {**kept, name: score}  # the last model's, which is the warmed one
+            scores = scored(model, answers)
+            kept[name] = scores.scaled  # the last model's, which is the warmed one
             for what, value in (
-                ("GRACE", -score.score),
-                ("GRACE, variance alone", -score.variance),
-                ("GRACE, no length factor", -plain.score),
-                ("G-Norm", -score.g_norm),
-                ("G-Vendi", score.g_vendi),
-                ("student's loss", -loss),
+                ("GRACE", -scores.scaled.score),
+                ("GRACE, variance alone", -scores.scaled.variance),
+                ("GRACE, no length factor", -scores.plain.score),
+                ("G-Norm", -scores.scaled.g_norm),
+                ("G-Vendi", scores.scaled.g_vendi),
+                ("student's loss", -scores.loss),
             ):
                 found.setdefault(f"{what}, {when}", {})[name] = value
     return found, kept
@@ -209,14 +231,12 @@ def measure(
     train_all(hands(seed, 0, tokens // 44, held_out), tokens, seed, folder)  # 44 tokens a hand: about one epoch
     taught: dict[str, Taught] = {}
     for name in TEACHERS:
-        exact, answer = evaluate(TASK, folder / name / "job" / "model", dev)
-        taught[name] = Taught(exact=exact, answer=answer)
-        report.add(_share(f"seed {seed}, student of {name}: exact", exact))
+        taught[name] = judged(folder / name / "job" / "model", dev)
+        report.add(_share(f"seed {seed}, student of {name}: exact", taught[name].exact))
+        report.add(_share(f"seed {seed}, student of {name}: complete hands proved", taught[name].proved))
     import torch
 
-    torch.set_num_threads(
-        1
-    )  # scores are taken in this process, beside nothing else, yet matrices this small gain nothing
+    torch.set_num_threads(1)  # matrices this small gain nothing from more
     models = {
         "at random": load_student(folder / "solver" / "job" / UNTRAINED_FOLDER),
         "warmed": load_student(folder / "mixed" / "job" / "model"),
@@ -247,35 +267,42 @@ def _share(name: str, share: Interval) -> Claim:
 def summarise(report: Report, runs: Sequence[tuple[Mapping[str, Figures], Mapping[str, Taught]]]) -> None:
     """Rank correlation and regret of every prediction, the mean over the seeds."""
     for what in runs[0][0]:
-        each: list[tuple[float, float]] = []
+        exact, proved, lost = list[float](), list[float](), list[float]()
         for found, taught in runs:
-            gained = {name: one.exact.value for name, one in taught.items()}
-            prediction = found[what]
+            prediction, gained = found[what], {name: one.exact.value for name, one in taught.items()}
             names = list(prediction)
-            each.append(
-                (
-                    spearman([prediction[name] for name in names], [gained[name] for name in names]),
-                    regret(prediction, gained),
-                )
-            )
-        n = len(TEACHERS) * len(runs)
-        for name, unit, value in (
-            ("rank correlation with the student's exact share", "", mean(one for one, _ in each)),
-            ("regret", "share", mean(one for _, one in each)),
+            exact.append(spearman([prediction[name] for name in names], [gained[name] for name in names]))
+            proved.append(spearman([prediction[name] for name in names], [taught[name].proved.value for name in names]))
+            lost.append(regret(prediction, gained))
+        for name, unit, each in (
+            ("rank correlation with the student's exact share", "", exact),
+            ("rank correlation with its share of complete hands proved", "", proved),
+            ("exact share lost by taking its first", "share", lost),
         ):
-            report.add(Claim(name=f"{what}: {name}", value=value, unit=unit, n=n, goal="none", met=None))
+            n = len(TEACHERS) * len(runs)
+            report.add(Claim(name=f"{what}: {name}", value=mean(each), unit=unit, n=n, goal="none", met=None))
 
 
 def main() -> None:
     """Runs the eval."""
-    options = arguments(__doc__ or "", (("--tokens", {"type": int, "default": None}),))
+    options = arguments(
+        __doc__ or "",
+        (
+            ("--tokens", {"type": int, "default": None, "help": "training length of every student"}),
+            (
+                "--folder",
+                {"type": Path, "default": None, "help": "keeps the students here, and takes those that are there"},
+            ),
+        ),
+    )
     report = Report(eval="pairing", seed=options.seed, quick=options.quick)
     if options.quick:
         report.left_out = "two of three seeds, training beyond 450,000 tokens"
     tokens = options.tokens or (450_000 if options.quick else 900_000)
     seeds = [options.seed] if options.quick else [options.seed + at for at in range(3)]
     with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
-        runs = [measure(report, seed, tokens, Path(scratch) / str(seed)) for seed in seeds]
+        folder = options.folder or Path(scratch)
+        runs = [measure(report, seed, tokens, folder / str(seed)) for seed in seeds]
     summarise(report, runs)
     report.details = {
         "teachers": {name: teacher.what for name, teacher in TEACHERS.items()},
@@ -285,7 +312,7 @@ def main() -> None:
                 "seed": seed,
                 "predictions": found,
                 "students": {
-                    name: {"exact": one.exact.value, "answer": one.answer.value} for name, one in taught.items()
+                    name: {"exact": one.exact.value, "proved": one.proved.value} for name, one in taught.items()
                 },
             }
             for seed, (found, taught) in zip(seeds, runs, strict=True)
