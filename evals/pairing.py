@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any, Literal
 
 from ..skills import load as load_skill
 from ..skills.mahjong.completions import YES
@@ -20,21 +19,16 @@ from ..skills.protocol import Example
 from ..state.evidence import Interval, wilson
 from ..tools.executor import LocalExecutor
 from ..tools.generation import available_workers
-from ..tools.models.facts import ModelFacts
-from ..tools.pairing.evidence import GraceScore, PairEvidence
-from ..tools.pairing.grace import dimension_for, grace
-from ..tools.pairing.gradients import answer_gradients, load_student
-from ..tools.pairing.preflight import Side, check_pair
-from ..tools.pairing.ranking import rank_pairs
-from ..tools.training.batches import Encoder
+from ..tools.pairing.gradients import load_student
+from ..tools.serving.engine import Engine, Settings, open_engine
 from ..tools.training.students import TrainJob, shape_named
 from ..tools.training.train import UNTRAINED_FOLDER
 from ..tools.waiting import JobRequest, run_all
-from .mahjong import SKILL, evaluate
+from .mahjong import SKILL
+from .pairing_scores import STUDENT, TASK, Figures, predictions, ranked, regret, scored, spearman
 from .pairing_teachers import TEACHERS
 from .reporting import Claim, Report, arguments
 
-TASK, STUDENT = "win", "scratch-0.35M"
 LONGEST_SEARCH = 40
 """Words of the solver's rationale; 45 % of all hands, 49 % of them complete."""
 
@@ -43,19 +37,18 @@ DEV_ITEMS, PROBE_ITEMS = 600, 256
 WARM_UP_TOKENS = 60_000
 CHEAP_GOAL_S = 10.0
 
-Figures = Mapping[str, float]
-"""One figure a teacher, by its name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoLicence:
-    """The terms of a teacher that is this project's own code."""
-
-    name: str = "none"
-    spdx: str | None = None
-    commercial: object = True
-    outputs_may_train: Literal["yes", "with_conditions", "no"] = "yes"
-    condition: str = ""
+SHOWN = (
+    "teacher accuracy, exact",
+    "teacher accuracy, answer",
+    "GRACE, at random",
+    "GRACE, warmed",
+    "G-Norm, warmed",
+    "G-Vendi, warmed",
+    "student's loss, warmed",
+    "rank_pairs",
+    "rank_pairs, answers judged alone",
+)
+"""Predictions that are claims; 'warmed' is a student that has read a little of every teacher, 'at random' one that has not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,21 +73,15 @@ def hands(seed: int, first_block: int, count: int, without: frozenset[str] = fro
     return found[:count]
 
 
-def accuracy(answers: Sequence[Example]) -> tuple[Interval, Interval]:
-    """Exact and answer-only shares of a teacher's answers."""
+def judged(engine: Engine, dev: Sequence[Example]) -> Taught:
+    """A student's greedy answers to the development hands, the complete ones apart."""
     skill = load_skill(SKILL)
-    checks = [skill.verify(TASK, one.prompt, skill.completion(one, rationale=True)) for one in answers]
-    return wilson(sum(check.exact for check in checks), len(checks)), wilson(
-        sum(check.answer_right for check in checks), len(checks)
-    )
-
-
-def judged(model: Path, dev: Sequence[Example]) -> Taught:
-    """A student on the development hands, the complete ones apart."""
-    proved, _ = evaluate(TASK, model, [one for one in dev if one.answer == YES])
-    denied, _ = evaluate(TASK, model, [one for one in dev if one.answer != YES])
-    right = round(proved.value * proved.n) + round(denied.value * denied.n)
-    return Taught(exact=wilson(right, proved.n + denied.n), proved=proved)
+    prompts = [engine.encode_chat([{"role": "user", "content": one.prompt}]) for one in dev]
+    limit = Settings(max_tokens=skill.tasks[TASK].max_completion_tokens + 1)
+    texts = [completion.text for completion in engine.generate(prompts, limit)]
+    right = [skill.verify(TASK, one.prompt, text).exact for one, text in zip(dev, texts, strict=True)]
+    proved = [exact for one, exact in zip(dev, right, strict=True) if one.answer == YES]
+    return Taught(exact=wilson(sum(right), len(right)), proved=wilson(sum(proved), len(proved)))
 
 
 def train_all(solved: Sequence[Example], tokens: int, seed: int, folder: Path) -> None:
@@ -125,95 +112,6 @@ def _request(folder: Path, answers: Sequence[Example], tokens: int, seed: int) -
     return JobRequest(module="stratos.tools.training", job=job, folder=folder / "job", threads=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """What one student's gradients on one teacher's answers say: GRACE as published in the paper, and without the length factor."""
-
-    scaled: GraceScore
-    plain: GraceScore
-    loss: float
-    """Nats a token, the mean over answers."""
-
-
-def scored(model: Any, answers: Sequence[Example]) -> Scores:
-    """The scores of a teacher, from one backward pass an answer."""
-    import numpy as np
-
-    rows = Encoder(skill=load_skill(SKILL), rationale=True).encode(answers)
-    found = answer_gradients(model, rows, dimension=dimension_for(len(rows)), length_scale="none")
-    factors = np.log([[len(ids) - given] for ids, given in rows])
-    return Scores(
-        scaled=grace(found.projected * factors), plain=grace(found.projected), loss=float(found.losses.mean())
-    )
-
-
-def spearman(one: Sequence[float], other: Sequence[float]) -> float:
-    """Rank correlation, ties at their mean rank (Spearman 1904); zero where one side does not vary."""
-    first, second = _ranks(one), _ranks(other)
-    at, to = mean(first), mean(second)
-    spread = sum((x - at) ** 2 for x in first) * sum((y - to) ** 2 for y in second)
-    return sum((x - at) * (y - to) for x, y in zip(first, second, strict=True)) / spread**0.5 if spread else 0.0
-
-
-def _ranks(figures: Sequence[float]) -> list[float]:
-    return [sum(other < one for other in figures) + (sum(other == one for other in figures) - 1) / 2 for one in figures]
-
-
-def regret(prediction: Figures, gained: Figures) -> float:
-    """What is lost by taking the teacher with the highest prediction, the mean over those that share it."""
-    best = max(prediction.values())
-    return max(gained.values()) - mean(gained[name] for name, value in prediction.items() if value == best)
-
-
-def predictions(
-    models: Mapping[str, Any], probe: Mapping[str, Sequence[Example]]
-) -> tuple[dict[str, dict[str, float]], dict[str, GraceScore]]:
-    """Every score by its name, turned so that higher promises more, and GRACE of the warmed student."""
-    found: dict[str, dict[str, float]] = {
-        "teacher accuracy, exact": {},
-        "teacher accuracy, answer": {},
-        "longer answers": {},
-    }
-    kept: dict[str, GraceScore] = {}
-    for name, answers in probe.items():
-        exact, answer = accuracy(answers)
-        found["teacher accuracy, exact"][name], found["teacher accuracy, answer"][name] = exact.value, answer.value
-        found["longer answers"][name] = mean(len(one.rationale.split()) for one in answers)
-        for when, model in models.items():
-            scores = scored(model, answers)
-            kept[name] = scores.scaled  # the last model's, which is the warmed one
-            for what, value in (
-                ("GRACE", -scores.scaled.score),
-                ("GRACE, variance alone", -scores.scaled.variance),
-                ("GRACE, no length factor", -scores.plain.score),
-                ("G-Norm", -scores.scaled.g_norm),
-                ("G-Vendi", scores.scaled.g_vendi),
-                ("student's loss", -scores.loss),
-            ):
-                found.setdefault(f"{what}, {when}", {})[name] = value
-    return found, kept
-
-
-def ranked(probe: Mapping[str, Sequence[Example]], scores: Mapping[str, GraceScore]) -> dict[str, float]:
-    """What `rank_pairs` makes of it: minus the rank, so that higher promises more."""
-    values = {
-        "roles": ("teacher",),
-        "family": "",
-        "instruct": True,
-        "licence": "none",
-        "released": "2026-11",
-        "source": "",
-    }
-    student = Side(facts=ModelFacts.model_validate({**values, "name": STUDENT, "kind": "open"}))
-    pairs: list[PairEvidence] = []
-    for name, answers in probe.items():
-        teacher = Side(facts=ModelFacts.model_validate({**values, "name": name, "kind": "api"}))
-        check = check_pair(teacher, student, terms=NoLicence())
-        pairs.append(PairEvidence(check=check, teacher_accuracy=accuracy(answers)[0]))
-    ranking = rank_pairs(pairs, scores.get, shortlist_size=4)
-    return {one.evidence.check.teacher: -float(one.rank) for one in ranking.ranked}
-
-
 def seconds_of(do: Callable[[], object]) -> float:
     """Wall-clock seconds."""
     started = time.perf_counter()
@@ -230,10 +128,12 @@ def measure(
     held_out = frozenset(skill.canonical(TASK, one.prompt) for one in (*dev, *probe_hands))
     train_all(hands(seed, 0, tokens // 44, held_out), tokens, seed, folder)  # 44 tokens a hand: about one epoch
     taught: dict[str, Taught] = {}
-    for name in TEACHERS:
-        taught[name] = judged(folder / name / "job" / "model", dev)
+    engines = {
+        name: open_engine(folder / name / "job" / "model") for name in TEACHERS
+    }  # all closed together, when done
+    for name, engine in engines.items():
+        taught[name] = judged(engine, dev)
         report.add(_share(f"seed {seed}, student of {name}: exact", taught[name].exact))
-        report.add(_share(f"seed {seed}, student of {name}: complete hands proved", taught[name].proved))
     import torch
 
     torch.set_num_threads(1)  # matrices this small gain nothing from more
@@ -243,7 +143,8 @@ def measure(
     }
     probe = {name: teacher.answers(probe_hands, seed) for name, teacher in TEACHERS.items()}
     found, scores = predictions(models, probe)
-    found["rank_pairs, warmed"] = ranked(probe, scores)
+    found["rank_pairs"] = ranked(probe, scores)
+    found["rank_pairs, answers judged alone"] = ranked(probe, scores, by_answer=True)
     four = [answers[:64] for answers in probe.values()][:4]
     took = seconds_of(lambda: [scored(models["warmed"], answers) for answers in four])
     report.add(
@@ -265,7 +166,8 @@ def _share(name: str, share: Interval) -> Claim:
 
 
 def summarise(report: Report, runs: Sequence[tuple[Mapping[str, Figures], Mapping[str, Taught]]]) -> None:
-    """Rank correlation and regret of every prediction, the mean over the seeds."""
+    """Rank correlation and regret of every prediction, the mean over the seeds; what is no product's choice in the details alone."""
+    n, every = len(TEACHERS) * len(runs), dict[str, dict[str, float]]()
     for what in runs[0][0]:
         exact, proved, lost = list[float](), list[float](), list[float]()
         for found, taught in runs:
@@ -274,13 +176,14 @@ def summarise(report: Report, runs: Sequence[tuple[Mapping[str, Figures], Mappin
             exact.append(spearman([prediction[name] for name in names], [gained[name] for name in names]))
             proved.append(spearman([prediction[name] for name in names], [taught[name].proved.value for name in names]))
             lost.append(regret(prediction, gained))
-        for name, unit, each in (
-            ("rank correlation with the student's exact share", "", exact),
-            ("rank correlation with its share of complete hands proved", "", proved),
-            ("exact share lost by taking its first", "share", lost),
-        ):
-            n = len(TEACHERS) * len(runs)
-            report.add(Claim(name=f"{what}: {name}", value=mean(each), unit=unit, n=n, goal="none", met=None))
+        every[what] = {"rank correlation": mean(exact), "with hands proved": mean(proved), "lost": mean(lost)}
+        if what in SHOWN:
+            for name, unit, value in (
+                (f"{what}: rank correlation with the students' exact share", "", mean(exact)),
+                (f"{what}: exact share lost by taking its first", "share", mean(lost)),
+            ):
+                report.add(Claim(name=name, value=value, unit=unit, n=n, goal="none", met=None))
+    report.details["predictions"] = every
 
 
 def main() -> None:
@@ -304,7 +207,7 @@ def main() -> None:
         folder = options.folder or Path(scratch)
         runs = [measure(report, seed, tokens, folder / str(seed)) for seed in seeds]
     summarise(report, runs)
-    report.details = {
+    report.details |= {
         "teachers": {name: teacher.what for name, teacher in TEACHERS.items()},
         "tokens": tokens,
         "runs": [

@@ -1,7 +1,8 @@
 """The pairing eval's parts: teachers are as right as they are said to be, and ranks and regrets are those worked out by hand."""
 
 import pytest
-from stratos.evals.pairing import LONGEST_SEARCH, accuracy, hands, ranked, regret, spearman
+from stratos.evals.pairing import LONGEST_SEARCH, hands
+from stratos.evals.pairing_scores import accuracy, ranked, regret, spearman
 from stratos.evals.pairing_teachers import TEACHERS
 from stratos.skills import load
 from stratos.skills.protocol import Example

@@ -19,6 +19,7 @@ class GraceScore(Record):
     answers: int
     dimension: int
     folds: int
+    answer_tokens: float | None = Field(default=None, description="mean length of the answers, tokens; null: not told")
 
 
 class PairEvidence(Record):

@@ -51,9 +51,13 @@ def score_teacher(
 
     It costs one backward pass an answer. Every teacher must have answered the same prompts. Raises ValueError as `grace` does.
     """
-    return grace(
-        answer_gradients(model, rows, dimension=dimension_for(len(rows)), seed=seed).projected, prompts, seed=seed
-    )
+    found = answer_gradients(model, rows, dimension=dimension_for(len(rows)), seed=seed)
+    return grace(found.projected, prompts, seed=seed).model_copy(update={"answer_tokens": mean_answer_tokens(rows)})
+
+
+def mean_answer_tokens(rows: Sequence[Row]) -> float:
+    """Tokens of the answers, prompts left out, the mean."""
+    return sum(len(ids) - given for ids, given in rows) / len(rows)
 
 
 def grace(

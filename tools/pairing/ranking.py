@@ -2,15 +2,19 @@
 
 The rule, in order. (1) What the pre-flight refused is out. (2) A teacher whose accuracy is surely below the student's own is
 out. (3) GRACE is computed for a shortlist alone: the most accurate on the probe set, and who cannot be told from the
-last of them. (4) Within it, levels of accuracy and of GRACE are added, equal weights: teacher accuracy alone predicts a student's
-gain badly (arXiv 2511.02833: rank correlation 0.11 against 0.86), and GRACE alone never asks whether an answer is right. Figures
-whose intervals overlap share a level. Ties go to the better level of GRACE, then of accuracy, then to the method that carries more of the
-teacher, then to the name. (5) Evidence that is missing is never made up: a pair with both figures goes before one
-with a single figure, and that before one with none.
+last of them. (4) Within it, levels of accuracy and of GRACE are added, equal weights: teacher accuracy alone predicted the gain of
+pre-trained students badly (arXiv 2511.02833: rank correlation 0.11 against 0.86), and GRACE cannot see a wrong answer. Figures
+whose intervals overlap share a level. Ties go to the better level of GRACE, then of accuracy, then to the method that carries
+more of the teacher, then to the name. (5) GRACE of answers less than half as long as the shortlist's median does not count:
+short answers have small gradients whatever they teach. (6) Evidence that is missing is never made up: a pair with both figures
+goes before one with a single figure, and that before one with none.
+
+`python -m stratos.evals.pairing` measures the rule on students from scratch, where accuracy told more than GRACE did; there an answers-only
+teacher had the best GRACE by far and the third worst student, which is what (5) is for.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from statistics import median
 
 from pydantic import Field
 
@@ -19,9 +23,10 @@ from ...state.evidence import Interval
 from .evidence import GraceScore, PairEvidence
 
 SHORTLIST = 4
-METHOD_ORDER = ("ok", "cross_tokenizer", "sequence_level")
+SHORTEST = 0.5
+"""Share of the median length that an answer must have for its GRACE to count."""
 
-ItemT = TypeVar("ItemT")
+METHOD_ORDER = ("ok", "cross_tokenizer", "sequence_level")
 
 
 class RankedPair(Record):
@@ -63,12 +68,14 @@ def rank_pairs(
     chosen = set(shortlist(kept, shortlist_size))
     if score is not None:
         kept = [_scored(pair, score) if pair.check.teacher in chosen else pair for pair in kept]
-    ordered = _ordered(kept, chosen)
+    ordered, too_short = _ordered(kept, chosen), _too_short(kept)
+    figures = {pair.check.teacher: ", ".join(_figures(pair, chosen, too_short)) for pair in ordered}
     ranked = tuple(
-        RankedPair(rank=rank, evidence=pair, why=_line(pair, pair.check.teacher in chosen))
+        RankedPair(rank=rank, evidence=pair, why=f"{pair.check.teacher}: {figures[pair.check.teacher]}")
         for rank, pair in enumerate(ordered, 1)
     )
-    behind = (f"{one.evidence.check.teacher}: {_behind(one.evidence, ordered[0], chosen)}" for one in ranked[1:])
+    names = [pair.check.teacher for pair in ordered]
+    behind = (f"{name}: {figures[name]}; behind {names[0]} ({figures[names[0]]})" for name in names[1:])
     return Ranking(student=students.pop(), ranked=ranked, rejected=(*behind, *rejected))
 
 
@@ -105,6 +112,7 @@ def _scored(pair: PairEvidence, score: Callable[[str], GraceScore | None]) -> Pa
 
 def _ordered(pairs: Sequence[PairEvidence], chosen: set[str]) -> list[PairEvidence]:
     """Best first, by the rule above."""
+    too_short = _too_short(pairs)
     accuracy = _levels(
         [(pair.check.teacher, -a.value, -a.high, -a.low) for pair in pairs if (a := pair.teacher_accuracy)]
     )
@@ -112,7 +120,7 @@ def _ordered(pairs: Sequence[PairEvidence], chosen: set[str]) -> list[PairEviden
         [
             (pair.check.teacher, g.score, g.score - g.standard_error, g.score + g.standard_error)
             for pair in pairs
-            if (g := pair.grace)
+            if (g := pair.grace) and pair.check.teacher not in too_short
         ]
     )
 
@@ -131,6 +139,17 @@ def _ordered(pairs: Sequence[PairEvidence], chosen: set[str]) -> list[PairEviden
     return sorted(pairs, key=key)
 
 
+def _too_short(pairs: Sequence[PairEvidence]) -> set[str]:
+    """Teachers whose answers are too short for their GRACE to be compared with the others'."""
+    lengths = {
+        pair.check.teacher: g.answer_tokens for pair in pairs if (g := pair.grace) and g.answer_tokens is not None
+    }
+    if not lengths:
+        return set()
+    least = SHORTEST * median(lengths.values())
+    return {teacher for teacher, length in lengths.items() if length < least}
+
+
 def _levels(figures: Sequence[tuple[str, float, float, float]]) -> dict[str, int]:
     """Level of each (name, figure, low, high), 0 the lowest figure: who overlaps the best of a level belongs to it."""
     levels: dict[str, int] = {}
@@ -142,27 +161,18 @@ def _levels(figures: Sequence[tuple[str, float, float, float]]) -> dict[str, int
     return levels
 
 
-def _line(pair: PairEvidence, shortlisted: bool) -> str:
-    return f"{pair.check.teacher}: {', '.join(_figures(pair, shortlisted))}"
-
-
-def _figures(pair: PairEvidence, shortlisted: bool) -> Iterator[str]:
+def _figures(pair: PairEvidence, chosen: set[str], too_short: set[str]) -> Iterator[str]:
+    """What is known of a pair, and what is not."""
     yield f"accuracy {_share(pair.teacher_accuracy)}" if pair.teacher_accuracy else "accuracy not known"
     if pair.gap is not None:
         yield f"{pair.gap:+.0%} over the student"
     if pair.grace:
-        yield f"GRACE {pair.grace.score:.3g} +- {pair.grace.standard_error:.2g}"
+        figure = f"GRACE {pair.grace.score:.3g} +- {pair.grace.standard_error:.2g}"
+        yield f"{figure} not counted, its answers are too short" if pair.check.teacher in too_short else figure
     else:
-        yield "GRACE not known" if shortlisted else "GRACE not computed, not on the shortlist"
+        yield "GRACE not known" if pair.check.teacher in chosen else "GRACE not computed, not on the shortlist"
     if pair.check.verdict != "ok":
         yield pair.check.verdict.replace("_", " ")
-
-
-def _behind(pair: PairEvidence, first: PairEvidence, chosen: set[str]) -> str:
-    """Why it comes after the first, with the figures of both."""
-    own = ", ".join(_figures(pair, pair.check.teacher in chosen))
-    best = ", ".join(_figures(first, first.check.teacher in chosen))
-    return f"{own}; behind {first.check.teacher} ({best})"
 
 
 def _share(share: Interval) -> str:

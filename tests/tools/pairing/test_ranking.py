@@ -118,3 +118,18 @@ def test_a_tie_goes_to_the_method_that_carries_more() -> None:
 def test_pairs_of_two_students_are_not_ranked_together() -> None:
     with pytest.raises(ValueError, match="one student"):
         rank_pairs([pair("a", 90), pair("b", 90, student="other")])
+
+
+def test_the_score_of_answers_far_shorter_than_the_others_does_not_count() -> None:
+    pairs = [pair("short", 95, 0.5), pair("a", 95, 5.0), pair("b", 94, 9.0)]
+    lengths = {"short": 3.0, "a": 28.0, "b": 30.0}
+    told = [
+        one.model_copy(
+            update={"grace": one.grace and one.grace.model_copy(update={"answer_tokens": lengths[one.check.teacher]})}
+        )
+        for one in pairs
+    ]
+    assert order(pairs) == ["short", "a", "b"]
+    ranking = rank_pairs(told)
+    assert [one.evidence.check.teacher for one in ranking.ranked] == ["a", "b", "short"]
+    assert "not counted, its answers are too short" in ranking.ranked[-1].why
