@@ -106,6 +106,8 @@ def read_bytes(models: Models, formats: Formats, batch: Array) -> Array:
     (assumption), where k/E is the share of expert weights that one token uses. An embedding is a look-up, not a read.
     """
     experts = models.block_parameters - models.shared_parameters
+    if not experts.any():  # dense: the same at every batch, so the array stays small
+        return models.block_parameters * formats.weight_bytes + models.head_parameters * formats.head_bytes
     touched = 1 - (1 - models.expert_share) ** batch
     return (
         models.shared_parameters + experts * touched
@@ -129,19 +131,24 @@ def decode_step_s(
     models: Models, chips: Chips, formats: Formats, known: Constants, ways: Array, batch: Array, context: Array
 ) -> Array:
     """Seconds in which `batch` sequences of `context` tokens each get one more token."""
+    # Sums of what does not depend on the batch, and of what grows with it, are made on the small axes first.
     bandwidth = chips.bandwidth_bytes_s * known.bandwidth_share
-    weights = read_bytes(models, formats, batch) / ways
-    cache = models.kv_elements * formats.kv_bytes / np.minimum(ways, models.kv_heads) * context * batch
-    flops = 2 * (active_parameters(models) + models.head_parameters) / ways * batch
-    # Reading and multiplying overlap, so the slower of the two counts.
-    busy = np.maximum(weights / bandwidth, flops / (chips.peak_flops * known.compute_share)) + cache / (
-        chips.bandwidth_bytes_s * known.cache_share
-    )
+    cache_token = models.kv_elements * formats.kv_bytes / np.minimum(ways, models.kv_heads)
+    used = 2 * (active_parameters(models) + models.head_parameters) / ways
     link = chips.link_bytes_s * known.link_share
-    message = models.hidden * ACTIVATION_BYTES * batch
-    reduce = 2 * models.layers * all_reduce_s(message, ways, link, known.all_reduce_us * 1e-6)
-    launch = models.layers * known.layer_us * 1e-6 + known.step_ms * 1e-3
-    return busy + reduce + launch + known.sequence_us * 1e-6 * batch
+    message = models.hidden * ACTIVATION_BYTES
+    reduces = 2 * models.layers
+    alone = models.layers * known.layer_us * 1e-6 + known.step_ms * 1e-3
+    fixed = alone + reduces * all_reduce_s(np.zeros(1), ways, link, known.all_reduce_us * 1e-6)
+    each = (
+        known.sequence_us * 1e-6
+        + cache_token * context / (chips.bandwidth_bytes_s * known.cache_share)
+        + reduces * all_reduce_s(message, ways, link, np.zeros(1))
+    )
+    # Reading and multiplying overlap, so the slower of the two counts.
+    reading = read_bytes(models, formats, batch) / (ways * bandwidth)
+    busy = np.maximum(reading, used / (chips.peak_flops * known.compute_share) * batch)
+    return busy + each * batch + fixed
 
 
 def prefill_s(models: Models, chips: Chips, known: Constants, ways: Array, tokens: Array) -> Array:
@@ -179,8 +186,8 @@ def operating_point(
     step = decode_step_s(models, chips, formats, known, ways, batch, input_tokens + output_tokens / 2)
     prompt = prefill_s(models, chips, known, ways, input_tokens)
     others = batch - 1
-    tpot = step + known.interference * prompt * others / output_tokens
-    ttft = known.request_ms * 1e-3 + step + prompt * (1 + known.queue_factor * others**known.queue_power)
+    tpot = step + known.interference * prompt / output_tokens * others
+    ttft = known.request_ms * 1e-3 + prompt + step + prompt * known.queue_factor * others**known.queue_power
     wait = (concurrency / batch - 1) * (output_tokens * tpot + ttft)
     return Point(
         ttft_ms=(ttft + wait) * 1e3,
