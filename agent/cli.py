@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import click
 import typer
 
+from .calibrate_command import calibrate
 from .plain_help import PlainTyper
 from .terminal import (
     FAILED,
@@ -36,6 +37,7 @@ app = PlainTyper(
 )
 deployments = PlainTyper(invoke_without_command=True, help="List the models served here; stop or start one.")
 app.add_typer(deployments, name="deployments")
+app.command()(calibrate)
 
 
 def _figures(given: float | tuple[float, ...] | None) -> float | tuple[float, ...] | None:
