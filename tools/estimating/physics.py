@@ -176,7 +176,8 @@ def operating_point(
 
     TPOT is a decoding step and the share of other clients' prefills that falls between two of them: each client prefills
     once in `output_tokens` steps. TTFT is the own prefill behind some of theirs, and, where the cache does not hold all
-    clients, the wait for a place: with M places, (C - M) of C clients wait, so by Little's law (C/M - 1) service times.
+    clients, the wait for a place: with M places, (C - M) of C clients wait, so by Little's law (C/M - 1) service times. Where prompts alone fill the accelerators, TTFT takes what the
+    tokens leave of the cycle: then faster tokens make first tokens no faster.
     """
     weight_bytes = stored_bytes(models, formats) / ways
     pool = chips.memory_bytes * known.memory_share - RESERVE_GB * 1e9 - weight_bytes
@@ -188,6 +189,8 @@ def operating_point(
     others = batch - 1
     tpot = step + known.interference * prompt / output_tokens * others
     ttft = known.request_ms * 1e-3 + prompt + step + prompt * known.queue_factor * others**known.queue_power
+    # All clients' prompts pass through the same accelerators once a cycle, so no cycle is shorter than they take.
+    ttft = np.maximum(ttft, prompt * batch - (output_tokens - 1) * tpot)
     wait = (concurrency / batch - 1) * (output_tokens * tpot + ttft)
     return Point(
         ttft_ms=(ttft + wait) * 1e3,
