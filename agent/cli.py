@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 import click
 import typer
 
+from .calibrate_command import calibrate
 from .models_command import models
 from .options import AsJson, At, figures
 from .plain_help import PlainTyper
@@ -38,6 +39,7 @@ app = PlainTyper(
 )
 deployments = PlainTyper(invoke_without_command=True, help="List the models served here; stop or start one.")
 app.add_typer(deployments, name="deployments")
+app.command()(calibrate)
 
 
 Request = Annotated[str, typer.Argument(help="What you want, in a sentence, or a YAML brief's path.")]

@@ -171,7 +171,8 @@ def claims(report: Report, held: Judged, everything: Sequence[ServingPoint], kno
     _at_most(report, "TPOT, mean of the worst group", worst, len(by_group), TPOT_MEAN_GOAL)
     worst = max((_median(one.ttft_error) or 0.0 for one in by_group), default=None)
     _at_most(report, "TTFT, median of the worst group", worst, len(by_group), TTFT_MEDIAN_GOAL)
-    for name, inside in (("TPOT", held.tpot_inside), ("TTFT", held.ttft_inside)):
+    both = np.concatenate([held.tpot_inside, held.ttft_inside])
+    for name, inside in (("TPOT and TTFT", both), ("TPOT", held.tpot_inside), ("TTFT", held.ttft_inside)):
         share = _mean(inside)
         if share is None:
             continue

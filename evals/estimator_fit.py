@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from ..tools.estimating.calibration import (
     cell,
     levels,
 )
-from ..tools.estimating.chips import kv_bytes, peak_tflops
+from ..tools.estimating.chips import ServePrecision, kv_bytes, peak_tflops
 from ..tools.estimating.grids import chips_array, constants_array, formats_array, models_array
 from ..tools.estimating.physics import Array, Point, operating_point
 from ..tools.estimating.points import ServingPoint
@@ -84,7 +85,7 @@ class Rows:
         self.points, self.architectures = points, architectures
         self.cells = [(point.engine, point.accelerator, point.precision) for point in points]
         facts = [accelerator_facts()[point.accelerator] for point in points]
-        precisions = [point.precision for point in points]
+        precisions: list[ServePrecision] = [point.precision for point in points]
         peaks = np.array([peak_tflops(one, precision) for one, precision in zip(facts, precisions, strict=True)])
         self._models = models_array([architectures[point.model] for point in points])
         self._chips, self._formats = (
@@ -147,8 +148,8 @@ def fit(rows: Rows, priors: Mapping[ConstantName, ConstantPrior] = CONSTANTS) ->
         soft = np.sign(data) * np.sqrt(2 * (np.sqrt(1 + data**2) - 1))
         return np.concatenate([soft, free / spreads])
 
-    found = least_squares(residuals, np.zeros(len(names)), method="trf", max_nfev=40, ftol=1e-5)
-    return effects_of(found.x, names, priors)
+    found: Any = least_squares(residuals, np.zeros(len(names)), method="trf", max_nfev=40, ftol=1e-5)
+    return effects_of(np.asarray(found.x, dtype=np.float64), names, priors)
 
 
 def _free(found: Sequence[str], priors: Mapping[ConstantName, ConstantPrior]) -> list[tuple[ConstantName, str]]:

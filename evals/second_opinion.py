@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,10 +85,9 @@ def _asked(point: "ServingPoint") -> dict[str, object]:
 def _answer(asked: Mapping[str, Any]) -> dict[str, object]:
     if missing := [name for name in ("model", "system", "quantisation") if asked[name] is None]:
         return {"problem": f"no {' or '.join(missing)} of ours is among its own"}
-    from aiconfigurator.cli.api import cli_estimate  # pyright: ignore
-
+    estimate: Any = import_module("aiconfigurator.cli.api").cli_estimate
     try:
-        found: Any = cli_estimate(
+        found: Any = estimate(
             asked["model"],
             asked["system"],
             backend_name=asked["engine"],

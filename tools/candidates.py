@@ -13,14 +13,8 @@ from ..state.plan import LOCAL, Candidate, Offer, Prediction, Strategy, StudentS
 from .accuracy import AccuracyModel
 from .base import Context
 from .costs import overhead_usd, serving_usd_of
-from .estimate import (
-    BandFit,
-    predict_dollars,
-    predict_latency_p95_ms,
-    predict_throughput_rps,
-    predict_train,
-    refit_band,
-)
+from .estimating.bands import BandFit, refit_band
+from .estimating.offers import predict_dollars, predict_latency_p95_ms, predict_throughput_rps, predict_train
 from .match_models import hub_facts
 from .pricing.accelerators import resolve
 from .training.students import DECAY_SHARE

@@ -18,17 +18,11 @@ from ..state.model_facts import ModelFacts
 from ..state.plan import Candidate, Offer, Prediction
 from .base import Context
 from .costs import overhead_usd, serving_usd_of
-from .estimate import (
-    CLOUD_SETUP_HOURS,
-    DATASHEET_BAND,
-    JOB_START_HOURS,
-    MULTI_GPU_EFFICIENCY,
-    TOKENS_PER_STEP,
-    predict_dollars,
-)
 from .estimating.architecture import Architecture, architecture_of
 from .estimating.chips import ServePrecision
+from .estimating.offers import predict_dollars
 from .estimating.serving import ServingPrediction, ServingTable, predict_serving, serving_table
+from .estimating.training import TrainingTable, training_table
 from .front.table import CandidateTable
 from .pricing.accelerators import AcceleratorFacts, accelerator_facts
 
@@ -41,12 +35,6 @@ WAYS = (1, 2, 4, 8)
 CLIENTS = 16
 """Clients of one copy at which throughput is predicted, as evaluations measure it."""
 PILOT_TOKENS = 600_000
-LORA_FLOPS_PER_PARAMETER_TOKEN = 4
-"""Forward 2, and 2 for passing gradients on: frozen weights need no gradients of their own (Hu et al. 2021, arXiv 2106.09685)."""
-LORA_BYTES_PER_PARAMETER = 2.4
-"""assumption: the weights in 16 bits, and a fifth more for adapters, their optimiser and the activations of small batches."""
-TRAIN_MFU, TRAIN_LAUNCH_S, TRAIN_LAUNCH_LAYER_S = 0.35, 5e-3, 1.5e-3
-"""assumption: as `estimate.py` has them for training from scratch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +47,15 @@ class _Space:
     chips: Sequence[AcceleratorFacts]
     chip_of: Rows
     """(offers,) the accelerator of each, an index of `chips`."""
-    counts: Floats
-    """(offers,) accelerators of each."""
+    sizes: Sequence[int]
+    """Numbers of accelerators that servers have."""
+    size_of: Rows
+    """(offers,) how many each has, an index of `sizes`."""
+
+    @property
+    def counts(self) -> Floats:
+        """(offers,) accelerators of each."""
+        return np.array(self.sizes, dtype=np.float64)[self.size_of]
 
 
 def hub_table(
@@ -88,7 +83,15 @@ def hub_table(
         input_tokens=max(1, round(complexity.prompt_tokens)),
         output_tokens=max(2, complexity.rationale_tokens_p95),
     )
-    return _Columns(context, space, serving, accuracy).table()
+    training = training_table(
+        space.architectures,
+        space.chips,
+        methods=("lora",),
+        counts=space.sizes,
+        train_tokens=(PILOT_TOKENS,),
+        sequence_tokens=max(1, round(complexity.prompt_tokens + complexity.rationale_tokens)),
+    )
+    return _Columns(context, space, serving, training, accuracy).table()
 
 
 def _space(offers: Sequence[Offer], facts: Sequence[ModelFacts]) -> _Space | None:
@@ -103,13 +106,15 @@ def _space(offers: Sequence[Offer], facts: Sequence[ModelFacts]) -> _Space | Non
     if not usable or not facts:
         return None
     names = sorted({str(offer.accelerator) for offer in usable})
+    sizes = sorted({offer.accelerator_count for offer in usable})
     return _Space(
         offers=usable,
         facts=facts,
         architectures=[architecture_of(one) for one in facts],
         chips=[known[name] for name in names],
         chip_of=np.array([names.index(str(offer.accelerator)) for offer in usable], dtype=np.intp),
-        counts=np.array([float(offer.accelerator_count) for offer in usable]),
+        sizes=sizes,
+        size_of=np.array([sizes.index(offer.accelerator_count) for offer in usable], dtype=np.intp),
     )
 
 
@@ -117,18 +122,31 @@ class _Columns:
     """The grid of one choice, and its rows: those that fit the memory, and split a server evenly."""
 
     def __init__(
-        self, context: Context, space: _Space, serving: ServingTable, accuracy: Mapping[str, Prediction]
+        self,
+        context: Context,
+        space: _Space,
+        serving: ServingTable,
+        training: TrainingTable,
+        accuracy: Mapping[str, Prediction],
     ) -> None:
         self._context, self._space, self._serving, self._accuracy = context, space, serving, accuracy
         brief, settings = context.brief, context.settings
         self._prices = np.array([offer.usd_per_hour for offer in space.offers])
         self._serving_usd = np.array([serving_usd_of(brief, settings, offer) for offer in space.offers])
-        self._hours = self._pilot_hours()
+        shape = (len(space.facts), len(space.chips), len(space.sizes))
+        at = (slice(None), space.chip_of, space.size_of)
+        # (offers, models)
+        self._hours: Floats = np.broadcast_to(training.hours[:, :, 0, :, 0], shape)[at].T
+        trainable: NDArray[np.bool_] = np.broadcast_to(training.fits[:, :, 0, :, 0], shape)[at].T
+        self._band = training.band
         counts, ways = space.counts[:, None], np.array(WAYS, dtype=np.float64)[None, :]
         splits = (ways <= counts) & (counts % ways == 0)
-        fits = self._on_grid(serving.fits)[..., 0, :].min(axis=-1).astype(np.bool_)
-        of_offer: NDArray[np.bool_] = fits.transpose(1, 0, 2, 3)[space.chip_of]
-        usable = of_offer & splits[:, None, None, :] & self._trainable()[:, :, None, None]
+        fits = (
+            np.broadcast_to(serving.fits, serving.shape)[..., 0, 0]
+            & np.broadcast_to(serving.fits, serving.shape)[..., 0, 1]
+        )
+        of_offer: NDArray[np.bool_] = np.asarray(fits).transpose(1, 0, 2, 3)[space.chip_of]
+        usable = of_offer & splits[:, None, None, :] & trainable[:, :, None, None]
         self._rows = np.nonzero(usable)
 
     def table(self) -> CandidateTable:
@@ -161,24 +179,6 @@ class _Columns:
     def _on_grid(self, figures: Floats) -> Floats:
         return np.broadcast_to(figures, self._serving.shape)
 
-    def _trainable(self) -> NDArray[np.bool_]:
-        """(offers, models) whether the server's accelerators together hold what adapters are trained with."""
-        room = self._space.counts * np.array([chip.memory_gib * 1e9 for chip in self._space.chips])[self._space.chip_of]
-        needed = np.array([one.parameters * LORA_BYTES_PER_PARAMETER for one in self._space.architectures])
-        return needed[None, :] <= room[:, None]
-
-    def _pilot_hours(self) -> Floats:
-        """(offers, models) of one pilot: the larger of launches and arithmetic, per step, and the set-up that is billed."""
-        space = self._space
-        peak = np.array([(chip.bf16_dense_tflops or 0.0) * 1e12 for chip in space.chips])[space.chip_of]
-        scale = np.where(space.counts > 1, space.counts * MULTI_GPU_EFFICIENCY, 1.0)
-        active = np.array([float(one.active_parameters) for one in space.architectures])
-        layers = np.array([float(one.layers) for one in space.architectures])
-        flops = LORA_FLOPS_PER_PARAMETER_TOKEN * active[None, :] * TOKENS_PER_STEP
-        arithmetic = flops / (peak * TRAIN_MFU * scale)[:, None]
-        step = np.maximum(TRAIN_LAUNCH_S + layers * TRAIN_LAUNCH_LAYER_S, arithmetic)
-        return JOB_START_HOURS + CLOUD_SETUP_HOURS + math.ceil(PILOT_TOKENS / TOKENS_PER_STEP) * step / 3600
-
     def _name(self, row: int) -> str:
         offer, model, precision, ways = (int(axis[row]) for axis in self._rows)
         attempt = len(self._context.state.attempts) + 1
@@ -192,7 +192,7 @@ class _Columns:
         offer, model, precision, ways = (int(axis[row]) for axis in self._rows)
         state, at = self._context.state, self._space.offers[offer]
         assert state.match is not None
-        hours = _banded(float(self._hours[offer, model]), DATASHEET_BAND, f"LoRA roofline, {at.accelerator} datasheet")
+        hours = _banded(float(self._hours[offer, model]), self._band, f"LoRA training physics, {at.accelerator}")
         alone, together = (self._served(offer, model, precision, ways, clients) for clients in (1, CLIENTS))
         return Candidate(
             id=self._name(row),

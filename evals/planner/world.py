@@ -1,6 +1,6 @@
 """A scenario's world: what is true of accuracy, training time, latency and prices, and the mishaps on the way.
 
-Truth is what `tools/estimate.py` predicts for a server, times factors drawn from the bands it states (80 % inside), times the
+Truth is what `tools/estimating` predicts for a server, times factors drawn from the bands it states (80 % inside), times the
 scenario's own. Accuracy follows a curve of the task that stays as it is when the predictor changes: *win* as measured on
 2026-11-24 (evals/LOG.md); *waits* and *discard* are assumptions. Latency over a network is not in it.
 """
@@ -19,7 +19,8 @@ from ...state.evidence import DIVERGED
 from ...state.plan import LOCAL, Machine, Offer, StudentShape
 from ...tools.candidates import CPU_RECIPE_FACTOR
 from ...tools.classify_complexity import FIT_ITEMS, PROBE_BLOCK
-from ...tools.estimate import DATASHEET_BAND, MEASURED_BAND, predict_latency_p95_ms, predict_train
+from ...tools.estimating.bands import DATASHEET_BAND, MEASURED_BAND
+from ...tools.estimating.offers import predict_latency_p95_ms, predict_train
 from ...tools.executor import JobHandle, JobStatus
 from ...tools.jobs import Job
 from ...tools.training.students import TrainJob

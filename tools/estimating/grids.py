@@ -6,7 +6,7 @@ import numpy as np
 
 from ..pricing.accelerators import AcceleratorFacts
 from .architecture import Architecture
-from .calibration import CONSTANTS, ConstantName
+from .calibration import ALL, CONSTANTS, UNMEASURED, Calibrated, ConstantName, Measure, cell
 from .chips import WEIGHT_BYTES, ServePrecision, link_gb_s, peak_tflops
 from .physics import Array, Chips, Constants, Formats, Models
 
@@ -80,3 +80,67 @@ def peaks_array(accelerators: Sequence[AcceleratorFacts], precisions: Sequence[S
 def constants_array(values: Callable[[ConstantName], Array]) -> Constants:
     """Constants from a function that gives each by its name."""
     return Constants(**{name: values(name) for name in CONSTANTS})
+
+
+def constant_values(
+    known: Calibrated,
+    name: ConstantName,
+    accelerators: Sequence[str],
+    precisions: Sequence[str],
+    engines: Sequence[str],
+) -> Array:
+    """A constant in its own unit for every (accelerator, precision, engine): the effects of the levels added up."""
+    effects = known.effects[name]
+
+    def of(level: str, names: Sequence[str]) -> Array:
+        return np.array([effects.get(f"{level}:{one}", 0.0) for one in names])
+
+    logs = effects.get(ALL, 0.0) + (
+        of("accelerator", accelerators)[:, None, None]
+        + of("precision", precisions)[None, :, None]
+        + of("engine", engines)[None, None, :]
+    )
+    for (at, accelerator), (by, precision), (using, engine) in _measured(known, accelerators, precisions, engines):
+        logs[at, by, using] += effects.get(cell(engine, accelerator, precision), 0.0)
+    return np.minimum(np.exp(logs), CONSTANTS[name].highest)
+
+
+def _measured(
+    known: Calibrated, accelerators: Sequence[str], precisions: Sequence[str], engines: Sequence[str]
+) -> list[tuple[tuple[int, str], tuple[int, str], tuple[int, str]]]:
+    """Places and names of the cells that were measured, among all."""
+    measured = {name.removeprefix("cell:").split("/")[1] for name in known.points}
+    return [
+        ((at, accelerator), (by, precision), (using, engine))
+        for at, accelerator in enumerate(accelerators)
+        if accelerator in measured
+        for by, precision in enumerate(precisions)
+        for using, engine in enumerate(engines)
+        if cell(engine, accelerator, precision) in known.points
+    ]
+
+
+def band_factors(
+    known: Calibrated,
+    measure: Measure,
+    parameters: Sequence[int],
+    accelerators: Sequence[str],
+    precisions: Sequence[str],
+    engines: Sequence[str],
+) -> tuple[Array, Array]:
+    """Lower and upper factors of the 80 % band for every (model, accelerator, precision, engine).
+
+    A cell's own where such a model was measured in it, else that of what was never measured.
+    """
+    spread = known.bands[measure]
+    size = np.array(parameters, dtype=np.float64)
+    shape = (len(size), len(accelerators), len(precisions), len(engines))
+    low, high = np.full(shape, spread.low[UNMEASURED]), np.full(shape, spread.high[UNMEASURED])
+    for (at, accelerator), (by, precision), (using, engine) in _measured(known, accelerators, precisions, engines):
+        name = cell(engine, accelerator, precision)
+        if name not in spread.low:
+            continue
+        smallest, largest = known.sizes_known(engine, accelerator, precision)
+        inside = (size >= smallest) & (size <= largest)
+        low[inside, at, by, using], high[inside, at, by, using] = spread.low[name], spread.high[name]
+    return np.exp(low), np.exp(high)

@@ -106,6 +106,8 @@ def read_bytes(models: Models, formats: Formats, batch: Array) -> Array:
     (assumption), where k/E is the share of expert weights that one token uses. An embedding is a look-up, not a read.
     """
     experts = models.block_parameters - models.shared_parameters
+    if not experts.any():  # dense: the same at every batch, so the array stays small
+        return models.block_parameters * formats.weight_bytes + models.head_parameters * formats.head_bytes
     touched = 1 - (1 - models.expert_share) ** batch
     return (
         models.shared_parameters + experts * touched
@@ -129,19 +131,24 @@ def decode_step_s(
     models: Models, chips: Chips, formats: Formats, known: Constants, ways: Array, batch: Array, context: Array
 ) -> Array:
     """Seconds in which `batch` sequences of `context` tokens each get one more token."""
+    # Sums of what does not depend on the batch, and of what grows with it, are made on the small axes first.
     bandwidth = chips.bandwidth_bytes_s * known.bandwidth_share
-    weights = read_bytes(models, formats, batch) / ways
-    cache = models.kv_elements * formats.kv_bytes / np.minimum(ways, models.kv_heads) * context * batch
-    flops = 2 * (active_parameters(models) + models.head_parameters) / ways * batch
-    # Reading and multiplying overlap, so the slower of the two counts.
-    busy = np.maximum(weights / bandwidth, flops / (chips.peak_flops * known.compute_share)) + cache / (
-        chips.bandwidth_bytes_s * known.cache_share
-    )
+    cache_token = models.kv_elements * formats.kv_bytes / np.minimum(ways, models.kv_heads)
+    used = 2 * (active_parameters(models) + models.head_parameters) / ways
     link = chips.link_bytes_s * known.link_share
-    message = models.hidden * ACTIVATION_BYTES * batch
-    reduce = 2 * models.layers * all_reduce_s(message, ways, link, known.all_reduce_us * 1e-6)
-    launch = models.layers * known.layer_us * 1e-6 + known.step_ms * 1e-3
-    return busy + reduce + launch + known.sequence_us * 1e-6 * batch
+    message = models.hidden * ACTIVATION_BYTES
+    reduces = 2 * models.layers
+    alone = models.layers * known.layer_us * 1e-6 + known.step_ms * 1e-3
+    fixed = alone + reduces * all_reduce_s(np.zeros(1), ways, link, known.all_reduce_us * 1e-6)
+    each = (
+        known.sequence_us * 1e-6
+        + cache_token * context / (chips.bandwidth_bytes_s * known.cache_share)
+        + reduces * all_reduce_s(message, ways, link, np.zeros(1))
+    )
+    # Reading and multiplying overlap, so the slower of the two counts.
+    reading = read_bytes(models, formats, batch) / (ways * bandwidth)
+    busy = np.maximum(reading, used / (chips.peak_flops * known.compute_share) * batch)
+    return busy + each * batch + fixed
 
 
 def prefill_s(models: Models, chips: Chips, known: Constants, ways: Array, tokens: Array) -> Array:
@@ -169,7 +176,8 @@ def operating_point(
 
     TPOT is a decoding step and the share of other clients' prefills that falls between two of them: each client prefills
     once in `output_tokens` steps. TTFT is the own prefill behind some of theirs, and, where the cache does not hold all
-    clients, the wait for a place: with M places, (C - M) of C clients wait, so by Little's law (C/M - 1) service times.
+    clients, the wait for a place: with M places, (C - M) of C clients wait, so by Little's law (C/M - 1) service times. Where prompts alone fill the accelerators, TTFT takes what the
+    tokens leave of the cycle: then faster tokens make first tokens no faster.
     """
     weight_bytes = stored_bytes(models, formats) / ways
     pool = chips.memory_bytes * known.memory_share - RESERVE_GB * 1e9 - weight_bytes
@@ -179,8 +187,10 @@ def operating_point(
     step = decode_step_s(models, chips, formats, known, ways, batch, input_tokens + output_tokens / 2)
     prompt = prefill_s(models, chips, known, ways, input_tokens)
     others = batch - 1
-    tpot = step + known.interference * prompt * others / output_tokens
-    ttft = known.request_ms * 1e-3 + step + prompt * (1 + known.queue_factor * others**known.queue_power)
+    tpot = step + known.interference * prompt / output_tokens * others
+    ttft = known.request_ms * 1e-3 + prompt + step + prompt * known.queue_factor * others**known.queue_power
+    # All clients' prompts pass through the same accelerators once a cycle, so no cycle is shorter than they take.
+    ttft = np.maximum(ttft, prompt * batch - (output_tokens - 1) * tpot)
     wait = (concurrency / batch - 1) * (output_tokens * tpot + ttft)
     return Point(
         ttft_ms=(ttft + wait) * 1e3,

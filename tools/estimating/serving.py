@@ -16,11 +16,14 @@ from ...state.errors import Correctable, ToolFailed
 from ...state.plan import Prediction
 from ..pricing.accelerators import AcceleratorFacts
 from .architecture import Architecture
-from .calibration import UNMEASURED, Calibrated, ConstantName, Measure, cell, shipped
+from .calibration import Calibrated, Measure, shipped
 from .chips import ENGINES, PRECISIONS, Engine, ServePrecision, kv_bytes, supports
 
 if TYPE_CHECKING:
-    from .physics import Array
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .physics import Array, Point
 
 WAIT_P95_OVER_MEAN = 3.0  # assumption: waits are about exponential, whose 95th percentile is ln 20 times their mean
 DECODE_P95_OVER_MEAN = 1.15  # assumption: steps of one request average out, so decoding varies little
@@ -72,8 +75,7 @@ class ServingTable:
     kv_cache_gib: "Array"
     usable_gib: "Array"
     max_concurrency: "Array"
-    fits: "Array"
-    """1 or 0 as booleans."""
+    fits: "NDArray[np.bool_]"
     ttft_band: tuple["Array", "Array"]
     """Factors of the lower and upper end of the 80 % band."""
     tpot_band: tuple["Array", "Array"]
@@ -97,12 +99,13 @@ def serving_table(
     """
     import numpy as np
 
-    from .grids import chips_array, constants_array, formats_array, models_array, peaks_array
-    from .physics import RESERVE_GB, operating_point
+    from . import grids
+    from .physics import operating_point
 
     _check(architectures, accelerators, precisions, tensor_parallel, engines, concurrency, input_tokens, output_tokens)
     known = calibration or shipped()
     sizes = tuple(map(len, (architectures, accelerators, precisions, tensor_parallel, engines, concurrency)))
+    cells = ([one.accelerator for one in accelerators], precisions, engines)
 
     def on(*axes: int) -> tuple[int, ...]:
         return tuple(size if axis in axes else 1 for axis, size in enumerate(sizes))
@@ -110,77 +113,81 @@ def serving_table(
     def figures(values: Sequence[int], axis: int) -> "Array":
         return np.array(values, dtype=np.float64).reshape(on(axis))
 
-    cells = [(e, a.accelerator, p) for a in accelerators for p in precisions for e in engines]
+    def band(measure: Measure) -> tuple["Array", "Array"]:
+        low, high = grids.band_factors(known, measure, [one.parameters for one in architectures], *cells)
+        return low.reshape(on(0, 1, 2, 4)), high.reshape(on(0, 1, 2, 4))
 
-    def constant(name: ConstantName) -> "Array":
-        return np.array([known.value(name, *one) for one in cells]).reshape(on(1, 2, 4))
-
-    models = models_array(architectures, on(0))
-    chips = chips_array(accelerators, peaks_array(accelerators, precisions).reshape(on(1, 2)), on(1))
+    chips = grids.chips_array(accelerators, grids.peaks_array(accelerators, precisions).reshape(on(1, 2)), on(1))
     cache = np.array([[kv_bytes(engine, precision) for engine in engines] for precision in precisions])
-    formats = formats_array(precisions, cache.reshape(on(2, 4)), on(2))
-    clients, constants = figures(concurrency, 5), constants_array(constant)
+    formats = grids.formats_array(precisions, cache.reshape(on(2, 4)), on(2))
+    constants = grids.constants_array(lambda name: grids.constant_values(known, name, *cells).reshape(on(1, 2, 4)))
+    clients = figures(concurrency, 5)
+    table = _empty_table(sizes, chips.memory_bytes * constants.memory_share / GIB, band("ttft_ms"), band("tpot_ms"))
+    # A few models at a time: arrays that stay in the processor's cache are twice as fast as those that do not.
+    block = max(1, BLOCK // math.prod(sizes[1:]))
     with np.errstate(invalid="ignore"):
-        point = operating_point(
-            models,
-            chips,
-            formats,
-            constants,
-            ways=figures(tensor_parallel, 3),
-            concurrency=clients,
-            input_tokens=np.float64(input_tokens),
-            output_tokens=np.float64(output_tokens),
-        )
-        fits = (point.max_concurrency >= 1) & ~np.isnan(chips.peak_flops)
-        decode = point.tpot_ms * (output_tokens - 1)
-        ttft = np.where(fits, point.ttft_ms, np.nan)
-        request = ttft + decode
-        wait = ttft - point.prefill_ms
-        p95 = point.prefill_ms + WAIT_P95_OVER_MEAN * wait + DECODE_P95_OVER_MEAN * decode
-        rps = clients / request * 1e3
-    held = (point.weight_bytes + point.kv_bytes) / GIB + RESERVE_GB * 1e9 / GIB
-    bands = {
-        measure: _bands(known, measure, cells, architectures, on(0, 1, 2, 4)) for measure in ("tpot_ms", "ttft_ms")
-    }
+        for start in range(0, len(architectures), block):
+            models = grids.models_array(architectures[start : start + block], (-1, 1, 1, 1, 1, 1))
+            point = operating_point(
+                models,
+                chips,
+                formats,
+                constants,
+                ways=figures(tensor_parallel, 3),
+                concurrency=clients,
+                input_tokens=np.array(input_tokens, dtype=np.float64),
+                output_tokens=np.array(output_tokens, dtype=np.float64),
+            )
+            _fill(table, slice(start, start + block), point, clients, output_tokens)
+    table.fits[:] = (table.max_concurrency >= 1) & ~np.isnan(chips.peak_flops)
+    return table
+
+
+BLOCK = 1 << 15
+"""Combinations reckoned at a time: 256 KiB an array."""
+
+
+def _empty_table(
+    shape: tuple[int, ...],
+    usable_gib: "Array",
+    ttft_band: tuple["Array", "Array"],
+    tpot_band: tuple["Array", "Array"],
+) -> ServingTable:
+    import numpy as np
+
+    full = ("ttft_ms", "tpot_ms", "request_ms", "latency_p95_ms", "rps", "memory_gib", "kv_cache_gib")
+    few = (*shape[:-1], 1)  # what does not depend on the concurrency
     return ServingTable(
-        shape=sizes,
-        ttft_ms=ttft,
-        tpot_ms=np.where(fits, point.tpot_ms, np.nan),
-        request_ms=request,
-        latency_p95_ms=p95,
-        rps=rps,
-        memory_gib=held,
-        weights_gib=point.weight_bytes / GIB,
-        kv_cache_gib=point.kv_bytes / GIB,
-        usable_gib=chips.memory_bytes * constants.memory_share / GIB,
-        max_concurrency=np.floor(point.max_concurrency),
-        fits=fits,
-        ttft_band=bands["ttft_ms"],
-        tpot_band=bands["tpot_ms"],
+        shape=shape,
+        **{name: np.empty(shape) for name in full},
+        weights_gib=np.empty(few),
+        max_concurrency=np.empty(few),
+        fits=np.empty(few, dtype=np.bool_),
+        usable_gib=usable_gib,
+        ttft_band=ttft_band,
+        tpot_band=tpot_band,
     )
 
 
-def _bands(
-    known: Calibrated,
-    measure: Measure,
-    cells: Sequence[tuple[str, str, str]],
-    architectures: Sequence[Architecture],
-    shape: tuple[int, ...],
-) -> tuple["Array", "Array"]:
-    """Lower and upper factors for every model and cell: a cell's own where such a model was measured in it."""
+def _fill(table: ServingTable, at: slice, point: "Point", clients: "Array", output_tokens: int) -> None:
+    """Writes the figures of some models into the table; NaN where nothing fits."""
     import numpy as np
 
-    spread = known.bands[measure]
-    names = [cell(*one) if cell(*one) in spread.low else UNMEASURED for one in cells]
-    parameters = np.array([float(one.parameters) for one in architectures])[:, None]
-    smallest, largest = np.array([known.sizes_known(*one) for one in cells]).T
-    inside = (parameters >= smallest) & (parameters <= largest)
+    from .physics import RESERVE_GB
 
-    def factors(logs: dict[str, float]) -> "Array":
-        own = np.array([logs[name] for name in names])
-        return np.exp(np.where(inside, own, logs[UNMEASURED])).reshape(shape)
-
-    return factors(spread.low), factors(spread.high)
+    table.weights_gib[at] = point.weight_bytes / GIB
+    table.max_concurrency[at] = np.floor(point.max_concurrency)
+    table.kv_cache_gib[at] = point.kv_bytes / GIB
+    table.memory_gib[at] = table.kv_cache_gib[at] + (table.weights_gib[at] + RESERVE_GB * 1e9 / GIB)
+    possible = np.where(point.max_concurrency >= 1, 1.0, np.nan)
+    ttft = point.ttft_ms * possible
+    tpot = point.tpot_ms * possible
+    decode = tpot * (output_tokens - 1)
+    request = ttft + decode
+    table.ttft_ms[at], table.tpot_ms[at], table.request_ms[at] = ttft, tpot, request
+    waiting = (WAIT_P95_OVER_MEAN - 1) * point.prefill_ms
+    table.latency_p95_ms[at] = WAIT_P95_OVER_MEAN * ttft - waiting + DECODE_P95_OVER_MEAN * decode
+    table.rps[at] = clients / request * 1e3
 
 
 def _check(*lists: object) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stratos.state.errors import Correctable, ToolFailed
 from stratos.state.plan import Offer, Prediction
-from stratos.tools.estimate import (
+from stratos.tools.estimating.bands import refit_band
+from stratos.tools.estimating.offers import (
     CPU_TRAINING,
     cpu_seconds_per_output_token,
     cpu_train_seconds_per_token,
@@ -19,7 +20,6 @@ from stratos.tools.estimate import (
     predict_dollars,
     predict_latency_p95_ms,
     predict_train,
-    refit_band,
 )
 from stratos.tools.machine import Machine
 from stratos.tools.pricing import LookUpPrices, accelerator_facts, look_up_prices, this_machine

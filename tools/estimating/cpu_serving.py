@@ -3,7 +3,7 @@
 It covers students of a few million parameters in float32 on one thread, as `serving/cpu_engine.py` runs them; not larger ones.
 """
 
-from ..state.plan import Machine
+from ...state.plan import Machine
 
 # Source of the constants: `python -m stratos.evals.cpu_engine`, 2026-11-24, one thread of an AMD EPYC (probe 112 GFLOP/s, 34 GB/s),
 # 24 points: four shapes of 0.35M to 5M parameters, answers of 8, 32 and 96 tokens, two runs. Least squares in the logarithm

@@ -1,21 +1,21 @@
-"""Hours, latency and dollars of a candidate before anything runs: physics first, a few named constants, 80 % bands.
+"""Hours, latency and dollars of a candidate on an offer: this machine's CPU, a cloud's, or accelerators.
 
-It does not cover accuracy (that needs evidence), memory while training, or the network between a client and a cloud.
+Where a model's architecture is known, accelerators are predicted by `serving` and `training`; where only parameters and
+layers are, by two short formulas here. It does not cover accuracy (that needs evidence) or the network to a cloud.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
-
-from ..state.brief import Record
-from ..state.errors import Correctable, ToolFailed
-from ..state.plan import LOCAL, Offer, Prediction
+from ...state.errors import Correctable, ToolFailed
+from ...state.plan import LOCAL, Offer, Prediction
+from ..machine import Machine
+from ..pricing.accelerators import AcceleratorFacts, accelerator_facts
 from . import cpu_serving
-from .machine import Machine
-from .pricing.accelerators import AcceleratorFacts, accelerator_facts
+from .architecture import Architecture
+from .bands import ASSUMED_BAND, DATASHEET_BAND, MEASURED_BAND
 
 TrainPrecision = Literal["fp32", "bf16"]
 ServePrecision = Literal["fp32", "bf16", "fp16", "int8", "fp8", "int4"]
@@ -70,8 +70,6 @@ BYTES_PER_PARAMETER: Mapping[ServePrecision, float] = {
 
 # assumption: half a server core, since a vCPU is a hyper-thread, and a share of the memory.
 CLOUD_VCPU_GFLOPS, CLOUD_VCPU_GB_S = 35.0, 8.0
-# 80 % bands as factors around the value. assumption until `refit_band` has pairs: the narrowest holds those misfits.
-MEASURED_BAND, DATASHEET_BAND, ASSUMED_BAND = 1.5, 2.0, 2.5
 
 
 def hardware(offer: Offer, machine: Machine) -> Machine | AcceleratorFacts:
@@ -109,8 +107,12 @@ def predict_train(
     machine: Machine,
     precision: TrainPrecision = "fp32",
     threads: int = 1,
+    architecture: Architecture | None = None,
+    sequence_tokens: int = 1024,
 ) -> Prediction:
     """Wall-clock hours of one training run on `offer`, billed set-up included.
+
+    With an `architecture`, accelerators are predicted by `training.predict_training`, in sequences of `sequence_tokens`.
 
     CPU: 6 FLOPs per parameter and token over the thread's speed, plus an overhead per token and layer. GPU: the larger
     of launch time and FLOPs over peak, per step. `threads` counts on a CPU only; bf16 on a CPU without it runs as fp32.
@@ -128,6 +130,18 @@ def predict_train(
         return _prediction(
             setup + train_tokens * per_token / 3600, factor, f"CPU training model, {used}, {on.cpu_model}"
         )
+    if architecture is not None:
+        from .training import predict_training
+
+        return predict_training(
+            architecture,
+            method="full",
+            train_tokens=train_tokens,
+            sequence_tokens=sequence_tokens,
+            accelerator=on,
+            count=max(1, offer.accelerator_count),
+            precision=precision,
+        ).hours
     steps = math.ceil(train_tokens / TOKENS_PER_STEP)
     step = gpu_train_step_seconds(parameters, layers, on, offer.accelerator_count, precision)
     return _prediction(
@@ -162,8 +176,11 @@ def predict_latency_p95_ms(
     machine: Machine,
     input_tokens: int = 64,
     precision: ServePrecision = "fp32",
+    architecture: Architecture | None = None,
 ) -> Prediction:
     """95th percentile of one request's time at one client, milliseconds, without the network to a cloud.
+
+    With an `architecture`, accelerators are predicted by `serving.predict_serving`, one of them serving with vLLM.
 
     Prefill once, then every output token reads all weights and pays an overhead per layer. One accelerator serves.
     Raises ToolFailed when the weights do not fit it.
@@ -179,6 +196,12 @@ def predict_latency_p95_ms(
         return _prediction(
             mean * cpu_serving.P95_OVER_P50 * 1e3, factor, f"CPU engine roofline, {precision}, {on.cpu_model}"
         )
+    if architecture is not None:
+        from .serving import predict_serving
+
+        return predict_serving(
+            architecture, on, precision=precision, input_tokens=input_tokens, output_tokens=output_tokens
+        ).latency_p95_ms
     room = on.memory_gib * 1e9 * GPU_MEMORY_SHARE
     if weights > room:
         raise ToolFailed(
@@ -226,51 +249,6 @@ def predict_dollars(hours: Prediction, offer: Offer, teacher_usd: float = 0.0) -
     dated = f", {offer.as_of}" if offer.as_of else ""
     source = f"hours x ${offer.usd_per_hour:g} ({offer.price_basis}{dated}) + teacher ${teacher_usd:g}"
     return Prediction(value=usd(hours.value), low=usd(hours.low), high=usd(hours.high), source=source)
-
-
-class BandFit(Record):
-    """A multiplicative correction with its 80 % band, from pairs of prediction and measurement."""
-
-    bias: float = Field(gt=0, description="median of measured over predicted")
-    low_factor: float = Field(gt=0, le=1, description="lower end of the band over the corrected value")
-    high_factor: float = Field(ge=1, description="upper end of the band over the corrected value")
-    pairs: int
-
-    def apply(self, prediction: Prediction) -> Prediction:
-        """The prediction corrected by the bias, with this band; its source names how many pairs stand behind it."""
-        value = prediction.value * self.bias
-        source = f"{prediction.source}; corrected x {self.bias:.2f} by {self.pairs} measured pairs"
-        return Prediction(value=value, low=value * self.low_factor, high=value * self.high_factor, source=source)
-
-
-PRIOR_PAIRS = 4  # assumption: the weight of the band held before measuring, in pairs
-
-
-def refit_band(pairs: Sequence[tuple[float, float]], prior_factor: float = DATASHEET_BAND) -> BandFit:
-    """Bias and 80 % band from (predicted, measured) pairs: median ratio, and its 10-90 % quantiles in the logarithm.
-
-    Few pairs understate a spread, so the measured half-widths are widened by 1 + 1/n and averaged with the prior band,
-    which weighs PRIOR_PAIRS pairs: one pair keeps most of the prior, fifty nearly none. Raises Correctable without a
-    pair, or with a figure that is not positive and finite.
-    """
-    import numpy as np
-
-    bad = [pair for pair in pairs if not all(0 < figure < math.inf for figure in pair)]
-    if bad or not pairs:
-        raise Correctable(f"need at least one pair of positive figures (predicted, measured); unusable: {bad!r}")
-    ratios = np.log(np.array([measured / predicted for predicted, measured in pairs]))
-    low, middle, high = (float(quantile) for quantile in np.quantile(ratios, [0.1, 0.5, 0.9]))
-    count = len(pairs)
-
-    def half_width(measured: float) -> float:
-        return (measured * (1 + 1 / count) * count + math.log(prior_factor) * PRIOR_PAIRS) / (count + PRIOR_PAIRS)
-
-    return BandFit(
-        bias=math.exp(middle),
-        low_factor=math.exp(-half_width(middle - low)),
-        high_factor=math.exp(half_width(high - middle)),
-        pairs=count,
-    )
 
 
 def _prediction(value: float, factor: float, source: str) -> Prediction:
