@@ -2,6 +2,7 @@
 
 # pyright: reportUnknownMemberType=false
 
+import gc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -76,6 +77,8 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `str
 
 def main() -> None:
     """Entry point of the `stratos` program."""
+    # Imports make 100,000 objects that stay: looking through them for garbage took 0.25 s of a plan's 2.7.
+    gc.set_threshold(100_000, 50, 50)
     app()
 
 

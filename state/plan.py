@@ -72,6 +72,17 @@ Training = Literal["scratch", "lora"]
 """What is trained: all weights of a small decoder built for the skill, or low-rank adapters of a model that others trained."""
 
 
+class Correction(Record):
+    """What earlier measurements say of one kind of prediction on one sort of hardware: factors on the predicted value."""
+
+    kind: str
+    hardware: str
+    bias: float = Field(gt=0, description="median of measured over predicted")
+    low_factor: float = Field(gt=0, le=1, description="lower end of the 80 % band over the corrected value")
+    high_factor: float = Field(ge=1, description="upper end of it")
+    pairs: int
+
+
 class StudentShape(Record):
     """A Llama-type decoder built from scratch."""
 

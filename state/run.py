@@ -7,7 +7,7 @@ from pydantic import Field
 from .brief import Brief, Record
 from .evidence import Attempt, CurvePoint, Entry, Outcome, Verdict
 from .model_facts import ModelFacts
-from .plan import Candidate, Machine, Offer, Plan, StudentShape
+from .plan import Candidate, Correction, Machine, Offer, Plan, StudentShape
 
 
 class Match(Record):
@@ -140,6 +140,9 @@ class RunState(Record):
     still_open: tuple[str, ...] = Field(default=(), description="what the user was asked for and that answer was about")
     brief: Brief | None = None
     machine: Machine | None = None
+    calibration: tuple[Correction, ...] = Field(
+        default=(), description="of predictions, as `stratos calibrate` wrote them before this run looked up its prices"
+    )
     own_models: tuple[ModelFacts, ...] = Field(default=(), description="models that the user added to the catalogue")
     offers: tuple[Offer, ...] | None = None
     offers_note: str = ""

@@ -14,6 +14,7 @@ from .accuracy import AccuracyModel
 from .base import Context
 from .costs import overhead_usd, serving_usd_of
 from .estimating.bands import BandFit, refit_band
+from .estimating.measurements import corrected, engine_of, hardware_name
 from .estimating.offers import predict_dollars, predict_latency_p95_ms, predict_throughput_rps, predict_train
 from .match_models import hub_facts
 from .pricing.accelerators import resolve
@@ -196,6 +197,7 @@ class _Forecast:
         assert state.complexity is not None
         self.offer, self._machine, self._threads = offer, state.machine, context.settings.threads
         self._sizes = {s.name: n for s, n in zip(state.match.students, state.match.parameters, strict=True)}
+        self._calibration = state.calibration
         self.overhead_usd = overhead_usd(offer)
         self.serving_usd = serving_usd_of(context.brief, context.settings, offer)
         self._prompt_tokens = round(state.complexity.prompt_tokens)
@@ -260,13 +262,13 @@ class _Forecast:
             machine=self._machine,
             threads=self._threads,
         )
-        if self.offer.accelerator is not None:
-            return hours
-        figures = {name: CPU_RECIPE_FACTOR * getattr(hours, name) for name in ("value", "low", "high")}
-        return hours.model_copy(update=figures)
+        if self.offer.accelerator is None:
+            figures = {name: CPU_RECIPE_FACTOR * getattr(hours, name) for name in ("value", "low", "high")}
+            hours = hours.model_copy(update=figures)
+        return corrected(hours, self._calibration, "hours", hardware_name(self.offer, STRATEGY))
 
     def _raw_latency(self, shape: StudentShape) -> Prediction:
-        return predict_latency_p95_ms(
+        latency = predict_latency_p95_ms(
             parameters=self._sizes[shape.name],
             layers=shape.layers,
             output_tokens=self._output_tokens,
@@ -274,6 +276,8 @@ class _Forecast:
             offer=self.offer,
             machine=self._machine,
         )
+        engine = hardware_name(self.offer, engine_of(self.offer))
+        return corrected(latency, self._calibration, "latency_p95_ms", engine)
 
     def _raw_throughput(self, shape: StudentShape) -> Prediction:
         return predict_throughput_rps(

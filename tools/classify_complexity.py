@@ -16,7 +16,7 @@ from .controls import fit_shortcuts, most_frequent, right_answers
 PROBE_BLOCK = 3_000_000
 """First block number of probe examples; training and held-out blocks lie far below."""
 
-FIT_ITEMS = 1000
+FIT_ITEMS = 600
 
 GUESSABLE = "plain fine-tuning suffices"
 """The verdict where a guess or one cheap feature is as good as the target."""

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from ...state.brief import Record
 from ...state.errors import Correctable
-from ...state.plan import LOCAL, Offer, Prediction
+from ...state.plan import LOCAL, Correction, Offer, Prediction
 from ..jobs import write_atomic
 from ..pricing.accelerators import accelerator_facts
 from .bands import BandFit, refit_band
@@ -77,6 +77,11 @@ class Calibration(Record):
     fits: tuple[Fit, ...] = ()
     points: tuple[Pair, ...] = Field(default=(), description="pairs that came from files, kept for the next refit")
 
+    @property
+    def corrections(self) -> tuple[Correction, ...]:
+        """As a plan reckons with them."""
+        return tuple(Correction(kind=one.kind, hardware=one.hardware, **one.fit.model_dump()) for one in self.fits)
+
     def apply(self, kind: Kind, hardware: str, prediction: Prediction) -> Prediction:
         """The prediction corrected by this hardware's pairs; unchanged where there are none.
 
@@ -90,6 +95,14 @@ class Calibration(Record):
         in_odds = fit.apply(prediction.model_copy(update={"value": _odds(prediction.value)}))
         shares = {name: _share(getattr(in_odds, name)) for name in ("value", "low", "high")}
         return prediction.model_copy(update={**shares, "source": in_odds.source})
+
+
+def corrected(prediction: Prediction, corrections: Sequence[Correction], kind: Kind, hardware: str) -> Prediction:
+    """A figure by what was measured of its kind on that hardware; as it is where nothing was. Not for shares."""
+    for one in corrections:
+        if (one.kind, one.hardware) == (kind, hardware):
+            return BandFit.model_validate(one.model_dump(exclude={"kind", "hardware"})).apply(prediction)
+    return prediction
 
 
 def hardware_name(offer: Offer, how: str) -> str:

@@ -4,9 +4,10 @@ from pydantic import Field
 
 from ...state.brief import Record
 from ...state.model_facts import ModelFacts
-from ...state.plan import Machine, Offer
+from ...state.plan import Correction, Machine, Offer
 from ...state.run import RunState
 from ..base import Context, Tool
+from ..estimating.measurements import load_calibration
 from ..models.catalogue import own_models
 from .configured import configured_sources
 from .look_up import LookUpPrices, look_up_prices
@@ -22,6 +23,9 @@ class PricedServers(Record):
     own_models: tuple[ModelFacts, ...] = Field(
         default=(),
         description="of the user's own catalogue files: read with the prices, so that a replay sees the same",
+    )
+    calibration: tuple[Correction, ...] = Field(
+        default=(), description="corrections by what this workspace measured: read with the prices for the same reason"
     )
 
 
@@ -40,6 +44,7 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
             f"chosen; {len(chosen)} kinds of server kept at their cheapest, and this machine{beside}"
         ),
         own_models=own_models(context.workspace),
+        calibration=load_calibration(context.workspace).corrections,
     )
 
 
@@ -50,6 +55,7 @@ def _apply(state: RunState, result: PricedServers) -> RunState:
             "offers": result.offers,
             "offers_note": result.note,
             "own_models": result.own_models,
+            "calibration": result.calibration,
         }
     )
 
