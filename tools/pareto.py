@@ -100,7 +100,7 @@ def solve_pareto(candidates: Sequence[Candidate] | CandidateTable, brief: Brief,
     others = front[front != row] if row is not None else front
     # A score orders those that meet every limit; what breaks one is told by how far, whatever it would score.
     merit = np.where(distance[others] == 0.0, scores(table, others, rule), 0.0)
-    runners_up = others[np.lexsort((np.arange(len(others)), -merit, distance[others]))][:RUNNERS_UP]
+    runners_up = _of_different_kinds(table, others[np.lexsort((np.arange(len(others)), -merit, distance[others]))], row)
     kept = _kept(table, front, distance, must=[*runners_up.tolist(), *([] if row is None else [row])])
     return Front(
         front=tuple(table.materialise(one) for one in kept),
@@ -144,6 +144,18 @@ def _runner_up(candidate: Candidate, chosen: Candidate | None, brief: Brief, rul
     allowed = chosen is not None and not violations(candidate, brief)
     changes = changes_to_win(candidate, chosen, rule) if chosen is not None and allowed else ()
     return RunnerUp(candidate=candidate, to_win=_told(candidate, chosen, brief, rule), changes=changes)
+
+
+def _of_different_kinds(table: CandidateTable, rows: Rows, chosen: int | None) -> Rows:
+    """The first rows, of each kind the first alone, without the chosen one's kind."""
+    import numpy as np
+
+    if table.kind is None:
+        return rows[:RUNNERS_UP]
+    if chosen is not None:
+        rows = rows[table.kind[rows] != table.kind[chosen]]
+    firsts = np.unique(table.kind[rows], return_index=True)[1]
+    return rows[np.sort(firsts)[:RUNNERS_UP]]
 
 
 def _kept(table: CandidateTable, front: Rows, distance: Floats, must: Sequence[int]) -> Rows:

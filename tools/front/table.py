@@ -20,7 +20,7 @@ Rows = NDArray[np.intp]
 UNKNOWN_ACCURACY = 0.0
 """No evidence claims nothing: an unknown accuracy never dominates a known one and never meets a target."""
 COLUMNS = (
-    "accuracy", "latency_p95_ms", "usd", "hours", "needed_usd", "parameters", "executable", "accuracy_high"
+    "accuracy", "latency_p95_ms", "usd", "hours", "needed_usd", "parameters", "executable", "accuracy_high", "kind"
 )  # fmt: skip
 NAMED = 10
 """Wrong rows that an error names."""
@@ -50,9 +50,12 @@ class CandidateTable:
     """The record of a row; its figures equal the columns'."""
     accuracy_high: Floats | None = None
     """Upper end of the accuracy's band, NaN where unknown; None: no band reaches beyond its value."""
+    kind: Rows | None = None
+    """A number for each sort of candidate, such as its model on its accelerator: the runners-up are then each of another sort than
+    the others and the chosen one. None: neighbours of the chosen one that differ in a trifle may be all of them."""
 
     def __post_init__(self) -> None:
-        columns: dict[str, Floats | Bools | None] = {name: getattr(self, name) for name in COLUMNS}
+        columns: dict[str, Floats | Bools | Rows | None] = {name: getattr(self, name) for name in COLUMNS}
         shapes = {name: column.shape for name, column in columns.items() if column is not None}
         lengths = {name: shape for name, shape in shapes.items() if shape != (len(self.usd),)}
         if lengths:

@@ -65,7 +65,8 @@ def _to_score_as_high(candidate: Candidate, chosen: Candidate, rule: Rule) -> st
     if ours >= best:
         return f"it scores {ours:.3f} as the chosen one does, which is preferred: {_to_be_cheapest(candidate, chosen)}"
     by_hand = changes_to_win(candidate, chosen, rule)
-    scored = f"it scores {ours:.3f}, the chosen one {best:.3f}"
+    digits = 3 if best - ours >= 0.001 else 6
+    scored = f"it scores {ours:.{digits}f}, the chosen one {best:.{digits}f}"
     if not by_hand:
         return f"{scored}: no one of its figures could make that up alone"
     return f"{scored}: it would have to {_either([_gain(change) for change in by_hand])}"

@@ -67,6 +67,18 @@ def test_a_front_cut_short_keeps_its_ends_the_chosen_one_and_the_runners_up() ->
     assert prices == sorted(prices)
 
 
+def test_runners_up_are_of_different_kinds_where_kinds_are_told() -> None:
+    kind = np.arange(200) % 7
+    table = a_table(200, 3, kind=kind, executable=np.ones(200, dtype=bool))
+    found = solve_pareto(table, a_brief(usd=0.9))
+    assert found.chosen is not None
+    kinds = [int(kind[int(one.id[1:])]) for one in (found.chosen, *(runner.candidate for runner in found.runners_up))]
+    assert len(kinds) == len(set(kinds)) == 6
+    alike = solve_pareto(replace(table, kind=None), a_brief(usd=0.9))
+    best = next(one for one in alike.runners_up if kind[int(one.candidate.id[1:])] != kinds[0])
+    assert found.runners_up[0] == best
+
+
 def test_ids_decide_where_all_figures_are_equal() -> None:
     same = np.full(4, 0.5)
     table = a_table(4, accuracy=same, usd=same, hours=same, latency_p95_ms=same, executable=np.ones(4, dtype=bool))
