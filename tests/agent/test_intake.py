@@ -6,6 +6,7 @@ import pytest
 from stratos.agent.brief_words import brief_rows
 from stratos.agent.intake import read_brief_file, read_changes, read_request
 from stratos.state.brief import Brief
+from stratos.state.canonical import Json
 from stratos.state.errors import RequestError
 
 WIN = "a small model that tells whether 14 mahjong tiles are a winning hand"
@@ -256,7 +257,7 @@ def test_a_brief_file_may_say_how_to_choose(tmp_path: Path) -> None:
 
 
 def test_a_brief_recorded_before_there_was_a_rule_of_choice_is_still_one() -> None:
-    old = {"request": "", "skill": "mahjong", "task": "win", "targets": {}, "limits": {}, "weights": None}
+    old: Json = {"request": "", "skill": "mahjong", "task": "win", "targets": {}, "limits": {}, "weights": None}
     assert Brief.model_validate(old).choose is None
     assert "choice" not in dict(brief_rows(old))
 

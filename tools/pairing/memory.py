@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from ...state.brief import Record
-from ..models.facts import ModelFacts
+from ...state.model_facts import ModelFacts
 
 Method = Literal["logit", "logit_offline", "cross_tokenizer", "sequence_level"]
 """logit: both models resident, divergence of their logits. logit_offline: the teacher's top logits are stored first.

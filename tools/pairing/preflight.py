@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from ...state.brief import Record
-from ..models.facts import ModelFacts
+from ...state.model_facts import ModelFacts
 from .chat import ChatFiles, ChatMatch, StopMatch, compare_chat, compare_stops, read_chat
 from .licences import OutputTerms, Use, rule_on_licence
 from .memory import Method, MethodMemory, Setup, needs
