@@ -113,15 +113,15 @@ def compare_stops(
 ) -> StopMatch:
     """Compares the stop tokens by what they are called, as ids mean nothing across tokenizers."""
     ends, own = _named(teacher, teacher_vocabulary), _named(student, student_vocabulary)
-    known = {**student_vocabulary.ordinary, **student_vocabulary.added}
     notes: list[str] = []
     for token in ends:
         if token in own:
             continue
-        if token in known:
+        at = student_vocabulary.added.get(token, student_vocabulary.ordinary.get(token))
+        if at is not None:
             notes.append(
-                f"the teacher stops with {token!r}, which the student knows as id {known[token]} and does not stop at: "
-                f"add {known[token]} to eos_token_id in the student's generation_config.json"
+                f"the teacher stops with {token!r}, which the student knows as id {at} and does not stop at: "
+                f"add {at} to eos_token_id in the student's generation_config.json"
             )
         else:
             pieces = len(student_vocabulary.cut([token])[0][0])
@@ -189,9 +189,8 @@ def _rendered(files: ChatFiles, messages: Sequence[Mapping[str, str]]) -> str | 
 
 
 def _named(files: ChatFiles, vocabulary: Vocabulary) -> list[str]:
-    ids = set(files.stop_ids)
-    named = {at: piece for piece, at in (*vocabulary.ordinary.items(), *vocabulary.added.items()) if at in ids}
-    found = [named[at] for at in files.stop_ids if at in named]
+    names = [cast(str | None, vocabulary.tokenizer.id_to_token(at)) for at in files.stop_ids]
+    found = [name for name in names if name is not None]
     end = files.special_tokens.get("eos_token")
     return found if found or end is None else [end]
 

@@ -5,15 +5,16 @@ out. (3) GRACE is computed for a shortlist alone: the most accurate on the probe
 last of them. (4) Within it, levels of accuracy and of GRACE are added, equal weights: teacher accuracy alone predicted the gain of
 pre-trained students badly (arXiv 2511.02833: rank correlation 0.11 against 0.86), and GRACE cannot see a wrong answer. Figures
 whose intervals overlap share a level. Ties go to the better level of GRACE, then of accuracy, then to the method that carries
-more of the teacher, then to the name. (5) GRACE of answers less than half as long as the shortlist's median does not count:
-short answers have small gradients whatever they teach. (6) Evidence that is missing is never made up: a pair with both figures
-goes before one with a single figure, and that before one with none.
+more of the teacher, then to the figures as they stand, GRACE first. (5) GRACE of answers less than half as long as the median
+of all scored does not count: short answers have small gradients whatever they teach. (6) Evidence that is missing is never made
+up: a pair with both figures goes before one with a single figure, and that before one with none.
 
 `python -m stratos.evals.pairing` measures the rule on students from scratch, where accuracy told more than GRACE did; there an answers-only
 teacher had the best GRACE by far and the third worst student, which is what (5) is for.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from statistics import median
 
 from pydantic import Field
@@ -133,6 +134,9 @@ def _ordered(pairs: Sequence[PairEvidence], chosen: set[str]) -> list[PairEviden
             sum(known),
             *(level if level is not None else len(pairs) for level in levels),
             METHOD_ORDER.index(pair.check.verdict),
+            # What the intervals cannot tell apart is still better ordered by its figures than by the alphabet.
+            pair.grace.score if pair.grace and pair.check.teacher not in too_short else inf,
+            -pair.teacher_accuracy.value if pair.teacher_accuracy else inf,
             pair.check.teacher,
         )
 

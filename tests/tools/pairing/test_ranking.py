@@ -133,3 +133,8 @@ def test_the_score_of_answers_far_shorter_than_the_others_does_not_count() -> No
     ranking = rank_pairs(told)
     assert [one.evidence.check.teacher for one in ranking.ranked] == ["a", "b", "short"]
     assert "not counted, its answers are too short" in ranking.ranked[-1].why
+
+
+def test_what_cannot_be_told_apart_goes_by_its_figures_and_not_by_the_alphabet() -> None:
+    assert order([pair("a", 95, 5.1), pair("b", 95, 5.0)]) == ["b", "a"]
+    assert order([pair("a", 94), pair("b", 95)]) == ["b", "a"]
