@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ..skills import load as load_skill
 from ..skills.protocol import Example
 from ..state.evidence import Interval, wilson
-from ..tools.models.facts import ModelFacts
+from ..state.model_facts import ModelFacts
 from ..tools.pairing.evidence import GraceScore, PairEvidence
 from ..tools.pairing.grace import dimension_for, grace, mean_answer_tokens
 from ..tools.pairing.gradients import answer_gradients

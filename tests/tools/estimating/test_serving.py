@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from stratos.state.errors import Correctable, ToolFailed
+from stratos.state.model_facts import ModelFacts
 from stratos.tools.estimating.architecture import architecture_of
 from stratos.tools.estimating.calibration import UNMEASURED, Calibrated, shipped
 from stratos.tools.estimating.chips import link_gb_s, peak_tflops, supports
 from stratos.tools.estimating.points import ARCHITECTURES
 from stratos.tools.estimating.serving import predict_serving, serving_table
-from stratos.tools.models.facts import ModelFacts
 from stratos.tools.pricing import accelerator_facts
 
 LARGE = ARCHITECTURES["meta-llama/Llama-3.1-70B"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from stratos.tools.models.facts import ModelFacts
+from stratos.state.model_facts import ModelFacts
 from stratos.tools.pairing.chat import ChatFiles, render
 from stratos.tools.pairing.licences import Use
 from stratos.tools.pairing.memory import Setup, needs

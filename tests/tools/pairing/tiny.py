@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stratos.tools.models.facts import ModelFacts
+from stratos.state.model_facts import ModelFacts
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 CORPUS = (
