@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def points(count: int = 60) -> list[ServingPoint]:
     ]  # fmt: skip
     found = Rows(asked, ARCHITECTURES).predict_with(truth())
     return [
-        ServingPoint(**{**vars(point), "tpot_ms": tpot, "ttft_ms": ttft})
+        replace(point, tpot_ms=tpot, ttft_ms=ttft)
         for point, tpot, ttft in zip(asked, found.tpot_ms.tolist(), found.ttft_ms.tolist(), strict=True)
     ]
 
@@ -68,7 +69,7 @@ def test_a_fit_finds_what_the_points_were_made_with():
 
 def test_the_half_a_point_belongs_to_follows_from_its_configuration_alone():
     one = points(1)[0]
-    assert is_held_out(one) == is_held_out(ServingPoint(**{**vars(one), "tpot_ms": 99.0, "line": 7}))
+    assert is_held_out(one) == is_held_out(replace(one, tpot_ms=99.0, line=7))
     halves = [is_held_out(point) for point in points(400)]
     assert 150 < sum(halves) < 250
 

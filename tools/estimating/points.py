@@ -16,8 +16,9 @@ COLUMNS = (
 )  # fmt: skip
 OPTIONAL_COLUMNS = ("engine_version", "source")
 BLANK_PRECISION: ServePrecision = "bf16"
-"""assumption: a point that names no precision ran unquantised. In measured.csv the physics agrees: bf16 explains those points
-and fp8 does not (evals/estimator.py prints both), and 32B models without a precision first appear where 16 bits fit."""
+"""assumption: a point that names no precision ran unquantised. In measured.csv the physics agrees: constants fitted with those
+points as bf16 predict them, cross-validated, with a median TPOT error of 2.7 %, as fp8 with 7.2 %; and what one accelerator
+holds of a 32B model beside its weights there (three to five requests) is what 16 bits leave."""
 
 # Names that benchmark tables use for parts of the accelerator table.
 GPU_NAMES: Mapping[str, str] = {

@@ -1,5 +1,6 @@
 """The serving arithmetic against sums done by hand, and the laws it must keep whatever the figures are."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,12 @@ SIZES = st.integers(1, 10_000)
 
 @given(FACTORS, FACTORS, st.integers(1, 512), SIZES, SIZES)
 def test_more_bandwidth_is_never_slower(bandwidth: float, more: float, clients: int, reads: int, writes: int):
-    asked = {"concurrency": clients, "input_tokens": reads, "output_tokens": writes, "known": constants(layer_us=20)}
+    asked: dict[str, Any] = {
+        "concurrency": clients,
+        "input_tokens": reads,
+        "output_tokens": writes,
+        "known": constants(layer_us=20),
+    }
     slow, fast = (point(on=chip(bandwidth=1e11 * of), **asked) for of in (bandwidth, bandwidth * more))
     assert fast.tpot_ms.item() <= slow.tpot_ms.item() * (1 + 1e-9)
     assert request_ms(fast, writes) <= request_ms(slow, writes) * (1 + 1e-9)
@@ -165,7 +171,12 @@ def test_more_bandwidth_is_never_slower(bandwidth: float, more: float, clients: 
 
 @given(FACTORS, FACTORS, SIZES, SIZES)
 def test_more_arithmetic_is_never_slower(peak: float, more: float, reads: int, writes: int):
-    asked = {"concurrency": 8, "input_tokens": reads, "output_tokens": writes, "known": constants(interference=1)}
+    asked: dict[str, Any] = {
+        "concurrency": 8,
+        "input_tokens": reads,
+        "output_tokens": writes,
+        "known": constants(interference=1),
+    }
     slow, fast = (point(on=chip(peak=1e13 * of), **asked) for of in (peak, peak * more))
     assert fast.tpot_ms.item() <= slow.tpot_ms.item() * (1 + 1e-9)
     assert request_ms(fast, writes) <= request_ms(slow, writes) * (1 + 1e-9)
@@ -174,7 +185,7 @@ def test_more_arithmetic_is_never_slower(peak: float, more: float, reads: int, w
 @given(st.integers(2_000_000_000, 30_000_000_000), FACTORS, SIZES, SIZES)
 def test_a_bigger_model_is_never_faster_alone(parameters: int, more: float, reads: int, writes: int):
     def of(size: int) -> Architecture:
-        return Architecture(**{**vars(LLAMA_8B), "parameters": size, "active_parameters": size})
+        return replace(LLAMA_8B, parameters=size, active_parameters=size)
 
     asked: dict[str, Any] = {"on": chip(memory=4e12), "input_tokens": reads, "output_tokens": writes}
     small, large = (point(of(size), **asked) for size in (parameters, int(parameters * more)))

@@ -1,12 +1,15 @@
 """Serving predictions: one formula for one answer and for a grid, refusals with their arithmetic, bands where they belong."""
 
+import itertools
+from typing import Any
+
 import numpy as np
 import pytest
 from stratos.state.errors import Correctable, ToolFailed
 from stratos.state.model_facts import ModelFacts
 from stratos.tools.estimating.architecture import architecture_of
 from stratos.tools.estimating.calibration import UNMEASURED, Calibrated, shipped
-from stratos.tools.estimating.chips import link_gb_s, peak_tflops, supports
+from stratos.tools.estimating.chips import Engine, ServePrecision, link_gb_s, peak_tflops, supports
 from stratos.tools.estimating.points import ARCHITECTURES
 from stratos.tools.estimating.serving import predict_serving, serving_table
 from stratos.tools.pricing import accelerator_facts
@@ -38,19 +41,21 @@ def test_what_a_catalogue_lacks_is_named_together():
 
 def test_one_answer_equals_its_place_in_a_grid():
     models, chips = [SMALL, LARGE], [H100, L4, ACCELERATORS["B200"]]
-    axes = (["bf16", "fp8"], [1, 8], ["vllm", "sglang"], [1, 64])
+    precisions: list[ServePrecision] = ["bf16", "fp8"]
+    engines: list[Engine] = ["vllm", "sglang"]
+    ways, clients = [1, 8], [1, 64]
     table = serving_table(
-        models, chips, precisions=["bf16", "fp8"], tensor_parallel=[1, 8], engines=["vllm", "sglang"],
-        concurrency=[1, 64], input_tokens=700, output_tokens=90,
+        models, chips, precisions=precisions, tensor_parallel=ways, engines=engines,
+        concurrency=clients, input_tokens=700, output_tokens=90,
     )  # fmt: skip
     answered = 0
-    for at in np.ndindex(table.shape):
+    for at in itertools.product(*map(range, table.shape)):
         if not table.fits[(*at[:-1], 0)]:
             assert np.isnan(table.ttft_ms[at])
             continue
         one = predict_serving(
-            models[at[0]], chips[at[1]], precision=axes[0][at[2]], tensor_parallel=axes[1][at[3]], engine=axes[2][at[4]],
-            concurrency=axes[3][at[5]], input_tokens=700, output_tokens=90,
+            models[at[0]], chips[at[1]], precision=precisions[at[2]], tensor_parallel=ways[at[3]], engine=engines[at[4]],
+            concurrency=clients[at[5]], input_tokens=700, output_tokens=90,
         )  # fmt: skip
         band = table.tpot_band[0][at[0], at[1], at[2], 0, at[4], 0]
         assert one.ttft_ms.value == pytest.approx(table.ttft_ms[at])
@@ -64,7 +69,7 @@ def test_one_answer_equals_its_place_in_a_grid():
 
 def test_blocks_of_a_grid_do_not_show():
     models = list(ARCHITECTURES.values()) * 4
-    ask = {"concurrency": list(range(1, 300)), "input_tokens": 512, "output_tokens": 128}
+    ask: dict[str, Any] = {"concurrency": list(range(1, 300)), "input_tokens": 512, "output_tokens": 128}
     chips = list(ACCELERATORS.values())
     whole = serving_table(models, chips, **ask)
     part = serving_table(models[7:8], chips, **ask)

@@ -1,6 +1,7 @@
 """Training predictions: hours by hand, what each method adds, memory that decides, and one formula for grids."""
 
-import numpy as np
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,7 +108,7 @@ def test_one_answer_equals_its_place_in_a_grid():
         models, chips, methods=METHODS, counts=counts, train_tokens=tokens, sequence_tokens=512, teacher=SEVEN
     )
     assert table.hours.shape == (2, 2, 5, 2, 2)
-    for at in np.ndindex(table.hours.shape):
+    for at in itertools.product(*map(range, table.hours.shape)):
         one = predict_training(
             models[at[0]], method=METHODS[at[2]], train_tokens=tokens[at[4]], sequence_tokens=512,
             accelerator=chips[at[1]], count=counts[at[3]], teacher=SEVEN,
