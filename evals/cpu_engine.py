@@ -49,7 +49,7 @@ def untrained(shape_name: str, folder: Path) -> int:
         model.model.embed_tokens.weight[tokenizer.eos_token_id] = 0.0
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    return sum(weight.numel() for weight in model.parameters())
+    return shape.parameters(model.config.vocab_size)
 
 
 def measure(shape_name: str, requests: int, folder: Path) -> list[Point]:

@@ -174,18 +174,11 @@ def operating_point(
 ) -> Point:
     """A closed loop of `concurrency` clients on one deployment of `ways` accelerators in tensor parallel.
 
-        TPOT is a decoding step and the share of other clients' prefills that falls between two of them: each client prefills
-    <<<<<<< HEAD
-        once in `output_tokens` steps. TTFT is the own prefill behind some of theirs, and, where the cache does not hold all
-        clients, the wait for a place: with M places, (C - M) of C clients wait, so by Little's law (C/M - 1) service times.
-        Where prompts alone fill the accelerators, TTFT takes what the tokens leave of the cycle: then faster tokens make first
-        tokens no faster.
-    =======
-        once in `output_tokens` steps. TTFT is the own prefill behind some of theirs. Where the cache does not hold all clients
-        comes the wait for a place: with M places, (C - M) of C clients wait, so by Little's law (C/M - 1) service times. Where
-        prompts alone fill the accelerators, TTFT takes what the tokens leave of the cycle: then faster tokens make first tokens
-        no faster.
-    >>>>>>> estimator
+    TPOT is a decoding step and the share of other clients' prefills that falls between two of them: each client prefills
+    once in `output_tokens` steps. TTFT is the own prefill behind some of theirs. Where the cache does not hold all clients
+    comes the wait for a place: with M places, (C - M) of C clients wait, so by Little's law (C/M - 1) service times. Where
+    prompts alone fill the accelerators, TTFT takes what the tokens leave of the cycle: then faster tokens make first tokens
+    no faster.
     """
     weight_bytes = stored_bytes(models, formats) / ways
     pool = chips.memory_bytes * known.memory_share - RESERVE_GB * 1e9 - weight_bytes

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from stratos.state.errors import Correctable, ToolFailed
 from stratos.state.plan import Offer, Prediction
 from stratos.tools.estimating.bands import refit_band
+from stratos.tools.estimating.cpu_serving import seconds_per_output_token
 from stratos.tools.estimating.offers import (
     CPU_TRAINING,
-    cpu_seconds_per_output_token,
     cpu_train_seconds_per_token,
     gpu_seconds_per_output_token,
     gpu_train_step_seconds,
     predict_dollars,
     predict_latency_p95_ms,
+    predict_throughput_rps,
     predict_train,
 )
 from stratos.tools.machine import Machine
@@ -106,16 +107,24 @@ def test_an_unmeasured_cloud_cpu_has_a_wider_band_than_this_machine():
     assert cloud.high / cloud.low > local.high / local.low
 
 
-@pytest.mark.parametrize(("weight_bytes", "tokens_per_s"), [(12e6, 1_892), (3e6, 3_212)])
-def test_the_cpu_engine_matches_ctranslate2s_measured_rates(weight_bytes: float, tokens_per_s: float):
-    assert 1 / cpu_seconds_per_output_token(6, MACHINE, weight_bytes) == pytest.approx(tokens_per_s, rel=0.03)
+def test_a_token_of_the_cpu_engine_by_hand():
+    # 8 MB stay cached: 8 MB / 36 GB/s = 222 us, and 4 layers x 3.6 us.
+    assert seconds_per_output_token(4, 8e6, MACHINE) == pytest.approx(236.6e-6, rel=1e-3)
+    # 20 MB: 8.6 MB / 36 GB/s + 11.4 MB / (0.31 x the bandwidth of copying).
+    by_hand = 8.6e6 / 36e9 + 11.4e6 / (0.31e9 * MACHINE.memory_bandwidth_gb_s) + 4 * 3.6e-6
+    assert seconds_per_output_token(4, 20e6, MACHINE) == pytest.approx(by_hand)
 
 
 def test_latency_on_this_machine_by_hand():
-    # A token: 3.2 MB / 41 GB/s = 78.0 us + 4 x 40 us = 238.0 us.
-    # Prefill: 64 x 1.6 MFLOP / 62 GFLOP/s = 1.652 ms + 160 us.
+    # A token: 3.2 MB / 36 GB/s = 88.9 us + 4 x 3.6 us = 103.3 us. Prefill: 64 x 1.6 MFLOP / 62 GFLOP/s = 1.652 ms + 14.4 us.
     prediction = predict_latency_p95_ms(parameters=800_000, layers=4, output_tokens=50, offer=LOCAL, machine=MACHINE)
-    assert prediction.value == pytest.approx(1.5 * (5 + 1.812 + 50 * 0.2380), rel=1e-3)
+    assert prediction.value == pytest.approx(1.4 * (1.6 + 1.666 + 50 * 0.1033), rel=1e-3)
+
+
+def test_sixteen_clients_get_so_many_times_the_answers_of_one():
+    asked = {"parameters": 800_000, "layers": 4, "output_tokens": 50, "offer": LOCAL, "machine": MACHINE}
+    median_s = predict_latency_p95_ms(**asked).value / 1e3 / 1.4
+    assert predict_throughput_rps(**asked).value == pytest.approx(2.4 / median_s)
 
 
 def test_a_gpu_token_by_hand():
