@@ -13,6 +13,7 @@ import typer
 from .calibrate_command import calibrate
 from .models_command import models
 from .options import AsJson, At, figures
+from .pair_command import pair
 from .plain_help import PlainTyper
 from .prices_command import prices
 from .terminal import (
@@ -420,6 +421,7 @@ app.command()(prices)
 
 
 app.command()(models)
+app.command()(pair)
 
 
 @app.command()

@@ -132,6 +132,7 @@ def _scratch_table(context: Context, rows: Sequence[_Row]) -> CandidateTable:
     def accuracy(end: str) -> Floats:
         return column(lambda row: math.nan if row.accuracy is None else getattr(row.accuracy, end))
 
+    kinds: dict[tuple[str, str | None], int] = {}
     usd = column(lambda row: row.hours.value * row.forecast.offer.usd_per_hour)
     serving = column(lambda row: row.forecast.serving_usd)
     return CandidateTable(
@@ -145,6 +146,10 @@ def _scratch_table(context: Context, rows: Sequence[_Row]) -> CandidateTable:
         hours=column(lambda row: row.hours.value),
         needed_usd=usd + serving + column(lambda row: row.forecast.overhead_usd),
         parameters=column(lambda row: row.forecast.parameters(row.shape)),
+        kind=np.array(
+            [kinds.setdefault((row.shape.name, row.forecast.offer.accelerator), len(kinds)) for row in rows],
+            dtype=np.intp,
+        ),
         executable=np.array([row.forecast.offer.executable for row in rows], dtype=np.bool_),
         name=lambda at: rows[at].id,
         make=lambda at: _candidate(context, rows[at]),

@@ -171,6 +171,7 @@ class _Columns:
             parameters=np.array([float(one.parameters) for one in self._space.architectures])[model],
             executable=np.zeros(len(offer), dtype=np.bool_),
             attempt_usd=usd,
+            kind=(model * len(self._space.chips) + chip).astype(np.intp),
             throughput_rps=self._on_grid(self._serving.rps)[model, chip, precision, ways, 0, 1] * copies,
             name=self._name,
             make=self._make,
