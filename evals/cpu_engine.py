@@ -1,14 +1,20 @@
 """What one request costs the CPU engine: untrained students of every shape, answers of several lengths, one client and sixteen.
 
-`python -m stratos.evals.cpu_engine` prints the points and the constants fitted to them; `tools/estimating` holds the constants.
+`python -m stratos.evals.cpu_engine` holds what `tools/estimating/cpu_serving.py` predicts against them; its constants were fitted to
+such points (`--json` prints them).
 Untrained students answer as long as they are asked to, because the end token's embedding is zero: it never has the largest logit.
 """
 
+# pyright: reportUnknownMemberType=false
+
+import statistics
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..skills import load as load_skill
+from ..state.plan import Machine
+from ..tools.estimating.cpu_serving import RPS_AT_16_OVER_1, request_seconds
 from ..tools.machine import measure_machine
 from ..tools.serving.deployments import temporary_server
 from ..tools.serving.measuring import measure_latency, measure_throughput
@@ -97,9 +103,30 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
         for shape in SHAPES:
             points += measure(shape.name, requests, Path(scratch) / shape.name)
-    for point in points:
-        print(point)
+    report.details["points"] = [asdict(point) for point in points]
+    errors = [abs(_predicted_ms(point, machine) / point.p50_ms - 1) for point in points]
+    gains = [point.rps_at_16 / point.rps for point in points]
+    rates = [RPS_AT_16_OVER_1 / _predicted_ms(point, machine) * 1e3 for point in points]
+    off = [abs(rate / point.rps_at_16 - 1) for rate, point in zip(rates, points, strict=True)]
+    for name, value, unit in (
+        ("median time of a request, predicted: median error", statistics.median(errors), "share"),
+        ("the same, largest error", max(errors), "share"),
+        ("requests a second of 16 clients over one's, median", statistics.median(gains), "times"),
+        ("requests a second at 16 clients, predicted: median error", statistics.median(off), "share"),
+    ):
+        report.add(Claim(name=name, value=value, unit=unit, n=len(points), goal="none", met=None))
     report.print(options.json)
+
+
+def _predicted_ms(point: Point, machine: Machine) -> float:
+    """As a plan predicts the median time of one request on this machine."""
+    return 1e3 * request_seconds(
+        parameters=point.weight_bytes // 4,
+        layers=point.layers,
+        input_tokens=point.prompt_tokens,
+        output_tokens=round(point.answer_tokens),
+        machine=machine,
+    )
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from ..tools.front.indicators import hypervolume
 from ..tools.front.nondominated import non_dominated
 from ..tools.front.search import BUDGET, Found, exact_front, search_front
 from ..tools.front.space import Floats, Points, size_of
-from . import front_world
+from . import front_world, selection
 from .front_job import THREADS
 from .reporting import Claim, Report, arguments
 
@@ -45,6 +45,7 @@ def tables(model_count: int, seed: int) -> dict[str, Floats]:
     shares = rng.random((ROWS, 4))
     shares /= shares.sum(axis=1, keepdims=True)
     return {
+        "the product's own, whole catalogue": selection.whole_catalogue(seed),
         "offers x models": front_world.enumerated(model_count, seed),
         "uniform": rng.random((ROWS, 4)),
         "anti-correlated": shares + rng.normal(0, 0.02, (ROWS, 1)),

@@ -74,6 +74,17 @@ def world(*, quick: bool) -> tuple[list[Offer], list[ModelFacts], dict[str, Pred
     return offers(cheapest_of_each_kind=quick), models, published
 
 
+def whole_catalogue(seed: int) -> Floats:
+    """Objectives of every offer x open model x precision x split, published accuracies where there are any: for timing the front."""
+    known = [facts for facts in load_catalogue().values() if facts.kind == "open" and is_estimable(facts)]
+    _, _, published = world(quick=False)
+    table = hub_table(
+        context_of(random_brief(random.Random(seed))), offers(cheapest_of_each_kind=False), known, published
+    )
+    assert table is not None
+    return table.objectives()
+
+
 def random_brief(chance: random.Random) -> Brief:
     """Weights at random (uniform over all mixes), limits each with a chance of two in three, traffic and months always."""
 

@@ -29,7 +29,7 @@ from .pricing.accelerators import AcceleratorFacts, accelerator_facts
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-PRECISIONS: tuple[ServePrecision, ...] = ("bf16", "fp8", "int4")
+PRECISIONS: tuple[ServePrecision, ...] = ("bf16", "fp8", "int4", "fp4")
 WAYS = (1, 2, 4, 8)
 """Accelerators that may share one copy of a model: within one server, in powers of two as engines split."""
 CLIENTS = 16
