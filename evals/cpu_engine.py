@@ -21,7 +21,7 @@ from ..tools.serving.measuring import measure_latency, measure_throughput
 from ..tools.training.students import SHAPES, TrainJob
 from ..tools.training.train import build_student
 from .mahjong import SKILL
-from .reporting import Report, arguments
+from .reporting import Claim, Report, arguments
 
 ANSWER_TOKENS = (8, 32, 96)
 CLIENTS = 16
