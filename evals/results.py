@@ -9,12 +9,18 @@ from .reporting import ROOT, figure
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
+MANY = 20
+"""Of a longer list of claims only those with a goal are shown; the document has them all."""
+
 
 def table(documents: list[dict[str, Any]]) -> str:
     """One Markdown row a claim, and where the figures come from."""
     lines = ["| eval | what | measured | goal |", "| --- | --- | --- | --- |"]
     for document in documents:
-        for claim in document["claims"]:
+        claims = document["claims"]
+        if len(claims) > MANY:
+            claims = [claim for claim in claims if claim["met"] is not None]
+        for claim in claims:
             interval = claim["interval"]
             shown = f" [{figure(interval[0])}, {figure(interval[1])}]" if interval else ""
             verdict = {True: "met", False: "**missed**", None: "no goal"}[claim["met"]]
