@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,17 @@ def test_a_brief_given_as_such_is_held_to_the_limits_beside_it(tmp_path: Path, l
     assert outcome.brief.assumptions == given.assumptions
 
 
+@pytest.fixture
+def ctrl_c_heeded() -> Iterator[None]:
+    """SIGINT as at a terminal: a suite that a script started in the background inherits it ignored, workers included."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_heeded")
 def test_resume_stops_while_an_endpoint_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its waits are the run's own, so that a stop is heeded in them."""
     with scripted_server(lambda request: Scripted(status=503)) as (url, requests):
