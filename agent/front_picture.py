@@ -77,8 +77,8 @@ class _Plot:
         self.target = brief.targets.accuracy
         shares = [one.accuracy.value for one in placed if one.accuracy]
         self._odds = OddsScale([*shares, *([self.target] if self.target else [])], ROWS - 1, 0)
-        paid = [one.usd.value for one in placed if one.usd.value > 0]
-        self._free = sorted({one.hours.value for one in placed if one.usd.value <= 0})
+        paid = [one.total_usd for one in placed if one.total_usd > 0]
+        self._free = sorted({one.hours.value for one in placed if one.total_usd <= 0})
         start = FREE_COLUMNS if self._free else 0
         self.limit = shown_limit(brief.limits.usd, paid)
         shown = [*paid, self.limit] if self.limit else paid
@@ -100,8 +100,8 @@ class _Plot:
 
     def column(self, one: Candidate) -> int:
         """Of a candidate's dollars; those that cost nothing lie beside each other by their hours."""
-        if one.usd.value > 0:
-            return self._column(one.usd.value)
+        if one.total_usd > 0:
+            return self._column(one.total_usd)
         width = FREE_COLUMNS - 1 if self._dollars else self._columns
         return _within(width * self._free.index(one.hours.value) / len(self._free), width)
 

@@ -55,7 +55,7 @@ def rows_to_show(front: Sequence[Candidate], chosen: Candidate | None) -> list[C
 
 
 def _price(candidate: Candidate) -> tuple[float, float]:
-    return candidate.usd.value, candidate.hours.value
+    return candidate.total_usd, candidate.hours.value
 
 
 def _exact(candidate: Candidate) -> float:
@@ -76,7 +76,7 @@ def _cells(candidate: Candidate, chosen: Candidate | None, wide: bool) -> tuple[
         exact,
         band(candidate.latency_p95_ms) if wide else f"{candidate.latency_p95_ms.value:.3g}",
         band(candidate.hours, 60) if wide else f"{60 * candidate.hours.value:.3g}",
-        f"{candidate.usd.value:.3g}",
+        f"{candidate.total_usd:.3g}",
     )
 
 

@@ -46,5 +46,5 @@ def describe(candidate: Candidate) -> str:
     )
     return (
         f"{candidate.student} for {candidate.train_tokens:,} tokens on {candidate.offer_id}: {exact}, "
-        f"p95 {candidate.latency_p95_ms.value:.1f} ms, {60 * candidate.hours.value:.1f} min, ${candidate.usd.value:.4f}"
+        f"p95 {candidate.latency_p95_ms.value:.1f} ms, {60 * candidate.hours.value:.1f} min, ${candidate.total_usd:.4f}"
     )

@@ -60,7 +60,9 @@ def _run(context: Context, args: SolvePareto) -> Choice:
         plan=plan,
         pilot=plan is not None and front.chosen is None,
         nearest=front.nearest,
-        reason=plan.reason if plan else unprovable or _why_none(front, brief, left),
+        reason=plan.reason
+        if plan
+        else unprovable or _why_none(front, brief, left) + _pilot_elsewhere(candidates, left),
         excluded=tuple(f"{runner.candidate.id}: {runner.to_win}" for runner in front.runners_up[:RUNNERS_UP]),
     )
 
@@ -134,6 +136,26 @@ def _why_none(front: Front, brief: Brief, left: Brief) -> str:
         return front.reason
     wanted = "; ".join(told(violation, brief, left) for violation in violations(front.nearest, left))
     return f"{front.reason}. The nearest falls short in this: {wanted}" if wanted else front.reason
+
+
+def _pilot_elsewhere(candidates: CandidateTable, left: Brief) -> str:
+    """The cheapest training that would tell something new, where it cannot be carried out here; empty where there is none."""
+    import numpy as np
+
+    from .front.limits import broken_shares
+
+    kept = np.isnan(candidates.accuracy) & ~candidates.executable
+    for constraint, shares in broken_shares(candidates, left).items():
+        if constraint not in ("accuracy", "executor"):
+            kept &= shares == 0.0
+    rows = np.flatnonzero(kept)
+    if not len(rows):
+        return ""
+    pilot = candidates.materialise(candidates.first(rows))
+    return (
+        f". Nothing tells how right {len(rows):,} candidates elsewhere would be; the cheapest pilot among them that would: "
+        f"{pilot.student} on {pilot.offer_id}, ${pilot.usd.value:.2f} and {pilot.hours.value:.2g} h, which cannot be carried out here"
+    )
 
 
 def _apply(state: RunState, result: Choice) -> RunState:

@@ -1,7 +1,7 @@
 """Gathers what a page shows of one run from its rows alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...state.canonical import Json, Row
@@ -141,6 +141,14 @@ def _offer(offer: Json) -> Offer:
     )
 
 
+def _with_serving(training: Band | None, serving_usd: float) -> Band | None:
+    """What is compared: the training's dollars and the serving's, which have no band."""
+    if training is None or not serving_usd:
+        return training
+    ends = {name: getattr(training, name) + serving_usd for name in ("value", "low", "high")}
+    return replace(training, **ends)
+
+
 def _band(value: Json, *path: str) -> Band | None:
     found = at(value, *path)
     middle, low, high = (number(found, key) for key in ("value", "low", "high"))
@@ -182,7 +190,7 @@ def _candidate(value: Json, chosen: bool, runner_up: int = 0) -> Candidate:
         accuracy=_band(value, "accuracy"),
         latency_p95_ms=_band(value, "latency_p95_ms"),
         hours=_band(value, "hours"),
-        usd=_band(value, "usd"),
+        usd=_with_serving(_band(value, "usd"), number(value, "serving_usd") or 0.0),
         runner_up=runner_up,
     )
 
