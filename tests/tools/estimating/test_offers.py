@@ -3,6 +3,7 @@
 import csv
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stratos
@@ -122,7 +123,13 @@ def test_latency_on_this_machine_by_hand():
 
 
 def test_sixteen_clients_get_so_many_times_the_answers_of_one():
-    asked = {"parameters": 800_000, "layers": 4, "output_tokens": 50, "offer": LOCAL, "machine": MACHINE}
+    asked: dict[str, Any] = {
+        "parameters": 800_000,
+        "layers": 4,
+        "output_tokens": 50,
+        "offer": LOCAL,
+        "machine": MACHINE,
+    }
     median_s = predict_latency_p95_ms(**asked).value / 1e3 / 1.4
     assert predict_throughput_rps(**asked).value == pytest.approx(2.4 / median_s)
 
