@@ -9,8 +9,8 @@ from .chat import Chat
 
 def talk(chat: Chat, workspace: Workspace) -> None:
     """Reads lines until the user leaves: with editing, history and a line of progress at a terminal, plainly elsewhere."""
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a chat that is killed leaves no job running
-        signal.signal(number, _end)
+    ends = (signal.SIGTERM, signal.SIGHUP)  # a chat that is killed leaves no job running
+    previous = {number: signal.signal(number, _end) for number in ends}
     try:
         if sys.stdin.isatty():
             _at_a_terminal(chat, workspace)
@@ -23,6 +23,8 @@ def talk(chat: Chat, workspace: Workspace) -> None:
                 chat.settle()
     finally:
         chat.leave()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _end(number: int, frame: object) -> None:
