@@ -11,9 +11,10 @@ from ..state.plan import Candidate, Offer
 from ..state.run import Choice, RunState
 from ..state.talk import Word
 from ..tools.base import Context, Settings
-from ..tools.candidates import build_candidates
+from ..tools.candidates import build_candidates, offers_to_use
 from ..tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at, told, what_is_left
 from ..tools.executor import LocalExecutor
+from ..tools.match_models import hub_facts
 from ..tools.pareto import solve_pareto, violations, why_not
 from ..tools.pricing.accelerators import resolve
 from .report import describe
@@ -56,6 +57,8 @@ def why_not_this(run: RunState, settings: Settings, about: str) -> str:
     candidates = list(build_candidates(context))
     offers = {offer.id: offer for offer in run.offers or ()}
     wanted = [one for one in candidates if _is_meant(one, offers[one.offer_id], about)]
+    if not wanted and (answer := _why_not_model(context, run, settings, about)):
+        return answer
     if not wanted:
         return (
             f"none of the {len(candidates)} candidates within the brief's limits is of {about!r}; {_what_there_is(run)}"
@@ -74,6 +77,25 @@ def why_not_this(run: RunState, settings: Settings, about: str) -> str:
         reasons.append(why_not(solve_pareto([chosen, here], left), here, left))
     against = f"\n  the plan is {describe(chosen)}" if chosen else ""
     return f"the best there is: {describe(best)}\n  not chosen: {'; '.join(reasons)}{against}"
+
+
+def _why_not_model(context: Context, run: RunState, settings: Settings, about: str) -> str:
+    """Why the plan is of no open model of that name; empty where the catalogue has none."""
+    from ..tools.hub_candidates import hub_table
+
+    name = about.lower().removeprefix("the ").strip(" ?.!")
+    if len(name) < 3 or run.match is None:
+        return ""
+    meant = [facts for facts in hub_facts(run) if name in facts.name.lower()]
+    table = hub_table(context, offers_to_use(context), meant) if meant else None
+    left = what_is_left(run, settings.held_out_items)
+    best = solve_pareto(table, left).nearest if table is not None else None
+    if best is not None:
+        reasons = "; ".join(told(violation, run.known_brief, left) for violation in violations(best, left))
+        against = f"\n  the plan is {describe(run.known_plan.candidate)}" if run.has_plan else ""
+        return f"the nearest there is: {describe(best)}\n  not chosen: {reasons}{against}"
+    out = [line for line in run.match.rejected if name in line.lower()]
+    return f"it is no student for this brief: {out[0].rsplit(': ', 1)[-1]}" if out else ""
 
 
 def _is_meant(candidate: Candidate, offer: Offer, about: str) -> bool:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stratos.agent.explaining import why_not_this
 from stratos.state.brief import Limits
 from stratos.state.plan import Correction
+from stratos.tools.base import Settings
 from stratos.tools.candidates import build_candidates, candidate_table
 from stratos.tools.choose import SOLVE_PARETO, SolvePareto
 from stratos.tools.match_models import MATCH_MODELS, MatchModels
@@ -91,3 +93,17 @@ def test_matching_says_in_a_line_each_why_models_are_out(tmp_path: Path) -> None
     assert "meta-llama/Llama-3.2-1B" not in found.hub_students
     assert any("over the limit of 1,000,000,000 parameters" in line for line in found.rejected)
     assert any("'Gemma Terms of Use' is none of Apache-2.0" in line for line in found.rejected)
+
+
+def test_a_chat_says_why_an_open_model_is_not_planned(tmp_path: Path) -> None:
+    run = with_models(*NAMES)
+    assert run.match is not None
+    run = run.model_copy(
+        update={"match": run.match.model_copy(update={"rejected": ("google/gemma-3-1b-it: its licence is none",)})}
+    )
+    said = why_not_this(run, Settings(), "Qwen3-8B")
+    assert "Qwen/Qwen3-8B" in said
+    assert "accuracy unknown" in said
+    assert "no executor" in said
+    assert why_not_this(run, Settings(), "gemma-3-1b-it") == "it is no student for this brief: its licence is none"
+    assert "none of the" in why_not_this(run, Settings(), "a llama")
