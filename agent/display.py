@@ -190,6 +190,11 @@ class RichDisplay:
         )
         self._title("Teacher and students")
         self._print(f"teacher {run.match.teacher}; students built from scratch: {students}")
+        if run.match.hub_students:
+            self._print(
+                f"{len(run.match.hub_students)} open models of the catalogue are priced beside them; "
+                "nothing tells yet how right they would be"
+            )
 
     def _show_classify_complexity(self, run: RunState) -> None:
         assert run.complexity is not None
