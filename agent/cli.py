@@ -3,6 +3,8 @@
 # pyright: reportUnknownMemberType=false
 
 import gc
+import io
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -80,6 +82,9 @@ def main() -> None:
     """Entry point of the `stratos` program."""
     # Imports make 100,000 objects that stay: looking through them for garbage took 0.25 s of a plan's 2.7.
     gc.set_threshold(100_000, 50, 50)
+    for stream in (sys.stdout, sys.stderr):  # where a letter cannot be shown, a question mark is better than an end
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app()
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from .numerals import ENGLISH_NUMBER, english_value, plain
 from .wording import UNREAD, Wording
 
-_TIME = r"(?:ms|microseconds?|milliseconds?|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|days?|weeks?)\b"
+_TIME = (
+    r"(?:ms|microseconds?|milliseconds?|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|days?|weeks?|months?|years?)\b"
+)
 _MONEY = r"(?:(?:u\.?s\.?|american)\s+)?(?:dollars?|bucks?|cents?|euros?|pounds?|yen|yuan|usd|eur|gbp)\b"
 _COUNTED = (
     rf"(?=[\s-]+(?:%|percent\b|per\s+cent\b|pct\b|and\s+a\s+half\b|parameters?\b|params?\b|(?:[a-z]+\s+)?(?:requests?|queries)\b"
@@ -117,6 +119,8 @@ def rewrite(wording: Wording) -> None:
     wording.sub(r"(?<!false )\b(?:minus|negative)\s+(?=[$€£]?\d)", "-")
     _join_thousands(wording)
     join_times(wording)
+    wording.sub(r"\bhalf\s+a\s+year\b", "6 months")
+    wording.sub(r"\b(for|over|during)\s+(?:an?|one)\s+(?=(?:month|year)\b)", r"\1 1 ")
     wording.sub(r"\b(within|in)\s+(\d+)\s?(?-i:m)\b(?!\s*param)", r"\1 \2 minutes")
     _join_money(wording)
     unit = rf"(?:{_TIME}|{_MONEY})"

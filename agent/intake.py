@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from ..skills import load as load_skill
 from ..skills import names as skill_names
-from ..state.brief import PEAK_OVER_MEAN, SECONDS_PER_DAY, Brief, Limits, Targets
+from ..state.brief import PEAK_OVER_MEAN, SECONDS_PER_DAY, Brief, Limits, Targets, Weights
 from ..state.canonical import odd_part
 from ..state.errors import RequestError
 from ..state.talk import Word
@@ -154,10 +154,22 @@ def tighter(one: float | None, other: float | None) -> float | None:
     return min((limit for limit in (one, other) if limit is not None), default=None)
 
 
+class _OneOfEach(yaml.SafeLoader):
+    """A loader that refuses a key given twice: of two limits on money the last would count without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As YAML's own, of distinct keys."""
+        keys = [str(key.value) for key, _ in node.value]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise yaml.YAMLError(f"{', '.join(twice)} given twice in one mapping{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
 def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: float | None = None) -> Brief:
     """A brief in YAML, under the tighter limits; raises RequestError with every problem of the file, by field."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), _OneOfEach)
     except OSError as error:
         raise RequestError([f"{path} cannot be opened: {error.strerror}"]) from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
@@ -185,7 +197,7 @@ def _field_problem(error: Any) -> str:
     """One wrong field of a brief, with what is valid."""
     where = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
-        known: Any = {"targets": Targets, "limits": Limits}.get(str(error["loc"][0]), Brief)
+        known: Any = {"targets": Targets, "limits": Limits, "weights": Weights}.get(str(error["loc"][0]), Brief)
         return f"{where}: no such field; valid: {', '.join(known.model_fields)}"
     hint = "; 95 % is written 0.95" if where == "targets.accuracy" else ""
     return f"{where}: {error['msg']} (given: {error['input']!r}){hint}"
@@ -205,6 +217,8 @@ def _fill_gaps(assumptions: list[str], limits: dict[str, Any], targets: dict[str
             f"{per_day:,.10g} requests a day are taken as up to {PEAK_OVER_MEAN:g} times their mean in the busiest second: "
             f"{per_day / SECONDS_PER_DAY * PEAK_OVER_MEAN:.3g} a second, which one server must carry"
         )
+        if not targets.get("serving_months"):
+            assumptions.append("how long it is served was not said: serving is no part of the plan's dollars")
     if limits["usd"] is None:
         limits["usd"] = 0.0
         assumptions.append(NO_DOLLARS)

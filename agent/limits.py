@@ -3,7 +3,7 @@
 import re
 
 from ..tools.pricing.look_up import known_clouds
-from .reading import NUMBER, Reading, scaled
+from .reading import NUMBER, Reading, doubtful_dot, scaled
 
 USD_PER_UNIT = {"$": 1.0, "¢": 0.01, "€": 1.05, "£": 1.25, "¥": 0.0065, "元": 0.14}
 """assumption: round figures, not market rates; every use is written into the brief so that the user can correct it."""
@@ -100,6 +100,8 @@ def dollars(reading: Reading) -> tuple[float | None, float | None]:
             reading.problems.append(f"{said!r} is no limit: give the money in all, or per month")
         unit = (match.group("before") or match.group("after")).lower()
         symbol = words.get(unit, unit)
+        if doubt := doubtful_dot(match.group(3) or match.group(5)):
+            reading.problems.append(doubt)
         amount = scaled(match.group(3) or match.group(5), match.group("scale1") or match.group("scale2"))
         if symbol not in "$¢":
             reading.assumptions.append(rate_assumed(symbol))

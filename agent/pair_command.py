@@ -63,6 +63,7 @@ def pair(
         say(f"   {one.evidence.check.why}")
         for note in one.evidence.check.notes:
             say(f"   · {note}")
-    say("not the first:" if found.ranked else "none may teach it:")
+    if found.rejected:
+        say("not the first:" if found.ranked else "none may teach it:")
     for line in found.rejected:
         say(f"  {line}")

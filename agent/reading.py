@@ -10,6 +10,7 @@ from functools import cache
 
 from ..skills import load as load_skill
 from ..skills import names as skill_names
+from ..state.errors import RequestError
 from .wording import UNREAD, Wording
 
 NUMBER = r"(?<!\w)(?<!\d[.,])(-?\d+(?:[.,]\d+)*)"
@@ -133,7 +134,20 @@ def value_of(text: str) -> float:
         return float(text.replace(",", ""))
     if re.fullmatch(r"-?\d{1,3}(\.\d{3})+,\d+", text):
         return float(text.replace(".", "").replace(",", "."))
-    return float(text.replace(",", ".")) if text.count(",") <= 1 and "." not in text else float(text.replace(",", ""))
+    if re.fullmatch(r"-?\d{1,3}(\.\d{3}){2,}", text):
+        return float(text.replace(".", ""))
+    try:
+        return float(text.replace(",", ".") if text.count(",") <= 1 and "." not in text else text.replace(",", ""))
+    except ValueError:
+        raise RequestError([f"{text!r} is no number: write 1,000 for a thousand and 0.5 for a half"]) from None
+
+
+def doubtful_dot(text: str) -> str | None:
+    """What is wrong with a figure such as 50.000, which is fifty to some and fifty thousand to others; None where nothing is."""
+    if re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", text):
+        whole, _, rest = text.partition(".")
+        return f"{text!r} may be {whole} or {whole},{rest}: write it without the dot"
+    return None
 
 
 def scaled(text: str, scale: str | None) -> float:

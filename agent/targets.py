@@ -2,7 +2,7 @@
 
 import re
 
-from .reading import NUMBER, Reading, scaled, value_of
+from .reading import NUMBER, Reading, doubtful_dot, scaled, value_of
 
 SECONDS = {"ms": 0.001, "micro": 1e-6, "milli": 0.001, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "s": 1.0}
 """Seconds by the beginning of a unit's name; the first that fits counts, so that "s" comes last."""
@@ -187,6 +187,8 @@ def requests_per_day(reading: Reading) -> float | None:
     for match in found:
         named = match.groupdict()
         number = next(group for group in match.groups() if group and re.fullmatch(r"-?\d+(?:[.,]\d+)*", group))
+        if doubt := doubtful_dot(number):
+            reading.problems.append(doubt)
         amount = scaled(number, named["scale"] or named["scale2"] or named["scale3"])
         period = named["period"] or {"monthly": "month", "weekly": "week"}.get(
             named["first"] or named["monthly"] or "", "day"
@@ -202,11 +204,13 @@ def requests_per_day(reading: Reading) -> float | None:
 
 
 def serving_months(reading: Reading) -> float | None:
-    """How long the model is to be served. Months and years mean serving wherever they stand; shorter times where it is said."""
+    """How long the model is to be served. Months and years mean serving wherever they stand; shorter times where it is said, or
+    where traffic is named too."""
+    shorter = "|weeks?|days?" if reading.says(rf"\d\s*\w*\s*{ASKED}{_EVERY}(?:hour|day|week|month|year)") else ""
     found = reading.find(
         rf"\b(?:serv|host|deploy|keep|kept|stay|run)\w*\b[^\d,;.]{{0,24}}\bfor\s+{NUMBER}\s*-?\s*{_SERVED_UNIT}"
         rf"|{NUMBER}\s*-?\s*{_SERVED_UNIT.replace('unit', 'unit2')}\s*(?:of\s+)?(?:the\s+)?serving\b"
-        rf"|(?:\b(?:for|over|during)\s+|≥\s*)(?:the\s+)?(?:next\s+)?{NUMBER}\s*-?\s*(?P<unit3>months?|years?)\b"
+        rf"|(?:\b(?:for|over|during)\s+|≥\s*)(?:the\s+)?(?:next\s+)?{NUMBER}\s*-?\s*(?P<unit3>months?|years?{shorter})\b"
     )
     values: list[float] = []
     for match in found:

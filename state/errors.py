@@ -87,12 +87,13 @@ class Tampered(JournalError):
 
 
 class UnusablePrices(StratosError):
-    """Files of prices cannot be used; all problems of all of them are reported together, and nothing of them was taken."""
+    """Files of the user's that a plan reads (prices, models, corrections) cannot be used: all problems of all of them together;
+    nothing of them was taken."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = list(problems)
         listed = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(f"prices cannot be used, and none of these were taken:{listed}")
+        super().__init__(f"files of yours cannot be used, and none of these were taken:{listed}")
 
 
 class OutputError(StratosError):

@@ -114,8 +114,9 @@ def wanted_serving_hours(brief: Brief, settings: Settings) -> float:
 
 
 def serving_usd_of(brief: Brief, settings: Settings, offer: Offer) -> float:
-    """Dollars of serving for as long as the brief says, on one offer; 0 where it says nothing or nothing is to be served."""
-    months = brief.targets.serving_months
+    """Dollars of serving for as long as the brief says, on one offer; 0 where it says nothing or nothing is to be served, and
+    where serving has a monthly limit of its own, which offers are held against."""
+    months = None if brief.limits.usd_per_month is not None else brief.targets.serving_months
     return months * HOURS_PER_MONTH * offer.usd_per_hour if months and settings.deploy else 0.0
 
 

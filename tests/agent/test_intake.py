@@ -293,3 +293,10 @@ def test_a_text_that_is_no_valid_unicode_is_refused_wherever_it_comes_in(tmp_pat
     path.write_text(f'skill: mahjong\ntask: win\nrequest: "\\u{code:04x}"\n')
     with pytest.raises(RequestError, match="the brief is not valid Unicode"):
         read_brief_file(path)
+
+
+def test_a_key_given_twice_in_a_brief_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text("skill: mahjong\ntask: win\nlimits: {usd: 1}\nlimits: {usd: 100}\n")
+    with pytest.raises(RequestError, match="limits given twice"):
+        read_brief_file(path)

@@ -50,3 +50,18 @@ def test_traffic_that_cannot_be_is_refused(said: str) -> None:
 
 def test_it_can_be_changed_in_the_middle_of_a_run() -> None:
     assert read_changes("for 2 months").targets == {"serving_months": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("said", "months"),
+    [("for two years", 24), ("for half a year", 6), ("during six months", 6), ("for 12 weeks", 2.7616)],
+)
+def test_months_in_words_are_read_beside_traffic(said: str, months: float) -> None:
+    targets = read_request(f"mahjong win, 90 %, at most $500, 50,000 requests a day {said}").targets
+    assert targets.serving_months == pytest.approx(months, rel=1e-3)
+
+
+@pytest.mark.parametrize("figure", ["50.000 requests a day", "at most $1.000", "p95 under 1.2.3 ms"])
+def test_a_dot_that_may_mean_either_is_asked_about(figure: str) -> None:
+    with pytest.raises(RequestError, match=r"without the dot|is no number"):
+        read_request(f"mahjong win, 90 %, {figure}")

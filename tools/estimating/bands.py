@@ -35,7 +35,7 @@ def refit_band(pairs: Sequence[tuple[float, float]], prior_factor: float = DATAS
     """Bias and 80 % band from (predicted, measured) pairs: median ratio, and its 10-90 % quantiles in the logarithm.
 
     Few pairs understate a spread, so the measured half-widths are widened by 1 + 1/n and averaged with the prior band,
-    which weighs PRIOR_PAIRS pairs: one pair keeps most of the prior, fifty nearly none. Raises Correctable without a
+    which weighs PRIOR_PAIRS pairs: one pair keeps all of the prior, fifty nearly none. Raises Correctable without a
     pair, or with a figure that is not positive and finite.
     """
     import numpy as np
@@ -48,7 +48,8 @@ def refit_band(pairs: Sequence[tuple[float, float]], prior_factor: float = DATAS
     count = len(pairs)
 
     def half_width(measured: float) -> float:
-        return (measured * (1 + 1 / count) * count + math.log(prior_factor) * PRIOR_PAIRS) / (count + PRIOR_PAIRS)
+        weight = count - 1  # one pair tells a bias and nothing of the spread
+        return (measured * (1 + 1 / count) * weight + math.log(prior_factor) * PRIOR_PAIRS) / (weight + PRIOR_PAIRS)
 
     return BandFit(
         bias=math.exp(middle),

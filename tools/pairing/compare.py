@@ -90,6 +90,10 @@ def compare(
     The probe texts are those of `answers`, beside the built-in ones. GRACE is computed for the shortlist where the student's
     weights are at hand and a teacher has at least FEWEST_ANSWERS answers. Raises Correctable as `side_of` does.
     """
+    twice = sorted({name for name in teachers if list(teachers).count(name) > 1})
+    if twice or student in teachers:
+        own = [f"{student} is the student itself"] if student in teachers else []
+        raise Correctable("; ".join([*own, *(f"{name} is given twice" for name in twice)]))
     taught = side_of(student, catalogue)
     probe = [text for given in answers.values() for pair in given.pairs for text in pair]
     pairs: list[PairEvidence] = []

@@ -76,7 +76,14 @@ def rank_pairs(
         for rank, pair in enumerate(ordered, 1)
     )
     names = [pair.check.teacher for pair in ordered]
-    behind = (f"{name}: {figures[name]}; behind {names[0]} ({figures[names[0]]})" for name in names[1:])
+    first = ordered[0] if ordered else None
+    known = first is not None and (first.teacher_accuracy is not None or first.grace is not None)
+    why = (
+        f"behind {names[0]} ({figures[names[0]]})"
+        if known
+        else "no evidence tells the teachers apart: give their answers"
+    )
+    behind = (f"{name}: {figures[name]}; {why}" for name in names[1:])
     return Ranking(student=students.pop(), ranked=ranked, rejected=(*behind, *rejected))
 
 

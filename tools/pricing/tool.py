@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from ...state.brief import Record
+from ...state.errors import Correctable, UnusablePrices
 from ...state.model_facts import ModelFacts
 from ...state.plan import Correction, Machine, Offer
 from ...state.run import RunState
@@ -29,7 +30,16 @@ class PricedServers(Record):
     )
 
 
+def _own(context: Context) -> tuple[tuple[ModelFacts, ...], tuple[Correction, ...]]:
+    """The user's models and corrections. A broken file is the user's to mend, whatever is asked: raises UnusablePrices."""
+    try:
+        return own_models(context.workspace), load_calibration(context.workspace).corrections
+    except Correctable as error:
+        raise UnusablePrices([str(error)]) from error
+
+
 def _run(context: Context, args: LookUpPrices) -> PricedServers:
+    models, corrections = _own(context)
     sources = configured_sources(context.workspace)
     prices = look_up_prices(args, sources=sources, cheapest_of_each=True)
     machine, runs_on = context.executor.machine(), context.executor.clouds
@@ -43,8 +53,8 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
             f"{prices.considered} offers {dates}, {prices.undated} undated; {prices.doubtful} doubtful ones are never "
             f"chosen; {len(chosen)} kinds of server kept at their cheapest, and this machine{beside}"
         ),
-        own_models=own_models(context.workspace),
-        calibration=load_calibration(context.workspace).corrections,
+        own_models=models,
+        calibration=corrections,
     )
 
 
