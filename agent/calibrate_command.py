@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import AsJson, At
 from .terminal import errors, print_json, print_table, say, workspace_at
 
 if TYPE_CHECKING:
@@ -22,12 +23,8 @@ def calibrate(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
-    workspace: Annotated[
-        Path | None, typer.Option("--workspace", help="Folder of runs, journal and deployments [.stratos].")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")
-    ] = False,
+    workspace: At = None,
+    as_json: AsJson = False,
 ) -> None:
     """Correct predictions and their bands by what this workspace's runs measured."""
     from ..tools.estimating.measurements import FILE, save_calibration

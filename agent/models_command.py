@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .options import AsJson
 from .terminal import USAGE, errors, fail, print_json, print_table, say, workspace_at
 
 if TYPE_CHECKING:
@@ -66,9 +67,7 @@ def models(
     workspace: Annotated[
         Path | None, typer.Option("--workspace", help="Folder that may hold your models.csv or models.yaml [.stratos].")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the models that can teach or be taught, with their facts; with a name, all that is known of one."""
     from ..tools.models.catalogue import known_models

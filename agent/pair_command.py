@@ -37,6 +37,7 @@ def pair(
 ) -> None:
     """Check teachers against a student (tokenizer, padding, chat, licence, memory) and rank them by what is known."""
     from ..tools.models.catalogue import known_models
+    from ..tools.models.licences import licence_facts
     from ..tools.pairing.compare import compare, read_answers
     from ..tools.pairing.licences import Use
     from ..tools.pairing.memory import Setup
@@ -46,13 +47,14 @@ def pair(
             f"{len(answers)} files of answers for {len(teachers)} teachers: give one for each, or none", USAGE, as_json
         )
     with errors(as_json):
+        allowed = tuple(licence_facts(name).name for name in licence or ())
         given = {name: read_answers(path) for name, path in zip(teachers, answers or (), strict=False)}
         found = compare(
             student,
             teachers,
             given,
             catalogue=known_models(workspace_at(workspace).path),
-            use=Use(licences=tuple(licence or ()), commercial=commercial),
+            use=Use(licences=allowed, commercial=commercial),
             setup=Setup(memory_gib=memory_gib),
         )
     if as_json:

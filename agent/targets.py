@@ -196,11 +196,7 @@ def requests_per_day(reading: Reading) -> float | None:
         values.append(
             round(amount / next(days for begin, days in _PERIODS.items() if period.lower().startswith(begin)), 6)
         )
-    value = reading.one("the requests per day", values)
-    if value is not None and value <= 0:
-        reading.problems.append(f"{value:g} requests a day are impossible: it must be above 0")
-        return None
-    return value
+    return _above_nothing(reading, reading.one("the requests per day", values), "requests a day")
 
 
 def serving_months(reading: Reading) -> float | None:
@@ -217,8 +213,12 @@ def serving_months(reading: Reading) -> float | None:
         number = match.group(1) or match.group(3) or match.group(5)
         unit = (match.group("unit") or match.group("unit2") or match.group("unit3")).lower()
         values.append(value_of(number) * next(months for begin, months in _MONTHS.items() if unit.startswith(begin)))
-    value = reading.one("the months of serving", values)
+    return _above_nothing(reading, reading.one("the months of serving", values), "months of serving")
+
+
+def _above_nothing(reading: Reading, value: float | None, of: str) -> float | None:
+    """The value; None, and told, where it is no positive one."""
     if value is not None and value <= 0:
-        reading.problems.append(f"serving for {value:g} months is impossible: it must be above 0")
+        reading.problems.append(f"{value:g} {of} are impossible: it must be above 0")
         return None
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..state.brief import HOURS_PER_MONTH, Brief
 from ..state.evidence import Attempt
@@ -273,26 +273,23 @@ class _Forecast:
         return corrected(hours, self._calibration, "hours", hardware_name(self.offer, STRATEGY))
 
     def _raw_latency(self, shape: StudentShape) -> Prediction:
-        latency = predict_latency_p95_ms(
-            parameters=self._sizes[shape.name],
-            layers=shape.layers,
-            output_tokens=self._output_tokens,
-            input_tokens=self._prompt_tokens,
-            offer=self.offer,
-            machine=self._machine,
-        )
+        latency = predict_latency_p95_ms(**self._served(shape))
         engine = hardware_name(self.offer, engine_of(self.offer))
         return corrected(latency, self._calibration, "latency_p95_ms", engine)
 
     def _raw_throughput(self, shape: StudentShape) -> Prediction:
-        return predict_throughput_rps(
-            parameters=self._sizes[shape.name],
-            layers=shape.layers,
-            output_tokens=self._output_tokens,
-            input_tokens=self._prompt_tokens,
-            offer=self.offer,
-            machine=self._machine,
-        )
+        return predict_throughput_rps(**self._served(shape))
+
+    def _served(self, shape: StudentShape) -> dict[str, Any]:
+        """What serving a student on this offer is predicted from."""
+        return {
+            "parameters": self._sizes[shape.name],
+            "layers": shape.layers,
+            "output_tokens": self._output_tokens,
+            "input_tokens": self._prompt_tokens,
+            "offer": self.offer,
+            "machine": self._machine,
+        }
 
 
 def _fitted(pairs: Iterable[tuple[Prediction, float]]) -> BandFit | None:

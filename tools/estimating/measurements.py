@@ -82,20 +82,6 @@ class Calibration(Record):
         """As a plan reckons with them."""
         return tuple(Correction(kind=one.kind, hardware=one.hardware, **one.fit.model_dump()) for one in self.fits)
 
-    def apply(self, kind: Kind, hardware: str, prediction: Prediction) -> Prediction:
-        """The prediction corrected by this hardware's pairs; unchanged where there are none.
-
-        Shares are corrected in odds, so that they stay between 0 and 1.
-        """
-        fit = next((one.fit for one in self.fits if (one.kind, one.hardware) == (kind, hardware)), None)
-        if fit is None:
-            return prediction
-        if kind != "accuracy":
-            return fit.apply(prediction)
-        in_odds = fit.apply(prediction.model_copy(update={"value": _odds(prediction.value)}))
-        shares = {name: _share(getattr(in_odds, name)) for name in ("value", "low", "high")}
-        return prediction.model_copy(update={**shares, "source": in_odds.source})
-
 
 def corrected(prediction: Prediction, corrections: Sequence[Correction], kind: Kind, hardware: str) -> Prediction:
     """A figure by what was measured of its kind on that hardware; as it is where nothing was. Not for shares."""
@@ -275,12 +261,7 @@ def point_pairs(points: Sequence["ServingPoint"], name: str) -> tuple[list[Pair]
             Claim(ttft_ms=point.ttft_ms, tpot_ms=point.tpot_ms),
             architecture,
             facts,
-            precision=point.precision,
-            tensor_parallel=point.gpus,
-            engine=point.engine,
-            concurrency=point.concurrency,
-            input_tokens=point.input_tokens,
-            output_tokens=point.output_tokens,
+            **point.conditions,
         )
         if problems:
             dropped.append(Dropped(origin=origin, kind="serving", reason="; ".join(problems)))
@@ -289,12 +270,7 @@ def point_pairs(points: Sequence["ServingPoint"], name: str) -> tuple[list[Pair]
             found = predict_serving(
                 architecture,
                 facts,
-                precision=point.precision,
-                tensor_parallel=point.gpus,
-                engine=point.engine,
-                concurrency=point.concurrency,
-                input_tokens=point.input_tokens,
-                output_tokens=point.output_tokens,
+                **point.conditions,
             )
         except ToolFailed as error:
             dropped.append(Dropped(origin=origin, kind="serving", reason=str(error)))

@@ -1,7 +1,7 @@
 """Hours, latency and dollars of a candidate on an offer: this machine's CPU, a cloud's, or accelerators.
 
-Where a model's architecture is known, accelerators are predicted by `serving` and `training`; where only parameters and
-layers are, by two short formulas here. It does not cover accuracy (that needs evidence) or the network to a cloud.
+It covers students built from scratch, of which parameters and layers tell enough; open models are predicted by `serving` and `training`.
+It does not cover accuracy (that needs evidence) or the network to a cloud.
 """
 
 import math
@@ -14,11 +14,10 @@ from ...state.plan import LOCAL, Offer, Prediction
 from ..machine import Machine
 from ..pricing.accelerators import AcceleratorFacts, accelerator_facts
 from . import cpu_serving
-from .architecture import Architecture
 from .bands import ASSUMED_BAND, DATASHEET_BAND, MEASURED_BAND
+from .chips import TF32_OF_BF16, WEIGHT_BYTES, ServePrecision
 
 TrainPrecision = Literal["fp32", "bf16"]
-ServePrecision = Literal["fp32", "bf16", "fp16", "int8", "fp8", "int4"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,6 @@ JOB_START_HOURS = 6 / 3600  # importing torch 2.3 s and transformers 1.2 s (meas
 CLOUD_SETUP_HOURS = 5 / 60  # assumption: boot and set-up that are billed before the first step
 TOKENS_PER_STEP = 16_384  # assumption: a batch that fills a GPU without slowing learning at these sizes
 TRAIN_MFU = 0.35  # assumption: model FLOPs utilisation of plain PyTorch; 0.3-0.5 is usual
-TF32_OF_BF16 = 0.5  # dense TF32 over dense BF16, NVIDIA A100 datasheet: 156 / 312
 TRAIN_LAUNCH_LAYER_S = 1.5e-3  # assumption: about 150 kernels a layer for forward, backward and optimiser at 10 us each
 TRAIN_LAUNCH_STEP_S = 5e-3  # assumption: data loading, loss and logging of a step
 MULTI_GPU_EFFICIENCY = 0.9  # assumption: what data parallelism keeps inside one node
@@ -59,14 +57,6 @@ GPU_PREFILL_MFU = 0.4  # assumption
 GPU_HTTP_S = 10e-3  # assumption: vLLM's API server and scheduler, one request
 GPU_MEMORY_SHARE = 0.9  # vLLM's default gpu_memory_utilization
 P95_OVER_MEAN = 1.5  # assumption: a lightly loaded server; queues at many clients are not in it
-BYTES_PER_PARAMETER: Mapping[ServePrecision, float] = {
-    "fp32": 4,
-    "bf16": 2,
-    "fp16": 2,
-    "int8": 1,
-    "fp8": 1,
-    "int4": 0.5,
-}
 
 # assumption: half a server core, since a vCPU is a hyper-thread, and a share of the memory.
 CLOUD_VCPU_GFLOPS, CLOUD_VCPU_GB_S = 35.0, 8.0
@@ -107,12 +97,8 @@ def predict_train(
     machine: Machine,
     precision: TrainPrecision = "fp32",
     threads: int = 1,
-    architecture: Architecture | None = None,
-    sequence_tokens: int = 1024,
 ) -> Prediction:
     """Wall-clock hours of one training run on `offer`, billed set-up included.
-
-    With an `architecture`, accelerators are predicted by `training.predict_training`, in sequences of `sequence_tokens`.
 
     CPU: 6 FLOPs per parameter and token over the thread's speed, plus an overhead per token and layer. GPU: the larger
     of launch time and FLOPs over peak, per step. `threads` counts on a CPU only; bf16 on a CPU without it runs as fp32.
@@ -130,18 +116,6 @@ def predict_train(
         return _prediction(
             setup + train_tokens * per_token / 3600, factor, f"CPU training model, {used}, {on.cpu_model}"
         )
-    if architecture is not None:
-        from .training import predict_training
-
-        return predict_training(
-            architecture,
-            method="full",
-            train_tokens=train_tokens,
-            sequence_tokens=sequence_tokens,
-            accelerator=on,
-            count=max(1, offer.accelerator_count),
-            precision=precision,
-        ).hours
     steps = math.ceil(train_tokens / TOKENS_PER_STEP)
     step = gpu_train_step_seconds(parameters, layers, on, offer.accelerator_count, precision)
     return _prediction(
@@ -176,17 +150,14 @@ def predict_latency_p95_ms(
     machine: Machine,
     input_tokens: int = 64,
     precision: ServePrecision = "fp32",
-    architecture: Architecture | None = None,
 ) -> Prediction:
     """95th percentile of one request's time at one client, milliseconds, without the network to a cloud.
-
-    With an `architecture`, accelerators are predicted by `serving.predict_serving`, one of them serving with vLLM.
 
     Prefill once, then every output token reads all weights and pays an overhead per layer. One accelerator serves.
     Raises ToolFailed when the weights do not fit it.
     """
     _positive(parameters=parameters, layers=layers, output_tokens=output_tokens, input_tokens=input_tokens)
-    weights = parameters * BYTES_PER_PARAMETER[precision]
+    weights = parameters * WEIGHT_BYTES[precision]
     on = hardware(offer, machine)
     if isinstance(on, Machine):
         mean = cpu_serving.request_seconds(
@@ -196,12 +167,6 @@ def predict_latency_p95_ms(
         return _prediction(
             mean * cpu_serving.P95_OVER_P50 * 1e3, factor, f"CPU engine roofline, {precision}, {on.cpu_model}"
         )
-    if architecture is not None:
-        from .serving import predict_serving
-
-        return predict_serving(
-            architecture, on, precision=precision, input_tokens=input_tokens, output_tokens=output_tokens
-        ).latency_p95_ms
     room = on.memory_gib * 1e9 * GPU_MEMORY_SHARE
     if weights > room:
         raise ToolFailed(

@@ -91,7 +91,6 @@ class Point:
     """Requests whose whole context fits the cache at once; below 1 nothing can be served."""
     weight_bytes: Array
     kv_bytes: Array
-    pool_bytes: Array
 
 
 def stored_bytes(models: Models, formats: Formats) -> Array:
@@ -201,5 +200,4 @@ def operating_point(
         max_concurrency=places,
         weight_bytes=weight_bytes,
         kv_bytes=kv_token * (input_tokens + output_tokens) * batch,
-        pool_bytes=pool,
     )

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...state.errors import RequestError
 from ..pricing.accelerators import accelerator_facts, known_accelerator
@@ -14,7 +15,6 @@ from .chips import ENGINES, PRECISIONS, Engine, ServePrecision, supports
 COLUMNS = (
     "model", "gpu", "gpus", "engine", "precision", "concurrency", "input_tokens", "output_tokens", "ttft_ms", "tpot_ms",
 )  # fmt: skip
-OPTIONAL_COLUMNS = ("engine_version", "source")
 BLANK_PRECISION: ServePrecision = "bf16"
 """assumption: a point that names no precision ran unquantised. In measured.csv the physics agrees: constants fitted with those
 points as bf16 predict them, cross-validated, with a median TPOT error of 2.7 %, as fp8 with 7.2 %; and what one accelerator
@@ -80,6 +80,18 @@ class ServingPoint:
     """Mean time of each later token."""
     line: int
     """In its file, the header being 1."""
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What it was measured under, as `predict_serving` and `check_claim` take it."""
+        return {
+            "precision": self.precision,
+            "tensor_parallel": self.gpus,
+            "engine": self.engine,
+            "concurrency": self.concurrency,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+        }
 
 
 def accelerator_named(gpu: str) -> str | None:

@@ -18,12 +18,6 @@ from ...state.errors import Correctable
 from .probe_texts import CONVERSATIONS
 from .tokenizers import Vocabulary
 
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}{{ message['role'] + ': ' + message['content'] | trim + '\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
-)
-"""Made of ordinary text alone, so that every tokenizer can read it."""
-
 GENERATION_TAG = re.compile(r"(?P<open>\{%[-+]?\s*)(?P<end>end)?generation\b")
 SHOWN_CHARACTERS = 40
 

@@ -14,6 +14,7 @@ from stratos.tools.estimating.measurements import (
     Calibration,
     Kind,
     Pair,
+    corrected,
     engine_of,
     hardware_name,
     journal_pairs,
@@ -64,17 +65,11 @@ def test_hardware_and_kinds_are_kept_apart():
 
 
 def test_a_prediction_is_corrected_where_there_are_pairs_and_only_there():
-    corrected = Calibration(fits=refit([pair(1, 1.5)] * 30))
+    known = Calibration(fits=refit([pair(1, 1.5)] * 30)).corrections
     raw = Prediction(value=2, low=1, high=4, source="physics")
-    assert corrected.apply("hours", HERE, raw).value == pytest.approx(3)
-    assert corrected.apply("hours", "1 x L4, full", raw) == raw
-    assert corrected.apply("latency_p95_ms", HERE, raw) == raw
-
-
-def test_a_share_stays_a_share():
-    corrected = Calibration(fits=refit([pair(0.5, 0.9, kind="accuracy")] * 30))
-    found = corrected.apply("accuracy", HERE, Prediction(value=0.95, low=0.9, high=0.97, source="curve"))
-    assert 0.98 < found.low <= found.value <= found.high < 1  # odds of 19 times 9
+    assert corrected(raw, known, "hours", HERE).value == pytest.approx(3)
+    assert corrected(raw, known, "hours", "1 x L4, full") == raw
+    assert corrected(raw, known, "latency_p95_ms", HERE) == raw
 
 
 def test_a_broken_file_is_told_and_an_absent_one_is_none(tmp_path: Path):
@@ -125,7 +120,9 @@ def test_calibrate_writes_what_later_predictions_take(recorded: Recorded, tmp_pa
     found = load_calibration(tmp_path)
     latency = next(one for one in found.fits if one.kind == "latency_p95_ms")
     raw = Prediction(value=100, low=50, high=200, source="roofline")
-    assert found.apply("latency_p95_ms", latency.hardware, raw).value == pytest.approx(100 * latency.fit.bias)
+    assert corrected(raw, found.corrections, "latency_p95_ms", latency.hardware).value == pytest.approx(
+        100 * latency.fit.bias
+    )
 
 
 def test_own_points_are_checked_kept_and_used(tmp_path: Path):

@@ -92,12 +92,7 @@ def test_of_the_measured_points_one_is_impossible():
             Claim(ttft_ms=point.ttft_ms, tpot_ms=point.tpot_ms),
             ARCHITECTURES[point.model],
             accelerator_facts()[point.accelerator],
-            precision=point.precision,
-            tensor_parallel=point.gpus,
-            engine=point.engine,
-            concurrency=point.concurrency,
-            input_tokens=point.input_tokens,
-            output_tokens=point.output_tokens,
+            **point.conditions,
         )
     ]
     assert wrong == [11]  # 448 clients with prompts of 15,000 tokens: three times the peak of two GB200

@@ -80,6 +80,13 @@ def test_every_wrong_line_of_answers_is_named(tmp_path: Path) -> None:
         read_answers(path)
 
 
+def test_a_licence_that_nobody_knows_is_usage() -> None:
+    words = ["pair", "Qwen/Qwen3-0.6B", "Qwen/Qwen3-32B", "--licence"]
+    refused = CliRunner().invoke(app, [*words, "GPLX"])
+    assert (refused.exit_code, "GPLX" in refused.output) == (2, True)
+    assert "1. Qwen/Qwen3-32B" in CliRunner().invoke(app, [*words, "apache-2.0"]).output
+
+
 def test_the_command_prints_a_line_for_every_teacher(tmp_path: Path) -> None:
     words = ["pair", "Qwen/Qwen3-0.6B", "Qwen/Qwen3-32B", "Qwen/Qwen2.5-72B-Instruct", "--memory-gib", "80"]
     plain = CliRunner().invoke(app, [*words, "--workspace", str(tmp_path)])
