@@ -40,7 +40,8 @@ def run(
     `request` is a sentence, the path of a YAML brief, or a Brief. `approve` is True for the money of every plan within the
     limits, or a function that is asked; without it a plan that costs something raises ApprovalNeeded, and the run can be
     resumed. `settings` are fields of `stratos.tools.base.Settings`: planner, planner_usd_per_million, seed, deploy, serve_hours,
-    local_usd_per_hour, plan_only, max_attempts, ... Raises StratosError; RequestError only for a brief, a limit or a setting that
+    local_usd_per_hour, plan_only, max_attempts, data (the path of your own examples, or a
+    DataSource), ... Raises StratosError; RequestError only for a brief, a limit or a setting that
     cannot be used (a sentence that cannot is an outcome, "refused").
     """
     carried = stream(
@@ -75,6 +76,7 @@ def stream(
     Parameters as for `run`; with `approve=None` a question comes as the event Asked and is answered with `answer()`.
     `executor` runs the jobs in the place of this machine.
     """
+    settings["data"] = _data(settings.get("data"))
     given = _settings(settings, max_usd=max_usd, max_minutes=max_minutes, approved=approve is True)
     brief, text = _brief(request, given)
     check_planner(given.planner)
@@ -131,6 +133,11 @@ def _settings(
     if problems:
         raise RequestError(problems)
     return found
+
+
+def _data(given: object) -> object:
+    """Examples named by their path alone as the source that they are."""
+    return {"path": str(given)} if isinstance(given, str | Path) else given
 
 
 def _brief(request: str | Path | Brief, settings: Settings) -> tuple[Brief | None, str]:

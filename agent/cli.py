@@ -68,6 +68,21 @@ PlannerPrice = Annotated[
         help="What a million tokens of the planner cost, US dollars; counts as spent.",
     ),
 ]
+DataFile = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="Your own examples to learn from: JSONL, JSON, CSV, TSV or Parquet with a question and an answer in each row.",
+    ),
+]
+TestFile = Annotated[
+    str | None,
+    typer.Option(
+        "--test", metavar="FILE", help="Your own examples to be judged by; else some of --data are kept apart."
+    ),
+]
+SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave out rows of --data that cannot be used.")]
 RUN_STATUSES = (
     "planned", "met", "missed", "infeasible", "refused", "cancelled", "failed", "running", "waiting", "interrupted", "damaged",
 )  # fmt: skip
@@ -108,6 +123,9 @@ def stratos(
 @app.command()
 def run(
     request: Request,
+    data: DataFile = None,
+    test: TestFile = None,
+    skip_bad_rows: SkipBadRows = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Approve the plan's money in advance, up to --max-usd or the brief's limit.")
     ] = False,
@@ -138,6 +156,7 @@ def run(
             "local_usd_per_hour": local_usd_per_hour,
             "serve_hours": serve_hours,
         },
+        data=(data, test, skip_bad_rows),
     )
 
 
@@ -147,6 +166,9 @@ def chat(
     resume: Annotated[
         str | None, typer.Option("--resume", metavar="RUN", help="Take up a run where it was left.")
     ] = None,
+    data: DataFile = None,
+    test: TestFile = None,
+    skip_bad_rows: SkipBadRows = False,
     planner: PlannerName = "rules",
     planner_price: PlannerPrice = (0.0, 0.0),
     workspace: At = None,
@@ -159,6 +181,7 @@ def chat(
     from ..tools.base import Settings
     from .chat import GREETING, Chat
     from .chat_terminal import talk
+    from .data_option import data_source
     from .display import RichDisplay
     from .planners import check_planner
 
@@ -171,6 +194,7 @@ def chat(
             deploy=not no_deploy,
             local_usd_per_hour=local_usd_per_hour,
             serve_hours=serve_hours,
+            data=data_source(data, test, skip_bad_rows, has_brief=False),
             asks=True,
         )
         at = workspace_at(workspace)
@@ -187,6 +211,9 @@ def chat(
 @app.command()
 def plan(
     request: Request,
+    data: DataFile = None,
+    test: TestFile = None,
+    skip_bad_rows: SkipBadRows = False,
     max_usd: MaxUsd = None,
     max_minutes: MaxMinutes = None,
     planner: PlannerName = "rules",
@@ -211,6 +238,7 @@ def plan(
             "plan_only": True,
             "local_usd_per_hour": local_usd_per_hour,
         },
+        data=(data, test, skip_bad_rows),
     )
 
 
@@ -463,8 +491,9 @@ def ask(
         else:
             say(str(answer["completion"]))
             alone = "answer right, decomposition wrong" if answer["answer_right"] else "the verifier does NOT agree"
-            say("the verifier agrees" if answer["verified"] else alone)
-        raise typer.Exit(0 if answer["verified"] else FAILED)
+            unknown = "this question is none of the examples: whether that is right is not known"
+            say(unknown if answer["verified"] is None else "the verifier agrees" if answer["verified"] else alone)
+        raise typer.Exit(FAILED if answer["verified"] is False else 0)
 
 
 @app.command()
@@ -544,20 +573,23 @@ def _start(
     max_minutes: float | None,
     approved: bool,
     settings: dict[str, Any],
+    data: tuple[str | None, str | None, bool],
 ) -> NoReturn:
     from ..tools.base import Settings
     from . import session
+    from .data_option import data_source
     from .intake import read_brief_file
 
     started: list[str] = []
     with errors(as_json, started):
         limits = {"max_usd": max_usd, "max_hours": max_minutes / 60 if max_minutes else None}
         brief = read_brief_file(Path(request), **limits) if request.endswith((".yaml", ".yml")) else None
+        source = data_source(*data, brief is not None)
         with display(as_json) as shown:
             outcome = session.start(
                 brief.request if brief else request,
                 workspace=workspace_at(workspace),
-                settings=Settings(**limits, **settings, approved=approved),
+                settings=Settings(**limits, **settings, data=source, approved=approved),
                 brief=brief,
                 shown=shown,
                 ask=asking(approved, as_json),

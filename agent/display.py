@@ -164,6 +164,19 @@ class RichDisplay:
         self._title("Brief")
         self._console.print(table)
 
+    def _show_take_data(self, run: RunState) -> None:
+        given = run.given
+        assert given is not None
+        held_out = ", ".join(f"{split.name} {split.n:,}" for split in given.splits)
+        answers = f"{given.choices:,} labels" if given.choices else f"metric {given.metric}"
+        ways = ", with rationales" if given.with_rationales else ""
+        self._title("Your examples")
+        self._print(
+            f"{given.rows:,} rows: {given.train:,} to learn from{ways}; {answers}; sealed before training: {held_out}"
+        )
+        for note in given.notes:
+            self._print(f"  · {note}")
+
     def _show_look_up_prices(self, run: RunState) -> None:
         self._title("Servers")
         self._print(run.offers_note)
@@ -231,6 +244,11 @@ class RichDisplay:
         data = run.data
         assert data is not None
         held_out = ", ".join(f"{split.name} {split.n}" for split in data.splits)
+        if run.given is not None:
+            self._print(
+                f"data: your {data.examples:,} examples, unchanged since they were sealed; held out: {held_out}"
+            )
+            return
         own = f" ({data.own_examples:,} of them your own)" if data.own_sha256 else ""
         self._print(
             f"data: {data.examples:,} training examples made in reverse{own}, each verified; {data.rejected_by_verifier} rejected, "

@@ -21,10 +21,11 @@ from ..state.brief import Brief
 from ..state.errors import RequestError
 from ..state.evidence import OutcomeStatus, Verdict
 from ..state.journal import WAITING
-from ..state.run import Approval, PlannerUse, ProposedCall, RunState
+from ..state.run import Approval, GivenFacts, PlannerUse, ProposedCall, RunState
 from ..state.talk import Answer, Question, Word
 from ..tools.classify_complexity import GUESSABLE
 from ..tools.costs import plan_parts
+from ..tools.given_data import take_data
 from .carrying_out import RunContext, guarded_call, needs_a_word, take, to_approve
 from .digest import digest
 from .guard import UNAPPROVED
@@ -76,7 +77,25 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
         return _end(run, "refused", "\n".join(result["problems"]))
     run = run.model_copy(update={"brief": Brief.model_validate(result["brief"])})
     context.shown.step("intake", run, replayed=replayed)
+    if run.known_brief.data is None:
+        return Command(goto="plan", update={"run": run})
+    found, replayed = take(
+        context, "take_data", run.known_brief.data.model_dump(mode="json"), lambda: _taken_data(context, run)
+    )
+    if "problems" in found:
+        return _end(run, "refused", "\n".join(found["problems"]))
+    run = run.model_copy(update={"given": GivenFacts.model_validate(found["given"])})
+    context.shown.step("take_data", run, replayed=replayed)
     return Command(goto="plan", update={"run": run})
+
+
+def _taken_data(context: RunContext, run: RunState) -> dict[str, Any]:
+    """The user's examples as they were split and sealed, or everything that is wrong with them."""
+    try:
+        given = take_data(run.known_brief, context.workspace.run_folder(run.run_id), context.settings)
+    except RequestError as error:
+        return {"problems": error.problems}
+    return {"given": given.model_dump(mode="json")}
 
 
 def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
@@ -85,10 +104,12 @@ def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
     if context.given_brief is not None:
         return {"brief": context.given_brief.model_dump(mode="json")}
     if by_model:
-        found, decision = read_with_model(context.planner, run.request, spent_usd=run.planner_use.usd, **limits)
+        found, decision = read_with_model(
+            context.planner, run.request, data=context.settings.data, spent_usd=run.planner_use.usd, **limits
+        )
         return {**found, "reading": decision.model_dump(mode="json")}
     try:
-        return {"brief": read_request(run.request, **limits).model_dump(mode="json")}
+        return {"brief": read_request(run.request, data=context.settings.data, **limits).model_dump(mode="json")}
     except RequestError as error:
         return {"problems": error.problems}
 

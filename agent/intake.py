@@ -6,7 +6,7 @@ language is refused (a YAML brief's fields are the same in every language).
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from ..skills import load as load_skill
 from ..skills import names as skill_names
-from ..state.brief import PEAK_OVER_MEAN, SECONDS_PER_DAY, Brief, Limits, Targets, Weights
+from ..state.brief import PEAK_OVER_MEAN, SECONDS_PER_DAY, Brief, DataSource, Limits, Record, Targets, Weights
 from ..state.canonical import odd_part
 from ..state.errors import RequestError
 from ..state.talk import Word
@@ -31,11 +31,18 @@ _ALSO = (
 )
 """Between two things that are asked for."""
 
+TABLE = "table"
+"""The skill over the user's examples where no other is named."""
+
+BRING_DATA = "bring examples of yours with --data FILE, or `data: {path: FILE}` in a brief"
+
 NO_DOLLARS = "no dollar limit was given: nothing may be spent"
 
 
-def read_request(request: str, *, max_usd: float | None = None, max_hours: float | None = None) -> Brief:
-    """The brief of a request, under the tighter of its own limits and those given beside it.
+def read_request(
+    request: str, *, data: DataSource | None = None, max_usd: float | None = None, max_hours: float | None = None
+) -> Brief:
+    """The brief of a request, over the examples and under the tighter of its own limits and those given beside it.
 
     Raises RequestError with every problem found.
     """
@@ -43,14 +50,14 @@ def read_request(request: str, *, max_usd: float | None = None, max_hours: float
     if not request.strip():
         raise RequestError(["the request is empty: say what the model should do, how well, how fast and for how much"])
     reading = Reading(in_plain_english(request))
-    skill, task = _skill_and_task(reading)
+    skill, task = _skill_and_task(reading, data is not None)
     targets, limits = figures(reading)
     limit_words.contradictions(reading, limits["usd"])
     _refuse_the_rest(reading)
     if reading.problems:
         raise RequestError(reading.problems)
     found = as_brief(request, skill, task, targets, limits, max_usd=max_usd, max_hours=max_hours)
-    return found.model_copy(update={"assumptions": (*reading.assumptions, *found.assumptions)})
+    return found.model_copy(update={"data": data, "assumptions": (*reading.assumptions, *found.assumptions)})
 
 
 def read_changes(text: str) -> Word:
@@ -177,7 +184,10 @@ def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: floa
     if not isinstance(document, dict):
         raise RequestError([f"{path} must hold a mapping with skill, task, targets and limits"])
     fields: dict[str, Any] = {"request": f"brief {path.name}", "targets": {}, "limits": {}, **document}
-    problems = _unknown_skill(str(fields.get("skill")), str(fields.get("task"))) if "skill" in fields else []
+    if fields.get("data") is not None:
+        fields = {"skill": TABLE, **fields}
+    problems = _unknown_skill(fields) if "skill" in fields else []
+    fields = {**_only_task(fields), **fields}
     try:
         brief = Brief.model_validate(fields)
     except ValidationError as error:
@@ -190,14 +200,18 @@ def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: floa
     limits, targets = brief.limits.model_dump(), brief.targets.model_dump()
     found = as_brief(brief.request, brief.skill, brief.task, targets, limits, max_usd=max_usd, max_hours=max_hours)
     assumptions = (*brief.assumptions, *found.assumptions)
-    return found.model_copy(update={"weights": brief.weights, "choose": brief.choose, "assumptions": assumptions})
+    kept = {"data": brief.data, "weights": brief.weights, "choose": brief.choose, "assumptions": assumptions}
+    return found.model_copy(update=kept)
+
+
+_PARTS: Mapping[str, type[Record]] = {"targets": Targets, "limits": Limits, "weights": Weights, "data": DataSource}
 
 
 def _field_problem(error: Any) -> str:
     """One wrong field of a brief, with what is valid."""
     where = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
-        known: Any = {"targets": Targets, "limits": Limits, "weights": Weights}.get(str(error["loc"][0]), Brief)
+        known: Any = _PARTS.get(str(error["loc"][0]), Brief)
         return f"{where}: no such field; valid: {', '.join(known.model_fields)}"
     hint = "; 95 % is written 0.95" if where == "targets.accuracy" else ""
     return f"{where}: {error['msg']} (given: {error['input']!r}){hint}"
@@ -232,16 +246,24 @@ def names_a_skill(request: str) -> bool:
     return _hits(text, (*skill_names(), *tasks, *(word for skill in skills for word in skill.keywords))) > 0
 
 
-def _skill_and_task(reading: Reading) -> tuple[str, str]:
+def _skill_and_task(reading: Reading, has_data: bool) -> tuple[str, str]:
+    """The skill and task that the words fit best; over the user's examples one that needs such, `table` where none is named."""
     text = reading.text.lower()
-    scored = {name: _hits(text, (name, *load_skill(name).keywords)) for name in skill_names()}
-    for name in skill_names():
+    names = [name for name in skill_names() if load_skill(name).needs_data or not has_data]
+    scored = {name: _hits(text, (name, *load_skill(name).keywords)) for name in names}
+    for name in names:
         scored[name] += sum(_hits(text, task.keywords) for task in load_skill(name).tasks.values())
     best = max(scored, key=lambda name: scored[name])
+    if has_data:
+        best = best if scored[best] else TABLE
+        return best, next(iter(load_skill(best).tasks))
     if not scored[best]:
-        reading.problems.append(f"no skill fits this request; valid skills: {_catalogue()}")
+        reading.problems.append(f"no skill fits this request; valid skills: {_catalogue()}; {BRING_DATA}")
         return "", ""
     skill = load_skill(best)
+    if skill.needs_data:
+        reading.problems.append(f"{best} has no examples of its own: {BRING_DATA}")
+        return best, next(iter(skill.tasks))
     tasks = {name: _hits(text, (name, *task.keywords)) for name, task in skill.tasks.items()}
     top = _best(tasks)
     if max(tasks.values()) == 0:
@@ -285,9 +307,25 @@ def _catalogue() -> str:
     return "; ".join(f"{name} (tasks {', '.join(load_skill(name).tasks)})" for name in skill_names())
 
 
-def _unknown_skill(skill: str, task: str) -> list[str]:
-    if skill not in skill_names():
-        return [f"skill: {skill!r} is unknown; valid skills: {_catalogue()}"]
-    if task not in load_skill(skill).tasks:
-        return [f"task: {task!r} is not a task of {skill}; valid: {', '.join(load_skill(skill).tasks)}"]
-    return []
+def _only_task(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The task of a skill that has one alone."""
+    name = str(fields.get("skill"))
+    tasks = list(load_skill(name).tasks) if name in skill_names() else []
+    return {"task": tasks[0]} if len(tasks) == 1 else {}
+
+
+def _unknown_skill(fields: Mapping[str, Any]) -> list[str]:
+    """What of a brief's skill, task and data does not go together."""
+    name = str(fields["skill"])
+    if name not in skill_names():
+        return [f"skill: {name!r} is unknown; valid skills: {_catalogue()}"]
+    skill, problems = load_skill(name), list[str]()
+    task = str(fields.get("task", next(iter(skill.tasks)) if len(skill.tasks) == 1 else None))
+    if task not in skill.tasks:
+        problems.append(f"task: {task!r} is not a task of {name}; valid: {', '.join(skill.tasks)}")
+    if skill.needs_data and fields.get("data") is None:
+        problems.append(f"data: {name} has no examples of its own; name yours: data: {{path: FILE}}")
+    if not skill.needs_data and fields.get("data") is not None:
+        needing = ", ".join(other for other in skill_names() if load_skill(other).needs_data)
+        problems.append(f"data: {name} makes its own examples; skills over yours: {needing}")
+    return problems

@@ -6,6 +6,7 @@ from ..state.brief import Brief, Targets
 from ..state.evidence import Constraint, Evaluation, Latency, Miss, Next, Score, Verdict
 from ..state.run import RunState
 from ..tools.costs import fits
+from ..tools.evaluate import sealed_left
 from ..tools.generate_data import DEVELOPMENT
 
 LEVERS: Mapping[Constraint, str] = {
@@ -105,6 +106,11 @@ def _next(
         also = f"; do not distil: {cheaper!r} meets the accuracy target too" if cheaper else ""
         return "deploy", f"every target is met on {evaluation.split}, which was opened once{also}"
     worst = "; ".join(f"{miss.constraint}: {miss.arithmetic}" for miss in misses)
+    if sealed and not sealed_left(state):
+        return (
+            "stop",
+            f"missed on {evaluation.split}, and no sealed split is left to judge another attempt by ({worst})",
+        )
     if any(miss.constraint in ("dollars", "hours") for miss in misses):
         return "stop", f"a limit is reached ({worst})"
     sound = sum(not attempt.diverged for attempt in state.attempts)

@@ -10,7 +10,7 @@ does not know is no money.
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from ..skills import load as load_skill
 from ..skills import names as skill_names
-from ..state.brief import AccuracyRule, Brief, Figure, Limits, Record, Targets
+from ..state.brief import AccuracyRule, Brief, DataSource, Figure, Limits, Record, Targets
 from ..state.canonical import odd_part
 from ..state.errors import RequestError
 from .intake import NO_DOLLARS, as_brief, figures, read_request, refuse_unwritable
@@ -95,7 +95,13 @@ class WriteBrief(Record):
 
 
 def read_with_model(
-    planner: Planner, request: str, *, max_usd: float | None, max_hours: float | None, spent_usd: float = 0.0
+    planner: Planner,
+    request: str,
+    *,
+    data: DataSource | None = None,
+    max_usd: float | None,
+    max_hours: float | None,
+    spent_usd: float = 0.0,
 ) -> tuple[dict[str, Any], Decision]:
     """{"brief": ...} or {"problems": [...]}, and what the asking took; the rules read where the model cannot be used.
 
@@ -105,16 +111,16 @@ def read_with_model(
         refuse_unwritable(request)
     except RequestError as error:  # no endpoint can be sent it
         return {"problems": error.problems}, Decision(call=None, by=planner.name)
-    messages = [SystemMessage(prompt_text("intake")), HumanMessage(_question(request))]
+    messages = [SystemMessage(prompt_text("intake")), HumanMessage(_question(request, data))]
     schema = WriteBrief.model_json_schema()
     tool = {"name": WRITE_BRIEF, "description": schema.pop("description", ""), "parameters": schema}
     limits = {"max_usd": max_usd, "max_hours": max_hours}
-    by_rules = _by_rules(request, **limits)
+    by_rules = _by_rules(request, data, **limits)
     asked = ask_until_usable(
         planner,
         messages,
         [{"type": "function", "function": tool}],
-        lambda reply: _read(reply, request),
+        lambda reply: _read(reply, request, data),
         usd_left=_limit(by_rules, max_usd) - spent_usd,
     )
     decision = asked.decision(planner.name)
@@ -124,7 +130,8 @@ def read_with_model(
     if written.problems:
         return {"problems": [f"{problem} (as {planner.name} reads it)" for problem in written.problems]}, decision
     try:
-        return {"brief": _brief(written, request, planner.name, **limits).model_dump(mode="json")}, decision
+        found = _brief(written, request, planner.name, **limits).model_copy(update={"data": data})
+        return {"brief": found.model_dump(mode="json")}, decision
     except RequestError as error:
         return {"problems": error.problems}, decision
 
@@ -139,21 +146,26 @@ def _limit(by_rules: dict[str, Any], max_usd: float | None) -> float:
     return brief["limits"]["usd"]
 
 
-def _by_rules(request: str, **limits: float | None) -> dict[str, Any]:
+def _by_rules(request: str, data: DataSource | None = None, **limits: float | None) -> dict[str, Any]:
     try:
-        return {"brief": read_request(request, **limits).model_dump(mode="json")}
+        return {"brief": read_request(request, data=data, **limits).model_dump(mode="json")}
     except RequestError as error:
         return {"problems": error.problems}
 
 
-def _question(request: str) -> str:
-    skills = {name: {task.name: task.description for task in load_skill(name).tasks.values()} for name in skill_names()}
+def _question(request: str, data: DataSource | None) -> str:
+    skills = {name: {task.name: task.description for task in load_skill(name).tasks.values()} for name in _skills(data)}
     return json.dumps(
         {"request": request, "skills": skills, "assumed": {"usd_per_unit": USD_PER_UNIT}}, ensure_ascii=False
     )
 
 
-def _read(reply: AIMessage, request: str) -> tuple[WriteBrief | None, str | None]:
+def _skills(data: DataSource | None) -> list[str]:
+    """The skills that may be chosen: those over the user's examples where there are such, else the others."""
+    return [name for name in skill_names() if load_skill(name).needs_data == (data is not None)]
+
+
+def _read(reply: AIMessage, request: str, data: DataSource | None) -> tuple[WriteBrief | None, str | None]:
     """The brief a reply holds, or what is wrong with it."""
     calls = [call for call in reply.tool_calls if call["name"] == WRITE_BRIEF]
     if len(reply.tool_calls) != 1 or not calls:
@@ -167,17 +179,15 @@ def _read(reply: AIMessage, request: str) -> tuple[WriteBrief | None, str | None
         return None, f"wrong arguments for {WRITE_BRIEF}: {odd}"
     if written.problems:
         return written, None
-    by_rules = _by_rules(request).get("brief")
+    by_rules = _by_rules(request, data).get("brief")
     otherwise = _otherwise(written, by_rules) if by_rules else [*_looser(written, request), *_sums(written, request)]
-    wrong = [*_unknown(written), *_invented(written, request), *otherwise]
+    wrong = [*_unknown(written, _skills(data)), *_invented(written, request), *otherwise]
     return (None, "; ".join(wrong)) if wrong else (written, None)
 
 
-def _unknown(written: WriteBrief) -> list[str]:
-    if written.skill not in skill_names():
-        return [
-            f"skill {written.skill!r} is unknown; valid: {', '.join(skill_names())}; or say in problems that none fits"
-        ]
+def _unknown(written: WriteBrief, skills: Sequence[str]) -> list[str]:
+    if written.skill not in skills:
+        return [f"skill {written.skill!r} does not fit; valid: {', '.join(skills)}; or say in problems that none fits"]
     tasks = load_skill(written.skill).tasks
     return [] if written.task in tasks else [f"task {written.task!r} is unknown; valid: {', '.join(tasks)}"]
 

@@ -34,9 +34,13 @@ def skill_folder(name: str) -> Path:
     return _HERE / name
 
 
-def load(name: str) -> Skill:
-    """The skill of a folder: what its skill.py calls `SKILL`. Raises RequestError on an unknown name."""
-    return cast(Skill, import_module(f".{skill_folder(name).name}.skill", __package__).SKILL)
+def load(name: str, data: Path | None = None) -> Skill:
+    """The skill of a folder: what its skill.py calls `SKILL`; opened over a folder of given examples where there is one.
+
+    Raises RequestError on an unknown name.
+    """
+    skill = import_module(f".{skill_folder(name).name}.skill", __package__).SKILL
+    return cast(Skill, skill if data is None else skill.opened(data))
 
 
 @cache

@@ -2,7 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
+
+SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>", "<answer>")
+"""The first tokens of every student: what fills up, what is not known, and what frames a prompt and its completion."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,15 @@ class Task:
     """Cheap features of a prompt, by name, that could leak the answer; each is tried as a control model."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class GivenData:
+    """Examples that a user gave, kept apart before anything was learned from them: no two are the same item."""
+
+    train: Sequence[Example]
+    splits: Mapping[str, Sequence[Example]]
+    """The development split and the sealed ones, by name."""
+
+
 class Skill(Protocol):
     """A domain pack. Every method is deterministic in its arguments and needs no network."""
 
@@ -50,10 +63,17 @@ class Skill(Protocol):
     keywords: tuple[str, ...]
     tasks: Mapping[str, Task]
     vocabulary: Sequence[str]
-    """Every token that prompts and completions are made of, in a fixed order."""
+    """Every token that prompts and completions are made of, in a fixed order, without SPECIAL_TOKENS."""
+    tokenizer: Path | None
+    """A tokenizer.json with that vocabulary; None: every word is a token."""
+    needs_data: bool
+    """The examples are the user's: the skill knows nothing until it is opened over them (`skills.load` with a folder)."""
+    given: GivenData | None
+    """The user's examples; None where `make` makes as many as are wanted."""
 
     def make(self, task: str, *, seed: int, block: int, count: int) -> list[Example]:
-        """Makes `count` examples in reverse, answer first. (seed, block) names the block; blocks are independent."""
+        """Makes `count` examples in reverse, answer first. (seed, block) names the block; blocks are independent. Of given
+        examples it draws at most `count` of those for training."""
         ...
 
     def completion(self, example: Example, *, rationale: bool) -> str:

@@ -13,6 +13,11 @@ AccuracyRule = Literal["lower_bound", "point_estimate"]
 ChoiceRule = Literal["cheapest", "weighted", "knee"]
 
 
+Metric = Literal["exact", "choice", "numeric", "math", "f1", "regex", "python"]
+"""When an answer of given data is right: the same text; the same choice; the same number; the same by mathematics; enough words
+in common; the pattern that the right answer is fits; a function of the user's says so."""
+
+
 class Record(BaseModel):
     """A frozen, closed model: unknown fields are errors and values never change after they were read."""
 
@@ -85,12 +90,32 @@ class Weights(Record):
     usd: Figure = Field(default=1.0, ge=0)
 
 
+class DataSource(Record):
+    """The user's own examples: where they are and how they are read and judged."""
+
+    path: str = Field(
+        min_length=1, description="a JSONL, JSON, CSV, TSV or Parquet file, a folder, or the name of a data set"
+    )
+    test: str | None = Field(
+        default=None, description="examples to be judged by, alike; null: some of the others are kept apart"
+    )
+    question: str | None = Field(default=None, description="the column of the questions; null: of a usual name")
+    answer: str | None = Field(default=None, description="the column of the right answers; null: of a usual name")
+    rationale: str | None = Field(default=None, description="the column of worked ways to the answers, if any")
+    metric: Metric | None = Field(default=None, description="when an answer is right; null: told from the answers")
+    verifier: str | None = Field(
+        default=None, description="FILE.py:FUNCTION of (question, right answer, given answer), for the metric python"
+    )
+    skip_bad_rows: bool = Field(default=False, description="leave out rows that cannot be used instead of refusing all")
+
+
 class Brief(Record):
     """A request that tools can work from."""
 
     request: str = Field(description="what the user wrote")
     skill: str = Field(description="name of a skill in skills/")
     task: str = Field(description="one of the skill's tasks")
+    data: DataSource | None = Field(default=None, description="the user's own examples, where the skill needs them")
     targets: Targets
     limits: Limits
     weights: Weights | None = Field(

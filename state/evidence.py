@@ -96,9 +96,11 @@ class Attempt(Record):
     number: int
     candidate: Candidate
     job_folder: str = Field(description="the student's training job, relative to the run's folder")
-    control_folder: str = Field(description="the answers-only control's, relative to the run's folder")
+    control_folder: str | None = Field(
+        description="the answers-only control's, relative to the run's folder; null where the student is taught answers alone"
+    )
     tokens: int
-    control_tokens: int
+    control_tokens: int = 0
     loss: float
     stopped_by: str
     seconds: float

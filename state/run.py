@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from .brief import Brief, Record
+from .brief import Brief, Metric, Record
 from .evidence import Attempt, CurvePoint, Entry, Outcome, Verdict
 from .model_facts import ModelFacts
 from .plan import Candidate, Correction, Machine, Offer, Plan, StudentShape
@@ -73,6 +73,21 @@ class OwnData(Record):
     path: str = Field(description="the copy, relative to the run's folder")
     questions: int
     sha256: str
+
+
+class GivenFacts(Record):
+    """The user's examples as they were taken: split, sealed and kept in the run's folder."""
+
+    folder: str = Field(description="relative to the run's folder")
+    rows: int = Field(description="of the files, the test's included")
+    train: int = Field(description="examples to learn from")
+    train_sha256: str
+    splits: tuple[Split, ...]
+    metric: Metric
+    choices: int = Field(description="different answers where they are choices, else 0")
+    with_rationales: bool
+    vocabulary: int = Field(description="tokens, without the special ones")
+    notes: tuple[str, ...] = Field(description="what was assumed, left out or is odd, one sentence each")
 
 
 class Approval(Record):
@@ -151,6 +166,7 @@ class RunState(Record):
     choice: Choice | None = None
     approval: Approval | None = None
     own_data: OwnData | None = None
+    given: GivenFacts | None = Field(default=None, description="the user's own examples, where the skill needs them")
     data: Data | None = None
     attempts: tuple[Attempt, ...] = ()
     trained: Plan | None = Field(default=None, description="the plan of the newest attempt")

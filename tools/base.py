@@ -7,7 +7,9 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..state.brief import Brief, Record
+from ..skills import load
+from ..skills.protocol import Skill
+from ..state.brief import Brief, DataSource, Record
 from ..state.errors import Correctable
 from ..state.run import RunState
 from .executor import Executor
@@ -45,6 +47,7 @@ class Settings(Record):
         gt=0,
         description="hours the winner is served for where this machine has a price; the server then stops",
     )
+    data: DataSource | None = Field(default=None, description="the user's own examples, beside a request in words")
     asks: bool = Field(default=False, description="what the request lacks is asked for instead of assumed")
     max_attempts: int = Field(default=4, gt=0)
     held_out_items: int = Field(
@@ -68,6 +71,15 @@ class Context:
     def brief(self) -> Brief:
         """The brief; a tool is never called before there is one."""
         return self.state.known_brief
+
+    @property
+    def skill_data(self) -> Path | None:
+        """The folder of the user's examples, where the skill works on such."""
+        return self.run_folder / self.state.given.folder if self.state.given else None
+
+    def load_skill(self) -> Skill:
+        """The brief's skill, opened over the user's examples where it works on such."""
+        return load(self.brief.skill, self.skill_data)
 
 
 class Cost(Record):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..state.brief import HOURS_PER_MONTH, Brief
 from ..state.evidence import Attempt
 from ..state.plan import LOCAL, Candidate, Offer, Prediction, Strategy, StudentShape
+from ..state.run import RunState
 from .accuracy import AccuracyModel
 from .base import Context
 from .costs import overhead_usd, serving_usd_of
@@ -42,8 +43,11 @@ TOKEN_GRID = (
 PILOT_TOKENS = 600_000
 """A shorter look tells nothing of what a longer training would reach: *win* stands at 3 to 5 % after 0.3M, at 30 % after 0.6M."""
 
-STRATEGY: Strategy = "rationale"
-"""How students are taught; the answers-only way is trained beside it as the control."""
+
+def strategy_of(state: RunState) -> Strategy:
+    """How students are taught: rationales, with an answers-only student beside as the control; answers where nothing else was given."""
+    return "answer_only" if state.given is not None and not state.given.with_rationales else "rationale"
+
 
 CPU_RECIPE_FACTOR = 1.9
 """Measured over predicted training time on a CPU: Muon at small batches, and student and control side by side on two cores.
@@ -97,7 +101,7 @@ def _rows(context: Context) -> Iterator[_Row]:
     assert state.match is not None
     assert state.complexity is not None
     attempts = tuple(attempt for attempt in state.attempts if not attempt.diverged)
-    accuracy = AccuracyModel(state.complexity.curve, attempts, STRATEGY)
+    accuracy = AccuracyModel(state.complexity.curve, attempts, strategy_of(state))
     # A hundred servers share these; predicted anew for each, they took a third of the time.
     worth_trying = {
         shape: [
@@ -202,7 +206,7 @@ class _Forecast:
         assert state.complexity is not None
         self.offer, self._machine, self._threads = offer, state.machine, context.settings.threads
         self._sizes = {s.name: n for s, n in zip(state.match.students, state.match.parameters, strict=True)}
-        self._calibration = state.calibration
+        self._calibration, self._strategy = state.calibration, strategy_of(state)
         self.overhead_usd = overhead_usd(offer)
         self.serving_usd = serving_usd_of(context.brief, context.settings, offer)
         self._prompt_tokens = round(state.complexity.prompt_tokens)
@@ -270,7 +274,7 @@ class _Forecast:
         if self.offer.accelerator is None:
             figures = {name: CPU_RECIPE_FACTOR * getattr(hours, name) for name in ("value", "low", "high")}
             hours = hours.model_copy(update=figures)
-        return corrected(hours, self._calibration, "hours", hardware_name(self.offer, STRATEGY))
+        return corrected(hours, self._calibration, "hours", hardware_name(self.offer, self._strategy))
 
     def _raw_latency(self, shape: StudentShape) -> Prediction:
         latency = predict_latency_p95_ms(**self._served(shape))
@@ -309,7 +313,7 @@ def _candidate(context: Context, row: _Row) -> Candidate:
         student=row.shape.name,
         parameters=forecast.parameters(row.shape),
         precision="fp32",
-        strategy=STRATEGY,
+        strategy=strategy_of(state),
         train_tokens=row.tokens,
         accuracy=row.accuracy,
         latency_p95_ms=forecast.latency(row.shape),

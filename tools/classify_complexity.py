@@ -4,19 +4,22 @@ from statistics import NormalDist, fmean
 
 from pydantic import Field
 
-from ..skills import load as load_skill
 from ..skills.protocol import Example, Skill
 from ..state.brief import Record
 from ..state.evidence import wilson
 from ..state.run import Complexity, RunState
 from .accuracy import measured_points
 from .base import Context, Tool
-from .controls import fit_shortcuts, most_frequent, right_answers
+from .controls import guesses_of, right_answers
+from .training.tokenizer import text_encoders
 
 PROBE_BLOCK = 3_000_000
 """First block number of probe examples; training and held-out blocks lie far below."""
 
 FIT_ITEMS = 600
+GIVEN_FIT_ITEMS = 20_000
+"""Of given examples: the guesses may learn from as many as a student does."""
+
 
 GUESSABLE = "plain fine-tuning suffices"
 """The verdict where a guess or one cheap feature is as good as the target."""
@@ -30,25 +33,27 @@ class ClassifyComplexity(Record):
 
 
 def _run(context: Context, args: ClassifyComplexity) -> Complexity:
-    skill, task = load_skill(context.brief.skill), context.brief.task
-    fit = skill.make(task, seed=context.settings.seed, block=PROBE_BLOCK, count=FIT_ITEMS)
-    probe = skill.make(task, seed=context.settings.seed, block=PROBE_BLOCK + 1, count=args.probe_items)
-    guesses = [most_frequent(fit), *fit_shortcuts(skill, task, fit)]
+    skill, task = context.load_skill(), context.brief.task
+    fit, probe = _looked_at(skill, task, context.settings.seed, args.probe_items)
+    guesses = guesses_of(skill, task, fit)
     right = [right_answers(skill, task, guess, probe) for guess in guesses]
     best = max(range(len(guesses)), key=lambda index: (right[index], -index))
-    teacher_right = _teacher_right(skill, task, probe)
+    teacher_right = len(probe) if skill.given else _teacher_right(skill, task, probe)
     target = context.brief.targets.accuracy or 1.0
     reach = _chance_of_reaching(right[best], len(probe), target)
     verdict, probability, why = _verdict(guesses[best].name, reach, teacher_right / len(probe))
     shares = wilson(right[best], len(probe))
-    lengths = sorted(len(skill.completion(example, rationale=True).split()) for example in fit)
+    prompts, completions = text_encoders(skill)
+    lengths = sorted(map(len, completions([skill.completion(example, rationale=True) for example in fit])))
     return Complexity(
         verdict=verdict,
         probability=round(probability, 4),
         evidence=(
             f"the most frequent answer is right on {right[0]} of {len(probe)} probe items",
             f"best cheap guess ({guesses[best].name}): {shares.value:.0%}, 95 % interval {shares.low:.0%} to {shares.high:.0%}",
-            f"the teacher (the skill's solver) is right on {teacher_right} of {len(probe)} by the independent verifier",
+            "the right answers were given with the data; no teacher was asked"
+            if skill.given
+            else f"the teacher (the skill's solver) is right on {teacher_right} of {len(probe)} by the independent verifier",
             why,
         ),
         probe_items=len(probe),
@@ -59,10 +64,20 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
         distinct_answers=len({example.answer for example in fit}),
         rationale_tokens=fmean(lengths),
         rationale_tokens_p95=lengths[len(lengths) * 95 // 100],
-        answer_tokens=fmean(len(skill.completion(example, rationale=False).split()) for example in fit),
-        prompt_tokens=fmean(len(example.prompt.split()) for example in fit),
+        answer_tokens=fmean(map(len, completions([skill.completion(example, rationale=False) for example in fit]))),
+        prompt_tokens=fmean(map(len, prompts([example.prompt for example in fit]))),
         curve=measured_points(skill.name, task),
     )
+
+
+def _looked_at(skill: Skill, task: str, seed: int, probe_items: int) -> tuple[list[Example], list[Example]]:
+    """What the guesses are fitted on, and the probe; of given examples, both from those for training."""
+    if skill.given is None:
+        fit = skill.make(task, seed=seed, block=PROBE_BLOCK, count=FIT_ITEMS)
+        return fit, skill.make(task, seed=seed, block=PROBE_BLOCK + 1, count=probe_items)
+    drawn = skill.make(task, seed=seed, block=PROBE_BLOCK, count=GIVEN_FIT_ITEMS)
+    probe_items = min(probe_items, len(drawn) // 3)
+    return drawn[probe_items:], drawn[:probe_items]
 
 
 def _teacher_right(skill: Skill, task: str, probe: list[Example]) -> int:
@@ -80,9 +95,7 @@ def _verdict(best: str, reach: float, teacher_accuracy: float) -> tuple[str, flo
     if reach > 0.5:
         return GUESSABLE, reach, f"{best} alone may reach the target: distilling would prove nothing"
     if teacher_accuracy > 0.5:
-        why = (
-            "a student built from scratch knows nothing of the domain; verified answers exist, so knowledge is injected"
-        )
+        why = "a student built from scratch knows nothing of the domain; right answers exist, so knowledge is injected"
         return "injection", 1 - reach, why
     return "out of reach", 1 - reach, "neither a guess nor the teacher gets the answers right"
 

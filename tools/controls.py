@@ -1,12 +1,72 @@
 """Controls that need no training: the most frequent answer, and the best answer by one cheap feature of the prompt."""
 
+import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
 
 from ..skills.protocol import Example, Skill
 
 MOST_FREQUENT = "most frequent answer"
+WORD_COUNTS = "bag of words (naive Bayes)"
+MOST_ANSWERS, FEWEST_AN_ANSWER = 1000, 3
+"""Answers that are labels: no more different ones, and so many examples of each on average."""
+
+
+class Guess(Protocol):
+    """A control that answers without a language model."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in an evaluation."""
+        ...
+
+    def answer(self, prompt: str) -> str:
+        """The answer to a prompt."""
+        ...
+
+
+class WordCounts:
+    """Complement naive Bayes over words and pairs of neighbours (Rennie et al., ICML 2003, without its length weights)."""
+
+    name: str = WORD_COUNTS
+
+    def __init__(self, examples: Sequence[Example], smoothing: float = 0.1) -> None:
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        for example in examples:
+            counts[example.answer].update(_features(example.prompt))
+        everything = Counter[str]()
+        for counted in counts.values():
+            everything.update(counted)
+        self._answers = sorted(counts)
+        # A word's weight against an answer is the log of how often it is met outside it: the same for all answers that never
+        # met it, so that only the others' differences are kept.
+        self._outside = [
+            math.log(everything.total() - counts[answer].total() + smoothing * len(everything))
+            for answer in self._answers
+        ]
+        self._less: dict[str, dict[int, float]] = defaultdict(dict)
+        for index, answer in enumerate(self._answers):
+            for word, met in counts[answer].items():
+                elsewhere = everything[word] - met + smoothing
+                self._less[word][index] = math.log(elsewhere) - math.log(everything[word] + smoothing)
+
+    def answer(self, prompt: str) -> str:
+        """The answer whose complement the prompt's words fit least; of equals the first in the alphabet."""
+        known = [self._less[word] for word in _features(prompt) if word in self._less]
+        against = [-len(known) * outside for outside in self._outside]
+        for differences in known:
+            for index, less in differences.items():
+                against[index] += less
+        return self._answers[min(range(len(against)), key=lambda index: against[index])]
+
+
+def _features(prompt: str) -> list[str]:
+    words = re.findall(r"\w+", prompt.casefold())
+    return [*words, *(f"{one} {other}" for one, other in pairwise(words))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +103,19 @@ def fit_shortcuts(skill: Skill, task: str, examples: Sequence[Example]) -> list[
     return lookups
 
 
-def right_answers(skill: Skill, task: str, control: Lookup, examples: Sequence[Example]) -> int:
+def guesses_of(skill: Skill, task: str, examples: Sequence[Example]) -> list[Guess]:
+    """Everything that needs no model: the most frequent answer, each shortcut, and the words of the prompt together."""
+    return [most_frequent(examples), *fit_shortcuts(skill, task, examples), *fit_word_counts(skill, examples)]
+
+
+def fit_word_counts(skill: Skill, examples: Sequence[Example]) -> list[Guess]:
+    """A bag of words, where the skill's examples are given and their answers are few; else nothing."""
+    answers = Counter(_answers(examples))
+    few = len(answers) <= MOST_ANSWERS and len(answers) * FEWEST_AN_ANSWER <= len(examples)
+    return [WordCounts(examples)] if skill.given and few and len(answers) > 1 else []
+
+
+def right_answers(skill: Skill, task: str, control: Guess, examples: Sequence[Example]) -> int:
     """How many final answers of the control the verifier accepts; it is never asked for a proof."""
     return sum(
         skill.verify(task, example.prompt, _bare(skill, example.prompt, control.answer(example.prompt))).answer_right

@@ -34,9 +34,12 @@ def fits(usd: float, limit_usd: float) -> bool:
 
 
 def examples_needed(state: RunState, train_tokens: int) -> int:
-    """Examples that give so many tokens without repeating one, for the shorter answers-only texts too."""
+    """Examples that give so many tokens without repeating one, for the shorter answers-only texts too; of given ones all there
+    are, which longer trainings read again."""
     if state.complexity is None:
         return 0
+    if state.given is not None:
+        return state.given.train
     per_example = state.complexity.prompt_tokens + state.complexity.answer_tokens + FRAMING_TOKENS
     return math.ceil(train_tokens / per_example)
 

@@ -4,7 +4,6 @@ import time
 
 from pydantic import Field
 
-from ..skills import load as load_skill
 from ..state.brief import Record
 from ..state.errors import Correctable, OutOfTime
 from ..state.run import DeploymentFacts, RunState
@@ -30,8 +29,8 @@ class Deploy(Record):
 
 def _run(context: Context, args: Deploy) -> DeploymentFacts:
     attempt, verdict = context.state.attempts[-1], context.state.verdicts[-1]
-    use_control = verdict.cheaper_control == ANSWERS_ONLY
-    folder = trained_model(context.run_folder, attempt.control_folder if use_control else attempt.job_folder)
+    control = attempt.control_folder if verdict.cheaper_control == ANSWERS_ONLY else None
+    folder = trained_model(context.run_folder, control or attempt.job_folder)
     deployment = start(
         context.workspace,
         args.name,
@@ -63,7 +62,7 @@ def _hours_to_serve(context: Context, args: Deploy) -> float | None:
 
 def _checked(context: Context, deployment: Deployment) -> DeploymentFacts:
     """What is recorded of a server, its answer to a real question included."""
-    skill, task = load_skill(context.brief.skill), context.brief.task
+    skill, task = context.load_skill(), context.brief.task
     question = skill.make(task, seed=context.settings.seed, block=SMOKE_BLOCK, count=1)[0]
     answer = health_check(deployment, question.prompt)
     return DeploymentFacts(

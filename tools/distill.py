@@ -22,8 +22,8 @@ ANSWERS_ONLY = "answers-only student, equal compute"
 
 
 class Distill(Record):
-    """Trains the student of one candidate on the front, for the tokens it names, and beside it the same student on the
-    answers alone with the same number of tokens. A longer training of a student already trained is continued."""
+    """Trains the student of one candidate on the front, for the tokens it names, and beside one that is taught rationales the
+    same student on the answers alone with the same number of tokens. A longer training of a student already trained is continued."""
 
     candidate_id: str = Field(description="id of the plan's candidate")
 
@@ -44,8 +44,9 @@ def _run(context: Context, args: Distill) -> Distilled:
     student = TrainJob(
         skill=context.brief.skill,
         task=context.brief.task,
+        skill_data=context.skill_data,
         student=shape_named(plan.candidate.student),
-        target="rationale",
+        target=plan.candidate.strategy,
         shards=tuple(context.run_folder / shard for shard in context.state.data.shards),
         tokens=plan.candidate.train_tokens,
         seed=context.settings.seed + sum(attempt.diverged for attempt in context.state.attempts),
@@ -53,9 +54,10 @@ def _run(context: Context, args: Distill) -> Distilled:
         continue_from=context.run_folder / previous.job_folder if previous else None,
         wall_clock_s=_wall_clock_s(context),
     )
-    trunk = context.run_folder / previous.control_folder if previous else None
-    control = student.model_copy(update={"target": "answer_only", "continue_from": trunk})
-    jobs = {"student": student, "control": control}
+    jobs = {"student": student}
+    if plan.candidate.strategy == "rationale":
+        trunk = context.run_folder / previous.control_folder if previous and previous.control_folder else None
+        jobs["control"] = student.model_copy(update={"target": "answer_only", "continue_from": trunk})
     requests = {
         name: JobRequest(
             module="stratos.tools.training",
@@ -71,16 +73,16 @@ def _run(context: Context, args: Distill) -> Distilled:
 
 
 def _distilled(context: Context, plan: Plan, results: dict[str, dict[str, Any]]) -> Distilled:
-    student, control = results["student"], results["control"]
-    seconds = max(student["seconds"], control["seconds"])  # side by side on one machine, paid for once
+    student, control = results["student"], results.get("control")
+    seconds = max(result["seconds"] for result in results.values())  # side by side on one machine, paid for once
     relative = context.step_folder.relative_to(context.run_folder)
     attempt = Attempt(
         number=len(context.state.attempts) + 1,
         candidate=plan.candidate,
         job_folder=str(relative / "student"),
-        control_folder=str(relative / "control"),
+        control_folder=str(relative / "control") if control else None,
         tokens=student["tokens"],
-        control_tokens=control["tokens"],
+        control_tokens=control["tokens"] if control else 0,
         loss=student["loss"],
         stopped_by=student["stopped_by"],
         seconds=round(seconds, 1),

@@ -40,14 +40,16 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
     attempt, plan = context.state.attempts[-1], context.state.known_plan
     split = _split(context.state, args)
     assert context.state.data is not None
+    control = trained_model(context.run_folder, attempt.control_folder) if attempt.control_folder else None
     job = EvaluateJob(
         skill=context.brief.skill,
         task=context.brief.task,
+        skill_data=context.skill_data,
         split=context.run_folder / split.path,
         split_sha256=split.sha256,
         models=(
             NamedModel(name="student", folder=trained_model(context.run_folder, attempt.job_folder)),
-            NamedModel(name=ANSWERS_ONLY, folder=trained_model(context.run_folder, attempt.control_folder)),
+            *((NamedModel(name=ANSWERS_ONLY, folder=control),) if control else ()),
             NamedModel(
                 name=UNTRAINED,
                 folder=untrained_model(context.run_folder, attempt.job_folder),
@@ -75,6 +77,12 @@ def _split(state: RunState, args: Evaluate) -> Split:
     return next(split for split in state.data.splits if split.name == name)
 
 
+def sealed_left(state: RunState) -> int:
+    """How many sealed splits were not opened yet."""
+    splits = state.data.splits if state.data else ()
+    return sum(split.name != DEVELOPMENT for split in splits) - _openings(state)
+
+
 def _openings(state: RunState) -> int:
     """How many sealed splits were opened so far."""
     opened = (item.split for attempt in state.attempts for item in attempt.evaluations)
@@ -92,6 +100,8 @@ def _needs(state: RunState, args: Evaluate) -> str | None:
         return "the newest attempt was evaluated on dev already" if judged else None
     if verdict is None or not judged or verdict.next != "open_sealed":
         return "a sealed split is opened only after every target was met on dev"
+    if not sealed_left(state):
+        return "every sealed split was opened"
     return None
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ..skills import load as load_skill
 from ..skills.protocol import Check, Example
 from ..state.evidence import FamilyScore, Interval, Latency, Score, wilson
-from .controls import Lookup, fit_shortcuts, most_frequent, right_answers
+from .controls import WORD_COUNTS, Guess, guesses_of, right_answers
 from .generation import file_sha256
-from .jobs import Job, TimedJob, main, progress, write_atomic
+from .jobs import Job, SkillJob, TimedJob, main, progress, write_atomic
 from .serving.deployments import temporary_server
 from .serving.engine import Settings, open_engine
 from .serving.measuring import measure_latency, measure_throughput
@@ -33,11 +32,9 @@ class NamedModel(Job):
     items: int | None = Field(default=None, gt=0, description="only this many items of the split; null: all")
 
 
-class EvaluateJob(TimedJob):
+class EvaluateJob(SkillJob, TimedJob):
     """Evaluates models[0], the student, and the other models as controls, beside the controls that need no model."""
 
-    skill: str
-    task: str
     split: Path
     split_sha256: str
     models: tuple[NamedModel, ...]
@@ -68,7 +65,7 @@ def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
 
 def _judged_answers(job: EvaluateJob, model: NamedModel, items: Sequence[Example], folder: Path) -> list[Check]:
     """Answers every item greedily and has the verifier judge; the answers are kept beside the result for an audit."""
-    skill = load_skill(job.skill)
+    skill = job.load_skill()
     chosen = items[: model.items]
     engine = open_engine(model.folder, threads=job.threads)
     prompts = [engine.encode_chat([{"role": "user", "content": example.prompt}]) for example in chosen]
@@ -108,13 +105,16 @@ def by_family(items: Sequence[Example], checks: Sequence[Check]) -> list[FamilyS
 
 
 def _free_controls(job: EvaluateJob, items: Sequence[Example]) -> list[Score]:
-    """The most frequent answer, and the shortcut that does best on the training data it was fitted on."""
-    skill = load_skill(job.skill)
+    """The most frequent answer, the shortcut that does best on the training data it was fitted on, and a bag of words."""
+    skill = job.load_skill()
     training = [example for shard in job.fit_shards for example in read_examples(shard)]
-    shortcuts = fit_shortcuts(skill, job.task, training)
-    fitted = {shortcut.name: right_answers(skill, job.task, shortcut, training) for shortcut in shortcuts}
-    best = max(shortcuts, key=lambda shortcut: fitted[shortcut.name], default=None)
-    controls: list[Lookup] = [most_frequent(training), *([best] if best else [])]
+    constant, *others = guesses_of(skill, job.task, training)
+    fitted = {
+        guess.name: right_answers(skill, job.task, guess, training) for guess in others if guess.name != WORD_COUNTS
+    }
+    best = max((guess for guess in others if guess.name in fitted), key=lambda guess: fitted[guess.name], default=None)
+    # A bag of words is right on what it was fitted on; it is shown beside the best shortcut, never in its place.
+    controls = [constant, *([best] if best else []), *(guess for guess in others if guess.name == WORD_COUNTS)]
     scores: list[Score] = []
     for control in controls:
         right = wilson(right_answers(skill, job.task, control, items), len(items))
@@ -122,8 +122,8 @@ def _free_controls(job: EvaluateJob, items: Sequence[Example]) -> list[Score]:
     return scores
 
 
-def _exact(job: EvaluateJob, control: Lookup, items: Sequence[Example]) -> Interval:
-    skill = load_skill(job.skill)
+def _exact(job: EvaluateJob, control: Guess, items: Sequence[Example]) -> Interval:
+    skill = job.load_skill()
     bare = (Example(prompt=item.prompt, rationale="", answer=control.answer(item.prompt)) for item in items)
     right = sum(skill.verify(job.task, item.prompt, skill.completion(item, rationale=False)).exact for item in bare)
     return wilson(right, len(items))
@@ -131,7 +131,7 @@ def _exact(job: EvaluateJob, control: Lookup, items: Sequence[Example]) -> Inter
 
 def _latency(job: EvaluateJob, items: Sequence[Example], folder: Path) -> Latency:
     """Single requests one after another, then many clients at once, over HTTP against the student's own server."""
-    task = load_skill(job.skill).tasks[job.task]
+    task = job.load_skill().tasks[job.task]
     prompts = [item.prompt for item in items]
     with temporary_server(job.models[0].folder, folder / "server", threads=job.threads) as server:
         request = (server.base_url, server.api_key, server.model, prompts[: job.latency_requests])

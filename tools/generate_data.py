@@ -7,10 +7,10 @@ from pydantic import Field
 
 from ..state.brief import Record
 from ..state.errors import ToolFailed
-from ..state.run import Data, RunState, Split
+from ..state.run import Data, GivenFacts, RunState, Split
 from .base import Context, Cost, Tool
 from .costs import GENERATION_MINUTES, clock_s, examples_needed, generation_usd
-from .generation import SHARD_EXAMPLES, GenerateJob, available_workers
+from .generation import SHARD_EXAMPLES, GenerateJob, available_workers, file_sha256
 from .waiting import JobRequest, run
 
 DATA_FOLDER = "data"
@@ -32,6 +32,8 @@ class GenerateData(Record):
 
 
 def _run(context: Context, args: GenerateData) -> Data:
+    if context.state.given is not None:
+        return _given(context, context.state.given)
     folder, own = context.run_folder / DATA_FOLDER, context.state.own_data
     offer = context.state.known_plan.offer
     job = GenerateJob(
@@ -54,6 +56,24 @@ def _run(context: Context, args: GenerateData) -> Data:
     _check_seals(context.state.data, held_out)
     shards = tuple(str(Path(DATA_FOLDER, name)) for name in names)
     return Data(shards=shards, splits=held_out, own_sha256=own.sha256 if own else "", **result)
+
+
+def _given(context: Context, given: GivenFacts) -> Data:
+    """The user's own examples, which were split and sealed when they were taken. Raises ToolFailed when they changed since."""
+    train = f"{given.folder}/train.jsonl"
+    hashes = {train: given.train_sha256, **{split.path: split.sha256 for split in given.splits}}
+    changed = [name for name, sha256 in hashes.items() if file_sha256(context.run_folder / name) != sha256]
+    if changed:
+        raise ToolFailed(f"the examples changed after they were taken: {', '.join(changed)}")
+    return Data(
+        examples=given.train,
+        shards=(train,),
+        sha256=given.train_sha256,
+        splits=given.splits,
+        dropped_as_leaks=0,
+        rejected_by_verifier=0,
+        seconds=0.0,
+    )
 
 
 def _check_seals(before: Data | None, now: tuple[Split, ...]) -> None:

@@ -17,9 +17,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ..skills import load as load_skill
 from ..skills.protocol import Example
-from .jobs import TimedJob, main, progress, write_atomic
+from .jobs import SkillJob, TimedJob, main, progress, write_atomic
 
 SHARD_EXAMPLES = 2048
 HELD_OUT_FILE = "held-out.canonical.json"
@@ -29,11 +28,9 @@ HELD_OUT_BLOCK = 2_000_000
 """First block number of held-out examples, far above any training block."""
 
 
-class GenerateJob(TimedJob):
+class GenerateJob(SkillJob, TimedJob):
     """Brings the data folder up to `examples` training examples and writes the held-out splits when they are missing."""
 
-    skill: str
-    task: str
     seed: int
     data_folder: Path
     examples: int = Field(gt=0)
@@ -81,7 +78,7 @@ def generate(job: GenerateJob, folder: Path) -> dict[str, object]:
 
 def _own_shard(job: GenerateJob, path: Path) -> tuple[Path, dict[str, int]]:
     """The user's own examples without those that are held out, as a shard, and their counts."""
-    skill = load_skill(job.skill)
+    skill = job.load_skill()
     held_out = set(json.loads((job.data_folder / HELD_OUT_FILE).read_text(encoding="utf-8")))
     given = [Example(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     verified = [example for example in given if skill.check(job.task, example)]
@@ -122,7 +119,7 @@ def _counts(job: GenerateJob, block: int) -> Path:
 
 
 def _verified(job: GenerateJob, block: int, count: int) -> list[Example]:
-    skill = load_skill(job.skill)
+    skill = job.load_skill()
     made = skill.make(job.task, seed=job.seed, block=block, count=count)
     return [example for example in made if skill.check(job.task, example)]
 
@@ -147,7 +144,7 @@ def _described(job: GenerateJob, name: str) -> dict[str, object]:
 
 
 def _make_held_out(job: GenerateJob, complete: Path) -> None:
-    skill = load_skill(job.skill)
+    skill = job.load_skill()
     seen: set[str] = set()
     block = HELD_OUT_BLOCK
     for name in job.splits:
@@ -169,7 +166,7 @@ def _make_held_out(job: GenerateJob, complete: Path) -> None:
 
 
 def _make_blocks(job: GenerateJob, blocks: Sequence[int]) -> None:
-    skill = load_skill(job.skill)
+    skill = job.load_skill()
     held_out = set(json.loads((job.data_folder / HELD_OUT_FILE).read_text(encoding="utf-8")))
     for block in blocks:
         examples = _verified(job, block, SHARD_EXAMPLES)

@@ -15,6 +15,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..skills import load
+from ..skills.protocol import Skill
 from ..state.canonical import is_secret_name
 
 JOB_FILE = "job.json"
@@ -32,6 +34,18 @@ class Job(BaseModel):
     """Base of all job files: closed and frozen. A job's folder is the folder its file is in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SkillJob(Job):
+    """A job that works on one task of a skill."""
+
+    skill: str
+    task: str
+    skill_data: Path | None = Field(default=None, description="the examples that the skill is opened over, if given")
+
+    def load_skill(self) -> Skill:
+        """The skill, opened."""
+        return load(self.skill, self.skill_data)
 
 
 class TimedJob(Job):

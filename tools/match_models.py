@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 
 from ..skills import load as load_skill
+from ..skills.protocol import SPECIAL_TOKENS
 from ..state.brief import Record
 from ..state.errors import Correctable
 from ..state.model_facts import ModelFacts
@@ -13,7 +14,11 @@ from .base import Context, Tool
 from .estimating.architecture import architecture_of
 from .models.catalogue import Catalogue, with_own
 from .models.licences import known_licence
-from .training.students import SHAPES, SPECIAL_TOKENS
+from .training.students import SHAPES
+
+
+GIVEN_ANSWERS = "the given answers"
+"""In the place of a teacher's name where the user's data hold the answers."""
 
 
 class MatchModels(Record):
@@ -25,10 +30,11 @@ class MatchModels(Record):
 
 
 def _run(context: Context, args: MatchModels) -> Match:
-    skill = load_skill(context.brief.skill)
     caps = [cap for cap in (args.max_parameters, context.brief.limits.max_parameters) if cap is not None]
     cap = min(caps, default=None)
-    vocabulary = len(skill.vocabulary) + len(SPECIAL_TOKENS)
+    given = context.state.given
+    words = given.vocabulary if given else len(load_skill(context.brief.skill).vocabulary)
+    vocabulary = words + len(SPECIAL_TOKENS)
     sized = [(shape, shape.parameters(vocabulary)) for shape in SHAPES]
     fitting = [(shape, size) for shape, size in sized if cap is None or size <= cap]
     licences = context.brief.limits.licences
@@ -47,7 +53,7 @@ def _run(context: Context, args: MatchModels) -> Match:
             f"licences other than {', '.join(licences)}: the limit holds, for students built from scratch carry none"
         )
     return Match(
-        teacher=f"solver:{skill.name}",
+        teacher=GIVEN_ANSWERS if given else f"solver:{context.brief.skill}",
         students=tuple(shape for shape, _ in fitting),
         parameters=tuple(size for _, size in fitting),
         hub_students=tuple(name for name, reason in why.items() if not reason),

@@ -31,6 +31,10 @@ def take_own_data(skill_name: str, task: str, path: Path, run_folder: Path) -> O
     if path.suffix.lower() not in SUFFIXES:
         raise RequestError([f"{path} is no JSONL file, and only JSONL is read", _wanted(skill_name, task)])
     skill = load_skill(skill_name)
+    if skill.needs_data:
+        raise RequestError(
+            [f"{skill_name} learns from the data that its brief names: start another run with more of them"]
+        )
     examples: list[Example] = []
     problems: list[str] = []
     for number, line in enumerate(_lines(path), 1):

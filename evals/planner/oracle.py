@@ -10,6 +10,7 @@ from functools import cache
 from itertools import product
 
 from ...skills import load as load_skill
+from ...skills.protocol import SPECIAL_TOKENS
 from ...state.brief import HOURS_PER_MONTH, Brief
 from ...state.evidence import wilson
 from ...state.plan import LOCAL, Offer, StudentShape
@@ -18,7 +19,7 @@ from ...tools.generate_data import DEVELOPMENT, sealed_split
 from ...tools.pricing.accelerators import resolve
 from ...tools.pricing.look_up import LookUpPrices, look_up_prices
 from ...tools.pricing.planning import planning_set, this_machine
-from ...tools.training.students import SHAPES, SPECIAL_TOKENS
+from ...tools.training.students import SHAPES
 from ..simulated_world import ITEMS
 from .scenarios import Scenario
 from .world import MACHINE, ScenarioWorld, usd_per_hour_today, world_of

@@ -1,11 +1,12 @@
 """The mahjong skill: *win*, *waits* and *discard* behind the Skill Protocol."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from random import Random
 from types import MappingProxyType
 
 from ...state.errors import RequestError
-from ..protocol import Check, Example, Task
+from ..protocol import Check, Example, GivenData, Task
 from . import examples, questions, shortcuts, verdicts
 from .completions import AGAIN, AND, ANSWER, LEFT, NO, NONE, YES, read_completion, write_completion
 from .symmetry import canonical_counts
@@ -166,6 +167,9 @@ class MahjongSkill:
     keywords: tuple[str, ...] = ("mahjong", "mah-jong", "mah jongg", "riichi", "tiles", "麻将", "麻雀", "雀牌")
     tasks: Mapping[str, Task] = MappingProxyType({task.name: task for task in _TASKS})
     vocabulary: Sequence[str] = (*HAND_SIZE, *TILES, AND, AGAIN, LEFT, ANSWER, YES, NO, NONE)
+    tokenizer: Path | None = None
+    needs_data: bool = False
+    given: GivenData | None = None
 
     def make(self, task: str, *, seed: int, block: int, count: int) -> list[Example]:
         """Makes `count` examples in reverse; the same on every platform: only `random` and `choices` draw."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...skills.protocol import Example, Skill
-from .tokenizer import token_ids
+from ...skills.protocol import SPECIAL_TOKENS, Example, Skill
+from .tokenizer import text_encoders
 
 IGNORE = -100
 """Label that cross entropy skips (PyTorch's default): prompts and padding are read, not learned."""
@@ -37,9 +37,9 @@ def read_examples(path: Path) -> list[Example]:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoder:
-    """Encodes `<bos> prompt <answer> completion <eos>` with one dictionary look-up a token.
+    """Encodes `<bos> prompt <answer> completion <eos>`.
 
-    The ids equal the tokenizer's own; a test holds the two together.
+    The ids of a prompt equal the tokenizer's own under its chat template; a test holds the two together.
     """
 
     skill: Skill
@@ -47,13 +47,13 @@ class Encoder:
 
     def encode(self, examples: Sequence[Example]) -> list[tuple[list[int], int]]:
         """Ids of every example with the length of the part that is given, not learned."""
-        ids = token_ids(self.skill.vocabulary)
-        rows: list[tuple[list[int], int]] = []
-        for example in examples:
-            given = ["<bos>", *example.prompt.split(), "<answer>"]
-            learned = [*self.skill.completion(example, rationale=self.rationale).split(), "<eos>"]
-            rows.append(([ids[token] for token in (*given, *learned)], len(given)))
-        return rows
+        prompts, completions = text_encoders(self.skill)
+        begin, end, answer = (SPECIAL_TOKENS.index(token) for token in ("<bos>", "<eos>", "<answer>"))
+        written = completions([self.skill.completion(example, rationale=self.rationale) for example in examples])
+        return [
+            ([begin, *asked, answer, *learned, end], len(asked) + 2)
+            for asked, learned in zip(prompts([example.prompt for example in examples]), written, strict=True)
+        ]
 
 
 def examples_per_batch(rows: Sequence[tuple[list[int], int]], batch_tokens: int) -> int:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from ...state.plan import StudentShape
-from ..jobs import Job
+from ..jobs import SkillJob
 
 SHAPES: tuple[StudentShape, ...] = (
     StudentShape(name="scratch-0.35M", hidden=96, layers=3, heads=3, feed_forward=256),
@@ -19,8 +19,6 @@ SHAPES: tuple[StudentShape, ...] = (
 DECAY_SHARE = 0.35
 """Share of the tokens over which the learning rate falls to zero."""
 
-SPECIAL_TOKENS = ("<pad>", "<unk>", "<bos>", "<eos>", "<answer>")
-
 
 def shape_named(name: str) -> StudentShape:
     """The shape of that name; raises KeyError listing the valid names."""
@@ -30,13 +28,11 @@ def shape_named(name: str) -> StudentShape:
     raise KeyError(f"no student {name!r}; valid: {', '.join(shape.name for shape in SHAPES)}")
 
 
-class TrainJob(Job):
+class TrainJob(SkillJob):
     """Trains one student on shards of verified examples. `tokens` counts every non-padding token read, over all legs."""
 
     # Defaults measured on *win*, 0.35M: rates 0.01 and 0.002 (evals/LOG.md, 2026-11-22), and batches of about 1,100 tokens, 16
     # examples: 88.8 % exact after 1.2M tokens where 32 examples reached 77.5 % (2026-11-24).
-    skill: str
-    task: str
     student: StudentShape
     target: Literal["rationale", "answer_only"]
     shards: tuple[Path, ...]

@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ...skills import load as load_skill
+from ...skills.protocol import SPECIAL_TOKENS
 from ...state.evidence import DIVERGED
 from ..jobs import progress, report
 from . import checkpoints
 from .batches import IGNORE, Batch, Encoder, batches, examples_per_batch, read_examples
 from .optimiser import MuonWithAdamW
-from .students import SPECIAL_TOKENS, TrainJob
+from .students import TrainJob
 from .tokenizer import build_tokenizer
 
 MODEL_FOLDER, UNTRAINED_FOLDER = "model", "untrained"
@@ -62,10 +62,10 @@ def build_student(job: TrainJob) -> tuple[Any, Any]:
     import torch
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-    skill = load_skill(job.skill)
+    skill = job.load_skill()
     task = skill.tasks[job.task]
     max_tokens = task.max_prompt_tokens + task.max_completion_tokens + 3  # <bos>, <answer> and <eos>
-    tokenizer = build_tokenizer(skill.vocabulary, max_tokens)
+    tokenizer = build_tokenizer(skill, max_tokens)
     shape = job.student
     config = LlamaConfig(
         vocab_size=len(SPECIAL_TOKENS) + len(skill.vocabulary),
@@ -112,7 +112,7 @@ class _Training:
     def learn(self) -> str:
         """Trains until the tokens are used or the clock stops it; returns which."""
         self._restore()
-        rows = Encoder(skill=load_skill(self.job.skill), rationale=self.job.target == "rationale").encode(
+        rows = Encoder(skill=self.job.load_skill(), rationale=self.job.target == "rationale").encode(
             [example for shard in self.job.shards for example in read_examples(shard)]
         )
         if not rows:

@@ -18,7 +18,7 @@ ROWS = Encoder(skill=SKILL, rationale=True).encode(EXAMPLES)
 
 
 def test_the_encoder_and_the_tokenizer_agree() -> None:
-    tokenizer = build_tokenizer(SKILL.vocabulary, 64)
+    tokenizer = build_tokenizer(SKILL, 64)
     for example, (ids, given) in zip(EXAMPLES[:10], ROWS, strict=False):
         chat = [{"role": "user", "content": example.prompt}]
         prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)

@@ -1,0 +1,1 @@
+"""Contest mathematics with integer answers (AIME)."""

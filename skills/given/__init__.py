@@ -1,0 +1,1 @@
+"""Skills over examples that a user gives: files read and checked whole, split and sealed once, judged by a metric."""

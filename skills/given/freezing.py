@@ -1,0 +1,271 @@
+"""Takes a user's examples once: reads them whole, keeps the held-out splits apart, and writes all of it where jobs find it.
+
+What is refused leaves nothing behind. Two rows are the same item when their questions are, letter case, punctuation at the
+end and spaces aside; near duplicates in other words are not found.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from ...state.brief import DataSource, Metric, Record
+from ...state.errors import RequestError
+from ...state.run import GivenFacts, Split
+from ..protocol import Example
+from .form import Form
+from .mapping import mapped, shortened
+from .metrics import F1_RIGHT, METRICS, judge_of, told_metric, wrong_answer_form
+from .rows import read_table
+from .tokens import TOKENIZER_FILE, learn_pieces, token_counts, words_of
+
+MANIFEST = "manifest.json"
+"""Written last: its presence means complete."""
+
+DEV, SEALED = "dev", "sealed-{}"
+HELD_OUT_SHARE = 0.1
+"""Of the examples, for each split that is taken from them."""
+
+FEWEST_HELD_OUT = 10
+SEALED_SPLITS = 2
+"""Splits taken from the examples for the judge to open, each once; a test file of the user's is one."""
+
+ROOM = 1.5
+"""Times the longest given text that a student has room for: questions asked later may be longer."""
+
+CASELESS = ("choice", "f1")
+MARK = "#### "
+"""Before the final answer of a completion with a rationale, as GSM8K has it."""
+
+
+class Manifest(Record):
+    """What a folder of given examples holds beside them."""
+
+    metric: Metric
+    verifier: str | None
+    vocabulary: tuple[str, ...]
+    pieces: bool = Field(description="the vocabulary is of tokenizer.json, not of whole words")
+    splits: tuple[str, ...]
+    max_prompt_tokens: int
+    max_completion_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """Both files, read."""
+
+    train: list[Example]
+    test: list[Example] | None
+    rows: int
+    problems: list[str]
+    notes: list[str]
+
+
+def canonical_question(text: str) -> str:
+    """One text for all that count as the same question."""
+    return " ".join(text.casefold().split()).rstrip(" .?!")
+
+
+def completion_text(example: Example, *, rationale: bool) -> str:
+    """What a student is taught to write for an example."""
+    return f"{example.rationale}\n{MARK}{example.answer}" if rationale and example.rationale else example.answer
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What a folder of given examples holds. Raises FileNotFoundError where `freeze` did not end."""
+    return Manifest.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8"))
+
+
+def read_examples(path: Path) -> list[Example]:
+    """The examples of a file that `freeze` wrote."""
+    with path.open(encoding="utf-8") as lines:
+        return [Example(**json.loads(line)) for line in lines]
+
+
+def freeze(source: DataSource, form: Form, folder: Path, *, seed: int, held_out_items: int) -> GivenFacts:
+    """Writes examples, splits and tokens into the folder, in the place of what an earlier try left, and describes them.
+
+    Raises RequestError, keeping nothing, with everything that is wrong: files, columns, rows by number, metric, too few rows.
+    """
+    taken = _read(source, form)
+    if taken.problems and not source.skip_bad_rows:
+        skip = "leave such rows out with --skip-bad-rows, or skip_bad_rows: true under data"
+        raise RequestError(
+            [*shortened(taken.problems), f"{len(taken.problems):,} of {taken.rows:,} rows cannot be used; {skip}"]
+        )
+    metric, notes = _metric(source, form, [example.answer for example in (*taken.train, *(taken.test or ()))])
+    train, test, dropped = _distinct(taken, metric)
+    notes = [*taken.notes, *notes, *dropped]
+    if taken.problems:
+        notes.append(f"{len(taken.problems):,} of {taken.rows:,} rows were left out: {taken.problems[0]}")
+    learned, splits = _kept_apart(train, test, seed=seed, held_out_items=held_out_items)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if source.verifier:
+        shutil.copy(Path(source.verifier.rpartition(":")[0]).expanduser(), partial)
+    facts = _written(partial, folder, learned, splits, metric, source, notes, taken.rows)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return facts
+
+
+def _read(source: DataSource, form: Form) -> _Taken:
+    """Reads the file and the test's; problems of the files themselves are raised together."""
+    wrong: list[str] = []
+    found: list[tuple[list[Example], list[str], int, str]] = []
+    for name in (source.path, *([source.test] if source.test else [])):
+        try:
+            table = read_table(name)
+            one = mapped(table, source, form)
+        except RequestError as error:
+            wrong += error.problems
+            continue
+        columns = f"{name}: questions are in {one.columns.question!r}, answers in {one.columns.answer!r}"
+        note = columns + (f", rationales in {one.columns.rationale!r}" if one.columns.rationale else "")
+        found.append((one.examples, one.problems, len(table.rows), note))
+    if wrong:
+        raise RequestError(wrong)
+    return _Taken(
+        train=found[0][0],
+        test=found[1][0] if source.test else None,
+        rows=sum(rows for _, _, rows, _ in found),
+        problems=[problem for _, problems, _, _ in found for problem in problems],
+        notes=[note for *_, note in found],
+    )
+
+
+def _metric(source: DataSource, form: Form, answers: Sequence[str]) -> tuple[Metric, list[str]]:
+    """The metric and what to say of it. Raises RequestError where the answers or the verifier do not fit it."""
+    metric = source.metric or ("python" if source.verifier else form.metric) or told_metric(answers)
+    if metric != "python" and source.verifier:
+        raise RequestError(
+            [f"data.verifier is of the metric python, not of {metric!r}; valid metrics: {', '.join(METRICS)}"]
+        )
+    judge_of(metric, source.verifier)
+    wrong = [found for answer in answers if (found := wrong_answer_form(metric, answer))]
+    if wrong:
+        raise RequestError([*shortened(wrong), f"{len(wrong):,} answers do not fit the metric {metric!r}"])
+    notes = [f"the metric was not named: by the answers it is {metric!r}"] if source.metric is None else []
+    if metric == "f1":
+        notes.append(f"an answer counts as right from a token F1 of {F1_RIGHT:g} on")
+    return metric, notes
+
+
+def _distinct(taken: _Taken, metric: Metric) -> tuple[list[Example], list[Example] | None, list[str]]:
+    """Examples of different questions; of the training's, none that is in the test too; and what was dropped."""
+    notes: list[str] = []
+    test = taken.test
+    kept_out: set[str] = set()
+    if test is not None:
+        test = _first_of_each(test, set(), metric, notes, " of the test")
+        kept_out = {canonical_question(example.prompt) for example in test}
+    return _first_of_each(taken.train, kept_out, metric, notes, ""), test, notes
+
+
+def _first_of_each(
+    examples: Iterable[Example], kept_out: set[str], metric: Metric, notes: list[str], which: str
+) -> list[Example]:
+    first: dict[str, Example] = {}
+    again = contradicting = leaked = 0
+    for example in examples:
+        key = canonical_question(example.prompt)
+        if key in kept_out:
+            leaked += 1
+            continue
+        before = first.setdefault(key, example)
+        if before is not example:
+            again += 1
+            contradicting += _answer_key(before, metric) != _answer_key(example, metric)
+    if leaked:
+        notes.append(f"{leaked:,} examples were left out of training: their questions are in the test")
+    if again:
+        notes.append(
+            f"{again:,} times a question{which} came again, {contradicting:,} times with another answer: the first counts"
+        )
+    return list(first.values())
+
+
+def _answer_key(example: Example, metric: Metric) -> str:
+    return example.answer.casefold() if metric in CASELESS else example.answer
+
+
+def _kept_apart(
+    train: list[Example], test: list[Example] | None, *, seed: int, held_out_items: int
+) -> tuple[list[Example], dict[str, list[Example]]]:
+    """Splits by an order that only the seed and the questions make. Raises RequestError where too little is left."""
+    order = sorted(
+        train, key=lambda example: hashlib.sha256(f"{seed}:{canonical_question(example.prompt)}".encode()).digest()
+    )
+    size = min(held_out_items, math.floor(HELD_OUT_SHARE * len(order)))
+    taken = 1 if test is not None else 1 + SEALED_SPLITS
+    few = [f"{len(test)} test examples"] if test is not None and len(test) < FEWEST_HELD_OUT else []
+    if size < FEWEST_HELD_OUT:
+        few.append(f"{len(order)} different examples, a tenth of which is kept apart for each held-out split")
+    if few:
+        raise RequestError(
+            [f"too few to tell anything: {one}; at least {FEWEST_HELD_OUT} are needed in each" for one in few]
+        )
+    names = [DEV, *(SEALED.format(number) for number in range(1, taken))]
+    splits = {name: order[at * size : (at + 1) * size] for at, name in enumerate(names)}
+    if test is not None:
+        splits[SEALED.format(1)] = test
+    return order[taken * size :], splits
+
+
+def _written(
+    partial: Path,
+    folder: Path,
+    learned: Sequence[Example],
+    splits: Mapping[str, Sequence[Example]],
+    metric: Metric,
+    source: DataSource,
+    notes: Sequence[str],
+    rows: int,
+) -> GivenFacts:
+    """Writes everything and the manifest last."""
+    everything = [*learned, *(example for part in splits.values() for example in part)]
+    choices = sorted({example.answer for example in learned}) if metric == "choice" else []
+    texts = [text for example in everything for text in (example.prompt, completion_text(example, rationale=True))]
+    words = words_of(texts)
+    # Pieces are learned from what may be learned from; words are only names, and a test's must be there to be asked.
+    of_training = [text for example in learned for text in (example.prompt, completion_text(example, rationale=True))]
+    vocabulary = words if words is not None else learn_pieces(of_training, choices, partial)
+    hashes = {name: _write(partial / f"{name}.jsonl", part) for name, part in {"train": learned, **splits}.items()}
+    lengths = token_counts(texts, partial / TOKENIZER_FILE if words is None else None)
+    manifest = Manifest(
+        metric=metric,
+        verifier=source.verifier,
+        vocabulary=tuple(vocabulary),
+        pieces=words is None,
+        splits=tuple(splits),
+        max_prompt_tokens=math.ceil(ROOM * max(lengths[::2])),
+        max_completion_tokens=math.ceil(ROOM * max(lengths[1::2])),
+    )
+    (partial / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
+    return GivenFacts(
+        folder=folder.name,
+        rows=rows,
+        train=len(learned),
+        train_sha256=hashes["train"],
+        splits=tuple(
+            Split(name=name, path=f"{folder.name}/{name}.jsonl", n=len(part), sha256=hashes[name])
+            for name, part in splits.items()
+        ),
+        metric=metric,
+        choices=len(choices),
+        with_rationales=any(example.rationale for example in learned),
+        vocabulary=len(vocabulary),
+        notes=tuple(notes),
+    )
+
+
+def _write(path: Path, examples: Sequence[Example]) -> str:
+    text = "".join(json.dumps(asdict(example)) + "\n" for example in examples)
+    path.write_text(text, encoding="utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()

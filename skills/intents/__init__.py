@@ -1,0 +1,1 @@
+"""Texts to one of a fixed set of labels."""

@@ -1,0 +1,1 @@
+"""Tests of skills over examples that a user gives."""
