@@ -103,6 +103,7 @@ class Reading:
         nouns = "|".join(map(re.escape, _nouns()))
         self.find(rf"(?<![≤≥.,\d])(?<![≤≥]\s)\b\d+[\s-]*(?:[^\W\d]+\s+)?(?:{nouns})(?![A-Za-z0-9])")
         self.find(r"\bp95\b")
+        self.find(rf"\b(?:{'|'.join(_names_with_digits())})\b")
         left: list[tuple[int, int]] = []
         for match in re.finditer(rf"\d[\d.,]*|{UNREAD}|%|{unit}", self.text, re.I):
             if self._covered(*match.span()) or (left and match.start() < left[-1][1]):
@@ -126,6 +127,12 @@ def _nouns() -> tuple[str, ...]:
     """Words that a number may stand before without being a target, such as "14 mahjong tiles"."""
     words = [word for name in skill_names() for word in load_skill(name).keywords]
     return tuple(sorted({*words, *(word.removesuffix("s") for word in words)}, key=len, reverse=True))
+
+
+@cache
+def _names_with_digits() -> tuple[str, ...]:
+    """What skills are called by that holds a figure, such as gsm8k."""
+    return tuple(re.escape(noun) for noun in _nouns() if any(letter.isdigit() for letter in noun))
 
 
 def value_of(text: str) -> float:

@@ -104,7 +104,9 @@ def test_reports_all_problems_together() -> None:
 
 
 def test_an_unknown_skill_names_the_valid_ones() -> None:
-    assert "valid skills: mahjong" in problems("a model that writes poems, 90 %")
+    said = problems("a model that writes poems, 90 %")
+    assert "mahjong (tasks win, waits, discard)" in said
+    assert "bring examples of yours with --data FILE" in said
 
 
 def test_two_targets_of_one_kind_contradict_each_other() -> None:

@@ -47,7 +47,7 @@ def test_a_model_reads_a_language_that_the_rules_do_not() -> None:
         ({"usd": 95}, "usd is 95, and the request seems to name 15"),
         ({"hours": 14}, "hours is 14, and the request seems to name none"),
         ({"accuracy_rule": "point_estimate"}, "accuracy rule lower_bound"),
-        ({"skill": "chess"}, "skill 'chess' is unknown"),
+        ({"skill": "chess"}, "skill 'chess' does not fit; valid: mahjong;"),
         ({"task": "castling"}, "task 'castling' is unknown"),
         ({"accuracy": "high"}, "wrong arguments"),
         ({"limit": 1}, "wrong arguments"),
