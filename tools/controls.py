@@ -56,12 +56,18 @@ class WordCounts:
 
     def answer(self, prompt: str) -> str:
         """The answer whose complement the prompt's words fit least; of equals the first in the alphabet."""
+        against = self.against(prompt)
+        return self._answers[min(range(len(against)), key=lambda index: against[index])]
+
+    def against(self, prompt: str) -> list[float]:
+        """The log probability of the prompt's words outside each answer, in the order of the alphabet, but for what is the same for
+        all answers."""
         known = [self._less[word] for word in _features(prompt) if word in self._less]
         against = [-len(known) * outside for outside in self._outside]
         for differences in known:
             for index, less in differences.items():
                 against[index] += less
-        return self._answers[min(range(len(against)), key=lambda index: against[index])]
+        return against
 
 
 def _features(prompt: str) -> list[str]:

@@ -1,11 +1,20 @@
 """Controls that need no model, and the verdict on how hard a task is."""
 
+import math
 from pathlib import Path
 
+import pytest
 from stratos.skills import load
 from stratos.skills.protocol import Example
 from stratos.tools.classify_complexity import CLASSIFY_COMPLEXITY, ClassifyComplexity
-from stratos.tools.controls import fit_shortcuts, most_frequent, right_answers
+from stratos.tools.controls import (
+    WORD_COUNTS,
+    WordCounts,
+    fit_shortcuts,
+    guesses_of,
+    most_frequent,
+    right_answers,
+)
 
 from ..building import brief, context, state
 
@@ -58,3 +67,28 @@ def test_a_target_that_guessing_reaches_needs_no_distilling(tmp_path: Path) -> N
     found = CLASSIFY_COMPLEXITY.run(context(state(brief=brief(0.3)), tmp_path), ClassifyComplexity())
     assert found.verdict == "plain fine-tuning suffices"
     assert found.probability > 0.99
+
+
+def labelled(*pairs: tuple[str, str]) -> list[Example]:
+    return [Example(prompt=prompt, rationale="", answer=answer) for prompt, answer in pairs]
+
+
+def test_a_bag_of_words_follows_the_words_an_answer_came_with() -> None:
+    control = WordCounts(
+        labelled(("red apple", "fruit"), ("green apple", "fruit"), ("red car", "thing"), ("car", "thing"))
+    )
+    assert [control.answer(prompt) for prompt in ("an apple", "that car", "red apple!")] == ["fruit", "thing", "fruit"]
+    assert control.answer("nothing known") == "fruit"  # of equals the first in the alphabet
+
+
+def test_the_weights_of_a_bag_of_words_by_hand() -> None:
+    # Answers a: "x x y", b: "y". Features of a: x, x, y, "x x", "x y"; of b: y. Everything: x 2, y 2, "x x" 1, "x y" 1.
+    # "y" is met once outside a, among 1, and once outside b, among 5: (1 + s) / (1 + 4 s) against (1 + s) / (5 + 4 s).
+    against_a, against_b = WordCounts(labelled(("x x y", "a"), ("y", "b")), smoothing=0.1).against("y")
+    assert against_a - against_b == pytest.approx(math.log(1.1 / 1.4) - math.log(1.1 / 5.4))
+
+
+def test_skills_that_make_their_examples_have_no_bag_of_words() -> None:
+    names = {guess.name for guess in guesses_of(SKILL, "win", MADE)}
+    assert WORD_COUNTS not in names
+    assert len(names) == 1 + len(SKILL.tasks["win"].shortcuts)
