@@ -2,11 +2,11 @@
 
 import random
 
+import numpy as np
 import pytest
 from stratos.state.brief import Brief, ChoiceRule, Weights
 from stratos.state.errors import Correctable
 from stratos.state.plan import Candidate
-from stratos.tools.front.indicators import knee
 from stratos.tools.front.nondominated import non_dominated
 from stratos.tools.front.scoring import Objective, score
 from stratos.tools.front.table import CandidateTable
@@ -67,7 +67,16 @@ def test_the_knee_is_that_of_the_front_of_the_feasible(seed: int) -> None:
     allowed = [one for one in some(seed) if not violations(one, brief)]
     objectives = CandidateTable.of(allowed).objectives()
     front = non_dominated(objectives)
-    assert chosen(solve_pareto(some(seed), brief)) == allowed[front[knee(objectives[front])]]
+    best, span = objectives[front].min(axis=0), np.ptp(objectives[front], axis=0)
+    bulges = 1 - ((objectives[front] - best) / span).sum(axis=1)  # from the plane through the worst values
+    assert chosen(solve_pareto(some(seed), brief)) == allowed[front[int(np.argmax(bulges))]]
+
+
+def test_the_knee_worked_out_by_hand_is_the_point_nearest_the_corner() -> None:
+    dollars_and_accuracy = [(0.0, 0.0), (1.0, 0.6), (2.0, 0.9), (6.0, 0.95), (10.0, 1.0)]
+    front = [a_candidate(str(n), usd=usd, accuracy=accuracy) for n, (usd, accuracy) in enumerate(dollars_and_accuracy)]
+    # 1 - (0.2 + 0.1) is more than 1 - (0.1 + 0.4) and 1 - (0.6 + 0.05); constant objectives do not count.
+    assert chosen(solve_pareto(front, a_brief(usd=20.0).model_copy(update={"choose": "knee"}))).id == "2"
 
 
 @pytest.mark.parametrize("rule", ["weighted", "knee"])
