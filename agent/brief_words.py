@@ -39,6 +39,6 @@ def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
         *((what, f"only {', '.join(texts(limits, what))}") for what in CHOICES if texts(limits, what)),
         ("size", "" if size is None else f"at most {size:,.0f} parameters"),
         ("choice", CHOICE_RULES.get(text(brief, "choose"), "")),
-        ("weights", ", ".join(f"{aim} {number(weights, aim) or 0:g}" for aim in weights)),
+        ("weights", ", ".join(f"{aim} {weight:g}" for aim in weights if (weight := number(weights, aim)))),
     )
     return tuple((label, words) for label, words in rows if words)

@@ -200,7 +200,8 @@ def _field_problem(error: Any) -> str:
         known: Any = {"targets": Targets, "limits": Limits, "weights": Weights}.get(str(error["loc"][0]), Brief)
         return f"{where}: no such field; valid: {', '.join(known.model_fields)}"
     hint = "; 95 % is written 0.95" if where == "targets.accuracy" else ""
-    return f"{where}: {error['msg']} (given: {error['input']!r}){hint}"
+    said = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {said} (given: {error['input']!r}){hint}"
 
 
 def _fill_gaps(assumptions: list[str], limits: dict[str, Any], targets: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from stratos.agent.brief_words import brief_rows
 from stratos.agent.intake import read_brief_file, read_changes, read_request
-from stratos.state.brief import Brief
+from stratos.state.brief import Brief, Weights
 from stratos.state.canonical import Json
 from stratos.state.errors import RequestError
 
@@ -253,6 +253,22 @@ def test_a_brief_file_may_say_how_to_choose(tmp_path: Path) -> None:
     assert told["choice"] == "the knee of the front of what meets the targets"
     path.write_text("skill: mahjong\ntask: win\nchoose: dearest\n")
     with pytest.raises(RequestError, match="choose"):
+        read_brief_file(path)
+
+
+def test_aims_that_a_brief_file_gives_no_weight_count_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text("skill: mahjong\ntask: win\nweights: {accuracy: 2}\n")
+    assert read_brief_file(path).weights == Weights(accuracy=2, latency=0, hours=0, usd=0)
+
+
+@pytest.mark.parametrize("weights", ["{}", "{accuracy: 0}", "{accuracy: 0, latency: 0, hours: 0, usd: 0}"])
+def test_weights_that_name_no_aim_are_refused(tmp_path: Path, weights: str) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text(f"skill: mahjong\ntask: win\nweights: {weights}\n")
+    with pytest.raises(
+        RequestError, match="weights: no aim counts: give at least one of accuracy, latency, hours, usd"
+    ):
         read_brief_file(path)
 
 

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from stratos.state.brief import Brief, ChoiceRule, Weights
+from stratos.state.brief import EVEN, Brief, ChoiceRule, Weights
 from stratos.state.errors import Correctable
 from stratos.state.plan import Candidate
 from stratos.tools.front.nondominated import non_dominated
@@ -49,8 +49,8 @@ def test_limits_come_first_and_nothing_that_meets_them_dominates_the_choice(rule
 def test_the_rule_of_the_brief_is_followed_and_weights_alone_mean_weighted() -> None:
     by_rule = {rule: solve_pareto(some(3), ruled(rule, usd=0.8, hours=0.8)).rule.strategy for rule in RULES}
     assert by_rule == {rule: rule for rule in RULES}
-    assert solve_pareto(some(3), ruled(None, Weights(), usd=0.8)).rule.strategy == "weighted"
-    assert solve_pareto(some(3), ruled("cheapest", Weights(), usd=0.8)).rule.strategy == "cheapest"
+    assert solve_pareto(some(3), ruled(None, EVEN, usd=0.8)).rule.strategy == "weighted"
+    assert solve_pareto(some(3), ruled("cheapest", EVEN, usd=0.8)).rule.strategy == "cheapest"
     assert solve_pareto(some(3), ruled(None, usd=0.8)).rule.strategy == "cheapest"
 
 
@@ -140,6 +140,6 @@ def test_a_knee_of_one_candidate_or_of_equals_is_the_first() -> None:
 
 def test_a_table_of_a_hundred_thousand_is_chosen_from_by_every_rule() -> None:
     table = a_table(100_000)
-    brief = a_brief(usd=0.8).model_copy(update={"weights": Weights(accuracy=9)})
+    brief = a_brief(usd=0.8).model_copy(update={"weights": Weights(accuracy=9, latency=1, hours=1, usd=1)})
     picked = {chosen(solve_pareto(table, brief.model_copy(update={"choose": rule}))).id for rule in RULES}
     assert len(picked) == 3
