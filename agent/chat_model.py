@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 
+from ..state.numbers import AS_SAID, shown
 from ..state.run import RunState
 from .digest import digest
 from .model_intake import numbers_in
@@ -75,7 +76,7 @@ def reply(
     if not said:
         return Reply(text=str(whole.content), usd=usd)
     if invented := numbers_in(said[0]) - numbers_in(line):
-        figures = ", ".join(f"{number:g}" for number in sorted(invented))
+        figures = ", ".join(shown(number, AS_SAID) for number in sorted(invented))
         return Reply(problem=f"the model understood {said[0]!r}, but you did not say {figures}", usd=usd)
     return Reply(line=said[0], usd=usd)
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from pydantic import BaseModel
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -14,6 +14,7 @@ from ..state.evidence import Evaluation, Interval, Score
 from ..state.run import Choice, RunState
 from ..tools.base import Event
 from .brief_words import brief_rows, money
+from .consoles import is_unbroken
 from .events import figure
 from .front_picture import front_picture
 from .front_table import band, front_table
@@ -52,8 +53,11 @@ class RichDisplay:
     What it shows comes from outside (requests, price sources, jobs, models), so that none of it is read as style.
     """
 
-    def __init__(self, console: Console, *, whole_record: bool = False, bars: bool = True) -> None:
-        self._console = console
+    def __init__(
+        self, console: Console, *, refusals: Console | None = None, whole_record: bool = False, bars: bool = True
+    ) -> None:
+        """`refusals` is where a request that cannot be used is told of, where that is another place."""
+        self._console, self._refusals = console, refusals or console
         self._whole_record = whole_record
         self._bars = bars
         self._progress: Progress | None = None
@@ -151,7 +155,10 @@ class RichDisplay:
 
     def _title(self, text: str) -> None:
         self._console.print()
-        self._console.rule(Text(text, style="bold"), align="left", style="dim")
+        if is_unbroken(self._console):
+            self._print(text)
+        else:
+            self._console.rule(Text(text, style="bold"), align="left", style="dim")
 
     def _show_intake(self, run: RunState) -> None:
         brief = run.known_brief
@@ -233,8 +240,8 @@ class RichDisplay:
         held_out = ", ".join(f"{split.name} {split.n}" for split in data.splits)
         own = f" ({data.own_examples:,} of them your own)" if data.own_sha256 else ""
         self._print(
-            f"data: {data.examples:,} training examples made in reverse{own}, each verified; {data.rejected_by_verifier} rejected, "
-            f"{data.dropped_as_leaks} dropped because a held-out item equals them under the skill's symmetries; held out: {held_out}"
+            f"data: {data.examples:,} training examples made in reverse{own}, each verified; {data.rejected_by_verifier:,} rejected, "
+            f"{data.dropped_as_leaks:,} dropped because a held-out item equals them under the skill's symmetries; held out: {held_out}"
         )
 
     def _show_distill(self, run: RunState) -> None:
@@ -314,7 +321,7 @@ class RichDisplay:
         limit = run.brief.limits.usd if run.brief else None
         total = f"total ${result.spent_usd:.4f}" + (f" of {money(limit)} allowed" if limit is not None else "")
         colour = {"met": "green", "missed": "yellow"}.get(result.status, "red")
-        lines: list[object] = [Text(f"{result.status}: {result.reason}", style=f"bold {colour}")]
+        lines: list[RenderableType] = [Text(f"{result.status}: {result.reason}", style=f"bold {colour}")]
         if result.nearest:
             lines.append(Text(f"nearest that can be had: {result.nearest}"))
         if bill.row_count:
@@ -326,8 +333,13 @@ class RichDisplay:
                 style="dim",
             )
         )
-        self._console.print()
-        self._console.print(Panel(Group(*lines), title="Outcome", title_align="left", border_style=colour))  # pyright: ignore[reportArgumentType]
+        to = self._refusals if result.status == "refused" else self._console
+        to.print()
+        if is_unbroken(to):
+            to.print("Outcome")
+            to.print(*lines, sep="\n")
+        else:
+            to.print(Panel(Group(*lines), title="Outcome", title_align="left", border_style=colour))
 
 
 class _Rate(TextColumn):

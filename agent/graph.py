@@ -82,13 +82,16 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
 def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
     """The brief of the run's request, or its problems; beside it what asking a model took."""
     limits = {"max_usd": context.settings.max_usd, "max_hours": context.settings.max_hours}
+    own = context.settings.own_names
     if context.given_brief is not None:
         return {"brief": context.given_brief.model_dump(mode="json")}
     if by_model:
-        found, decision = read_with_model(context.planner, run.request, spent_usd=run.planner_use.usd, **limits)
+        found, decision = read_with_model(
+            context.planner, run.request, spent_usd=run.planner_use.usd, own=own, **limits
+        )
         return {**found, "reading": decision.model_dump(mode="json")}
     try:
-        return {"brief": read_request(run.request, **limits).model_dump(mode="json")}
+        return {"brief": read_request(run.request, own=own, **limits).model_dump(mode="json")}
     except RequestError as error:
         return {"problems": error.problems}
 

@@ -6,12 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypedDict, Unpack
 
 from .. import VERSION
 from ..state.brief import Brief
 from ..state.canonical import Row
-from ..state.errors import ApprovalNeeded, Divergence, JournalError
+from ..state.errors import ApprovalNeeded, Divergence, JournalError, RequestError
 from ..state.evidence import Outcome
 from ..state.journal import Journal, Mode, Recorder, ReplayEnd, Steps
 from ..state.run import RunState
@@ -20,6 +21,7 @@ from ..state.workspace import Workspace
 from ..tools.base import Event, Settings
 from ..tools.executor import Executor, LocalExecutor
 from .intake import tighter
+from .names import own_names, unknown_names
 from .planners import Planner, check_planner, planner_for, recorded_planner
 
 EXIT_CODES = {"planned": 0, "met": 0, "failed": 1, "refused": 2, "missed": 3, "infeasible": 4, "cancelled": 130}
@@ -84,11 +86,20 @@ def start(
         settings = settings.model_copy(update={"planner": planner.name})
     else:
         check_planner(settings.planner)
+    if brief is None:
+        settings = with_own_names(settings, workspace)
+    elif problems := unknown_names(brief.limits.model_dump(), partial(own_names, workspace.path)):
+        raise RequestError(problems)
     journal = Journal(workspace)
     run_id = begin(journal, request, settings, _tightened(brief, settings) if brief else None)
     if on_start := seams.get("on_start"):
         on_start(run_id)
     return _drive(journal, run_id, **seams)
+
+
+def with_own_names(settings: Settings, workspace: Workspace) -> Settings:
+    """The settings of a run that begins now, with what its request may name. Raises UnusablePrices for broken files of the user's."""
+    return settings.model_copy(update={"own_names": own_names(workspace.path)})
 
 
 def _tightened(brief: Brief, settings: Settings) -> Brief:

@@ -25,15 +25,10 @@ from ..state.errors import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..state.evidence import Outcome
     from ..state.workspace import Workspace
     from .session import Ask
     from .what_if import WhatIf
-
-PLAIN_WIDTH = 140
-"""Columns where the output is no terminal, such as a log."""
 
 FAILED, USAGE, APPROVAL, INTERRUPTED = 1, 2, 5, 130
 
@@ -65,22 +60,13 @@ def asking(yes: bool, as_json: bool) -> "Ask":
     return at_the_terminal
 
 
-def console(*, stderr: bool = False) -> "Console":
-    """Standard output or standard error, wide where it is no terminal; text in brackets is text, not style."""
-    from rich.console import Console
-
-    console = Console(stderr=stderr, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = PLAIN_WIDTH
-    return console
-
-
 @contextmanager
 def display(as_json: bool) -> Generator[Any]:
-    """The display: on standard output, or on standard error when that is kept for JSON."""
+    """The display: on standard output, or on standard error when that is kept for JSON; a request's refusal always on the latter."""
+    from .consoles import console
     from .display import RichDisplay
 
-    shown = RichDisplay(console(stderr=as_json))
+    shown = RichDisplay(console(stderr=as_json), refusals=console(stderr=True))
     try:
         yield shown
     finally:
@@ -158,6 +144,7 @@ def print_table(columns: tuple[str, ...], rows: list[Any], *, empty: str) -> Non
     """Rows under their columns, or what to say when there are none."""
     from rich.table import Table
 
+    from .consoles import console
     from .printable import printable
 
     if not rows:

@@ -8,6 +8,7 @@ from pydantic import Field
 from ..state.brief import Record
 from ..state.errors import Correctable
 from ..state.evidence import Attempt
+from ..state.numbers import AS_SAID, shown
 from ..state.plan import Candidate, Plan
 from ..state.run import RunState
 from .base import FREE, Context, Cost, Tool
@@ -125,7 +126,7 @@ def _estimate(context: Context, args: Distill) -> Cost:
             f"${state.spent_usd:.4f} of the limit of ${limit:.2f} is spent or reserved, so it does not fit"
         )
     usd = training_usd(state)
-    return Cost(usd=usd, basis=f"at most {60 * usd / price:.1f} minutes at ${price:g} an hour")
+    return Cost(usd=usd, basis=f"at most {60 * usd / price:.1f} minutes at ${shown(price, AS_SAID)} an hour")
 
 
 def _apply(state: RunState, result: Distilled) -> RunState:

@@ -190,6 +190,24 @@ def known_clouds() -> tuple[str, ...]:
         return tuple(sorted({row["cloud"] for row in csv.DictReader(lines)}))
 
 
+@cache
+def known_regions() -> tuple[str, ...]:
+    """The regions of the built-in snapshot, in lower case, by name."""
+    with SNAPSHOT_CSV.open(encoding="utf-8", newline="") as lines:
+        return tuple(sorted({row["region"].lower() for row in csv.DictReader(lines)} - {""}))
+
+
+def names_of(sources: Sequence[PriceSource], today: date | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Clouds and regions that sources price, by name. Raises UnusablePrices as `look_up_prices` does."""
+    with _connected(sources) as connection:
+        _load(connection, sources, today or date.today())
+        clouds = connection.execute("select distinct cloud from offers order by cloud").fetchall()
+        regions = connection.execute(
+            "select distinct region from offers where region is not null order by region"
+        ).fetchall()
+    return tuple(str(name) for (name,) in clouds), tuple(str(name) for (name,) in regions)
+
+
 def _check_clouds(asked: Sequence[str], known: Collection[str]) -> None:
     unknown = [cloud for cloud in asked if cloud.lower() not in known]
     if unknown:

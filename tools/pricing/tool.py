@@ -50,7 +50,7 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
         machine=machine,
         offers=(this_machine(machine, context.settings.local_usd_per_hour), *chosen),
         note=(
-            f"{prices.considered} offers {dates}, {prices.undated} undated; {prices.doubtful} doubtful ones are never "
+            f"{prices.considered:,} offers {dates}, {prices.undated:,} undated; {prices.doubtful:,} doubtful ones are never "
             f"chosen; {len(chosen)} kinds of server kept at their cheapest, and this machine{beside}"
         ),
         own_models=models,
