@@ -351,6 +351,8 @@ def show(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None
                 FAILED,
                 as_json,
             )
+        if why := session.why_stopped(rows):
+            say(f"stopped: {why}\nOnce that is mended: stratos resume {run_id}")
 
 
 @app.command()

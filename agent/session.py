@@ -12,9 +12,18 @@ from typing import Any, TypedDict, Unpack
 from .. import VERSION
 from ..state.brief import Brief
 from ..state.canonical import Row
-from ..state.errors import ApprovalNeeded, Divergence, JournalError, RequestError
+from ..state.errors import (
+    ApprovalNeeded,
+    Divergence,
+    JournalError,
+    NotAvailable,
+    OutputError,
+    RequestError,
+    ToolError,
+    UnusablePrices,
+)
 from ..state.evidence import Outcome
-from ..state.journal import Journal, Mode, Recorder, ReplayEnd, Steps
+from ..state.journal import STOPPED, Journal, Mode, Recorder, ReplayEnd, Steps
 from ..state.run import RunState
 from ..state.talk import Answer, Question, Word
 from ..state.workspace import Workspace
@@ -47,7 +56,7 @@ def nobody(question: Question) -> Answer:
         waits = f"the run waits for an answer ({lacking}): `stratos chat --resume {question.run_id}`"
         raise ApprovalNeeded(waits, question.run_id)
     raise ApprovalNeeded(
-        f"plan {question.plan!r} may bring the run to ${question.usd:.4f} and nobody approved it: "
+        f"plan {question.plan!r} may bring the run to ${question.usd:,.4f} and nobody approved it: "
         f"approve it with `stratos resume {question.run_id} --yes`",
         question.run_id,
     )
@@ -214,14 +223,24 @@ def _drive(journal: Journal, run_id: str, mode: Mode = "live", **seams: Unpack[S
     with Recorder(journal, run_id, mode) as recorder:
         header: Any = recorder.header
         settings = Settings.model_validate(header["settings"])
-        return drive(
-            recorder,
-            RunState(run_id=run_id, request=header["request"], planner=settings.planner),
-            settings=settings,
-            workspace=journal.workspace,
-            brief=Brief.model_validate(header["brief"]) if header["brief"] else None,
-            **seams,
-        )
+        try:
+            return drive(
+                recorder,
+                RunState(run_id=run_id, request=header["request"], planner=settings.planner),
+                settings=settings,
+                workspace=journal.workspace,
+                brief=Brief.model_validate(header["brief"]) if header["brief"] else None,
+                **seams,
+            )
+        except (UnusablePrices, ToolError, NotAvailable, OutputError) as error:
+            recorder.note(STOPPED, {"problem": str(error)})
+            raise
+
+
+def why_stopped(rows: Sequence[Row]) -> str:
+    """What a run could not go on for, by its last row; empty where it ended, waits or was interrupted."""
+    last = rows[-1]
+    return last.input["problem"] if (last.kind, last.name) == ("note", STOPPED) else ""
 
 
 def drive(

@@ -52,7 +52,7 @@ def asking(yes: bool, as_json: bool) -> "Ask":
     def at_the_terminal(question: Question) -> Answer:
         if question.about == "brief":  # only a chat's run asks this
             return session.nobody(question)
-        asked = f"Approve up to ${question.usd:.4f} for {printable(question.plan)}?"
+        asked = f"Approve up to ${question.usd:,.4f} for {printable(question.plan)}?"
         return Answer(approved=yes or typer.confirm(asked))
 
     if not yes and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
@@ -97,7 +97,9 @@ def errors(as_json: bool, started: Sequence[str] = ()) -> Generator[None]:
         fail(
             f"stopped; the journal is whole and nothing is left running.{_how_to_resume(started)}", INTERRUPTED, as_json
         )
-    except (Correctable, NotAvailable, OutputError, UnknownRun, UnusablePrices) as error:
+    except UnusablePrices as error:
+        fail(f"{error}{_how_to_resume(started)}", USAGE, as_json)
+    except (Correctable, NotAvailable, OutputError, UnknownRun) as error:
         fail(str(error), USAGE, as_json)
     except JournalError as error:  # a record that cannot be read or gone on with
         fail(str(error), FAILED, as_json)

@@ -313,6 +313,28 @@ def test_show_says_what_differs_and_how_to_see_the_rest(workspace: Workspace, mo
     assert f"stratos {VERSION}, which recorded it, shows the rest" in err
 
 
+def test_show_says_over_what_a_run_stopped_and_a_resume_goes_on_once_it_is_mended(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    brief, models = tmp_path / "brief.yaml", workspace.path / "models.yaml"
+    brief.write_text("skill: mahjong\ntask: win\ntargets: {accuracy: 0.7}\nlimits: {usd: 1}\n")
+    workspace.path.mkdir()
+    models.write_text("models: [\n")
+    code, _, err = call("plan", str(brief))
+    assert code == 2
+    assert "models.yaml cannot be used" in err
+    (run,) = Journal(workspace).runs()
+    code, out, _ = call("show", run.run_id)
+    assert code == 0
+    assert "stopped: files of yours cannot be used" in out
+    assert f"{models} cannot be used" in out
+    call("resume", run.run_id)
+    assert [row.name for row in Journal(workspace).rows(run.run_id)].count("stopped") == 1
+    models.unlink()
+    assert document("resume", run.run_id)["status"] == "planned"
+    assert "stopped:" not in call("show", run.run_id)[1]
+
+
 def test_nothing_is_served_in_a_new_workspace() -> None:
     assert document("deployments") == []
     code, _, err = call("ask", "mahjong-win", "123m")
