@@ -109,7 +109,7 @@ def _machine(at: Path, refresh: bool) -> dict[str, Any] | None:
 def _print(found: "Prices", machine: dict[str, Any] | None) -> None:
     """The table, and how old, from where and how doubtful its prices are."""
     print_table(
-        ("offer", "$/hour", "GiB", "as of", "source", "never chosen because"),
+        ("offer", "$/hour", "GiB", "as of", "source", "never chosen because, or to be minded"),
         [_row(offer) for offer in found.offers],
         empty="no offer fits",
     )
@@ -144,7 +144,7 @@ def _row(offer: "ListedOffer") -> tuple[str, ...]:
         else "?"
     )
     price = f"{offer.usd_per_hour:,.4f}" + ("" if offer.vm_included else " without VM")
-    return (offer.id, price, size, offer.as_of or "undated", source, "; ".join(offer.doubts))
+    return (offer.id, price, size, offer.as_of or "undated", source, "; ".join((*offer.doubts, *offer.warnings)))
 
 
 def _machine_line(machine: dict[str, Any] | None) -> str:

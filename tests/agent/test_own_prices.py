@@ -47,6 +47,16 @@ def test_an_agreed_price_is_planned_with_and_recorded_with_source_and_date(tmp_p
     assert f"beside the built-in snapshot your prices in {tmp_path}" in steps["tool look_up_prices"]["note"]
 
 
+def test_an_agreed_price_that_looks_like_a_slip_is_planned_with_and_said_in_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text(f"{HEADER}\n{CHEAP}\n", encoding="utf-8")
+    run_id, workspace = planned(tmp_path)
+    steps = {row.name: row.output for row in Journal(workspace).rows(run_id)}
+    plan = steps["tool solve_pareto"]["plan"]
+    assert plan["offer"]["usd_per_hour"] == 0.011
+    assert "your price of $0.011 an hour for one A10 is a " in plan["reason"]
+    assert "mind lambda/us-east-1/gpu_1x_a10/A10 x 1: your price of $0.011" in steps["tool look_up_prices"]["note"]
+
+
 def test_a_replay_needs_no_file_of_prices(tmp_path: Path) -> None:
     (tmp_path / "prices.csv").write_text(f"{HEADER}\n{CHEAP}\n", encoding="utf-8")
     run_id, workspace = planned(tmp_path)

@@ -18,6 +18,7 @@ from ...state.errors import Correctable, UnusablePrices
 from ...state.plan import Offer
 from . import query
 from .accelerators import ACCELERATORS_CSV, resolve
+from .doubts import odd_price
 from .snapshot import SNAPSHOT_CSV, Snapshot
 from .sources import OFFERS_TABLE, PriceSource, SourceReport
 
@@ -162,6 +163,7 @@ def _judge(connection: "DuckDBPyConnection", args: PriceQuestion, today: date, *
         args.clouds, {str(row[0]) for row in connection.execute("select distinct cloud from offers").fetchall()}
     )
     connection.execute(query.QUOTES_SQL, {"spot": args.spot, "today": today.isoformat()})
+    connection.execute(query.MEDIANS_SQL)  # of all that is listed, before an agreed price supersedes some of it
     if several:
         connection.execute(query.SUPERSEDED_SQL)
         connection.execute(query.SUPERSEDED_ANYWHERE_SQL)
@@ -222,9 +224,11 @@ def _offer(row: dict[str, Any], *, spot: bool, executors: Collection[str]) -> Li
         # Offer counts whole accelerators, so a slice is one accelerator of a name of its own; it is never choosable.
         accelerator, count = f"{accelerator} ({Fraction(count).limit_denominator(64)})", 1
     suffix = f"/{accelerator} x {count:g}" if accelerator is not None else ""
+    median = row.pop("listed_median")
     return ListedOffer.model_validate(
         {
             **row,
+            "warnings": odd_price(row, median),
             "usd_per_hour": row["usd_per_hour"]
             if row["usd_per_hour"] is not None
             else 0.0,  # doubted: no positive price
