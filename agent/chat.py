@@ -210,7 +210,7 @@ class Chat:
     def _ask(self, question: Question) -> None:
         self._question, self._doing = question, ""
         if question.about == "plan":
-            money = f"may bring the run to ${question.usd:.4f}" if question.usd > 0 else "costs nothing"
+            money = f"may bring the run to ${question.usd:,.4f}" if question.usd > 0 else "costs nothing"
             lines = [f"This plan {money}: {question.plan}"]
             lines += [f"  at most: {', '.join(question.parts)}"] if question.parts else []
             lines += [f"  but {doubt}" for doubt in question.doubts]

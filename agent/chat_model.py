@@ -57,7 +57,7 @@ def reply(
     limit = (run.known_brief.limits.usd or 0.0) - run.spent_usd if run is not None and run.brief is not None else worst
     left = limit - unbilled_usd
     if worst > left:
-        return Reply(problem=f"asking the model may cost ${worst:.4f}, and ${left:.4f} is left")
+        return Reply(problem=f"asking the model may cost ${worst:,.4f}, and ${left:,.4f} is left")
     model: Any = planner.model.bind_tools([_TOOL])
     whole: AIMessageChunk | None = None
     try:

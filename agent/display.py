@@ -183,7 +183,7 @@ class RichDisplay:
             table.add_row(
                 Text(offer.id.split("/")[0] + "/" + offer.instance_type),
                 Text(accelerator),
-                f"{offer.usd_per_hour:.4f}",
+                f"{offer.usd_per_hour:,.4f}",
                 Text(offer.as_of or "undated"),
                 runs,
             )
@@ -232,7 +232,7 @@ class RichDisplay:
     def _show_approve(self, run: RunState) -> None:
         approval = run.approval
         assert approval is not None
-        self._print(f"approved {approval.by}: up to ${approval.usd:.4f}, for this plan ({approval.plan_sha256[:12]})")
+        self._print(f"approved {approval.by}: up to ${approval.usd:,.4f}, for this plan ({approval.plan_sha256[:12]})")
 
     def _show_generate_data(self, run: RunState) -> None:
         data = run.data
@@ -248,8 +248,8 @@ class RichDisplay:
         attempt = run.attempts[-1]
         losses = [loss for _, loss in attempt.curve]
         self._print(
-            f"attempt {attempt.number}: {attempt.candidate.student}, {attempt.tokens:,} tokens in {attempt.seconds:.0f} s "
-            f"({attempt.cpu_seconds:.0f} CPU-s), stopped by {attempt.stopped_by}"
+            f"attempt {attempt.number}: {attempt.candidate.student}, {attempt.tokens:,} tokens in {attempt.seconds:,.0f} s "
+            f"({attempt.cpu_seconds:,.0f} CPU-s), stopped by {attempt.stopped_by}"
         )
         if losses:
             self._print(f"  loss {losses[0]:.2f} {sparkline(losses)} {losses[-1]:.3f}")
@@ -269,9 +269,9 @@ class RichDisplay:
         if evaluation.latency:
             latency = evaluation.latency
             self._print(
-                f"latency over HTTP, {latency.n} requests: p50 {latency.p50_ms:.1f} ms, p95 {latency.p95_ms:.1f} ms, p99 "
-                f"{latency.p99_ms:.1f} ms (predicted p95 {band(attempt.candidate.latency_p95_ms)}); "
-                f"{latency.throughput_rps:.0f} requests a second with {latency.clients} clients"
+                f"latency over HTTP, {latency.n} requests: p50 {latency.p50_ms:,.1f} ms, p95 {latency.p95_ms:,.1f} ms, p99 "
+                f"{latency.p99_ms:,.1f} ms (predicted p95 {band(attempt.candidate.latency_p95_ms)}); "
+                f"{latency.throughput_rps:,.0f} requests a second with {latency.clients} clients"
             )
 
     def _show_judge(self, run: RunState) -> None:
@@ -310,16 +310,16 @@ class RichDisplay:
         for column in ("bill", "reserved $", "settled $", "how reckoned"):
             bill.add_column(column)
         for entry in run.bill:
-            settled = "" if entry.settled_usd is None else f"{entry.settled_usd:.4f}"
-            bill.add_row(entry.step, f"{entry.reserved_usd:.4f}", settled, Text(entry.basis))
+            settled = "" if entry.settled_usd is None else f"{entry.settled_usd:,.4f}"
+            bill.add_row(entry.step, f"{entry.reserved_usd:,.4f}", settled, Text(entry.basis))
         use = run.planner_use
         tokens = (
             f"{use.input_tokens:,} tokens in, {use.output_tokens:,} out, longest prompt {use.largest_input_tokens:,}"
         )
         if use.input_tokens:
-            bill.add_row("planner", "", f"{use.usd:.4f}", f"{use.decisions} decisions, {tokens}")
+            bill.add_row("planner", "", f"{use.usd:,.4f}", f"{use.decisions} decisions, {tokens}")
         limit = run.brief.limits.usd if run.brief else None
-        total = f"total ${result.spent_usd:.4f}" + (f" of {money(limit)} allowed" if limit is not None else "")
+        total = f"total ${result.spent_usd:,.4f}" + (f" of {money(limit)} allowed" if limit is not None else "")
         colour = {"met": "green", "missed": "yellow"}.get(result.status, "red")
         lines: list[RenderableType] = [Text(f"{result.status}: {result.reason}", style=f"bold {colour}")]
         if result.nearest:

@@ -241,7 +241,7 @@ def status(run: RunState | None, working: str) -> str:
         return f"{run.outcome.status}: {run.outcome.reason}" if run and run.outcome else "nothing is known yet"
     limit = run.brief.limits.usd or 0.0
     doing = "ended" if run.outcome else working or "waiting"
-    lines = [f"run {run.run_id}: {doing}; ${run.spent_usd:.4f} of ${limit:.2f} spent or reserved"]
+    lines = [f"run {run.run_id}: {doing}; ${run.spent_usd:,.4f} of ${limit:,.2f} spent or reserved"]
     if run.has_plan:
         lines.append(f"  plan: {describe(run.known_plan.candidate)}")
     for attempt in run.attempts:

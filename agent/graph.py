@@ -290,7 +290,7 @@ def approve(
             return Command(goto="judge", update={"run": heard})
         return Command(goto="approve" if heard.has_plan else "plan", update={"run": heard})
     if not said["approved"]:
-        return _end(run, "cancelled", f"the plan was not approved: up to ${wanted:.4f}")
+        return _end(run, "cancelled", f"the plan was not approved: up to ${wanted:,.4f}")
     approval = Approval(plan_sha256=plan.sha256, usd=wanted, by=said["by"])
     run = run.model_copy(update={"approval": approval, "last_problem": "", "refused": None})
     context.shown.step("approve", run, replayed=replayed)
@@ -303,13 +303,14 @@ def _money_parts(context: RunContext, run: RunState, wanted: float) -> tuple[str
     so_far = {"spent or reserved so far": run.billed_usd} if run.billed_usd > 0 else {}
     parts = {**so_far, **plan_parts(run, context.settings)}
     capped = ("all together no more than the limit",) if sum(parts.values()) > wanted > 0 else ()
-    return (*(f"{what} ${usd:.4f}" for what, usd in parts.items()), *capped)
+    return (*(f"{what} ${usd:,.4f}" for what, usd in parts.items()), *capped)
 
 
 def _doubts(run: RunState) -> tuple[str, ...]:
     """Why the plan may not be worth its money."""
     complexity = run.complexity
-    return complexity.evidence[-1:] if complexity is not None and complexity.verdict == GUESSABLE else ()
+    guessable = complexity.evidence[-1:] if complexity is not None and complexity.verdict == GUESSABLE else ()
+    return (*guessable, *run.known_plan.offer.warnings)
 
 
 def judge_node(

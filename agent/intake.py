@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from pydantic import ValidationError
@@ -199,7 +199,7 @@ def read_brief_file(
     fields: dict[str, Any] = {"request": f"brief {path.name}", "targets": {}, "limits": {}, **document}
     problems = _unknown_skill(str(fields.get("skill")), str(fields.get("task"))) if "skill" in fields else []
     given, own = fields["limits"], cache(own)
-    problems += unknown_names(given, own) if isinstance(given, dict) else []
+    problems += unknown_names(cast("dict[str, Any]", given), own) if isinstance(given, dict) else []
     try:
         brief = Brief.model_validate(fields)
     except ValidationError as error:

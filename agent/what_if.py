@@ -102,7 +102,7 @@ def what_if(run_id: str, *, workspace: Workspace, changes: Mapping[str, str], pl
         outcome_recorded=ended and f"{ended.name}: {ended.output['reason']}",
         outcome_now=outcome and f"{outcome.status}: {outcome.reason}",
         unknown=unknown,
-        approvals=tuple(f"{asked['plan']}: up to ${asked['usd']:.4f}" for asked in steps.approvals_assumed),
+        approvals=tuple(f"{asked['plan']}: up to ${asked['usd']:,.4f}" for asked in steps.approvals_assumed),
     )
 
 

@@ -48,10 +48,11 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     offers = {offer.id: offer for offer in state.offers}
     plan = None
     if chosen is not None and not unprovable:
+        offer = offers[chosen.offer_id]
         plan = Plan(
             candidate=chosen,
-            offer=offers[chosen.offer_id],
-            reason=reason,
+            offer=offer,
+            reason="; ".join((reason, *offer.warnings)),
             runners_up=tuple(runner.candidate for runner in front.runners_up[:RUNNERS_UP]),
         )
     return Choice(
@@ -162,7 +163,7 @@ def _pilot_elsewhere(candidates: CandidateTable, left: Brief) -> str:
     pilot = candidates.materialise(candidates.first(rows))
     return (
         f". Nothing tells how right {len(rows):,} candidates elsewhere would be; the cheapest pilot among them that would: "
-        f"{pilot.student} on {pilot.offer_id}, ${pilot.usd.value:.2f} and {shown(pilot.hours.value)} h, which cannot be carried out here"
+        f"{pilot.student} on {pilot.offer_id}, ${pilot.usd.value:,.2f} and {shown(pilot.hours.value)} h, which cannot be carried out here"
     )
 
 

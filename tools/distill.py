@@ -122,8 +122,8 @@ def _estimate(context: Context, args: Distill) -> Cost:
     wanted, limit = plan.candidate.usd.value, state.known_brief.limits.usd or 0.0
     if not fits(state.spent_usd + wanted + measuring_usd(plan.offer), limit):  # paid for, it could not be measured
         raise Correctable(
-            f"distill is predicted to cost ${wanted:.4f} and measuring it may take ${measuring_usd(plan.offer):.4f} more; "
-            f"${state.spent_usd:.4f} of the limit of ${limit:.2f} is spent or reserved, so it does not fit"
+            f"distill is predicted to cost ${wanted:,.4f} and measuring it may take ${measuring_usd(plan.offer):,.4f} more; "
+            f"${state.spent_usd:,.4f} of the limit of ${limit:,.2f} is spent or reserved, so it does not fit"
         )
     usd = training_usd(state)
     return Cost(usd=usd, basis=f"at most {60 * usd / price:.1f} minutes at ${shown(price, AS_SAID)} an hour")
