@@ -18,11 +18,12 @@ from . import session
 from .events import RunEvent
 from .intake import read_brief_file, refuse_unwritable_brief
 from .live import LiveRun
+from .names import own_names
 from .planners import check_planner, planner_for
 from .session import Ask
 
-SETTINGS = tuple(sorted(Settings.model_fields.keys() - {"max_usd", "max_hours", "approved"}))
-"""What `settings` may hold; the other three are `max_usd`, `max_minutes` and `approve`."""
+SETTINGS = tuple(sorted(Settings.model_fields.keys() - {"max_usd", "max_hours", "approved", "own_names"}))
+"""What `settings` may hold; `max_usd`, `max_minutes` and `approve` stand beside it, and the user's own names are read from their files."""
 
 
 def run(
@@ -78,9 +79,9 @@ def stream(
     """
     settings["data"] = _data(settings.get("data"))
     given = _settings(settings, max_usd=max_usd, max_minutes=max_minutes, approved=approve is True)
-    brief, text = _brief(request, given)
-    check_planner(given.planner)
     at = Workspace(Path(workspace)) if workspace else Workspace()
+    brief, text = _brief(request, given, at)
+    check_planner(given.planner)
     carry = partial(session.start, text, workspace=at, settings=given, brief=brief, executor=executor)
     return LiveRun(carry, planner=planner_for(given), ask=_asking(approve))
 
@@ -140,12 +141,13 @@ def _data(given: object) -> object:
     return {"path": str(given)} if isinstance(given, str | Path) else given
 
 
-def _brief(request: str | Path | Brief, settings: Settings) -> tuple[Brief | None, str]:
+def _brief(request: str | Path | Brief, settings: Settings, workspace: Workspace) -> tuple[Brief | None, str]:
     """The brief, where one was given, and the request's words."""
     if isinstance(request, Brief):
         refuse_unwritable_brief(request)
         return request, request.request
     if isinstance(request, Path) or request.endswith((".yaml", ".yml")):
-        brief = read_brief_file(Path(request), max_usd=settings.max_usd, max_hours=settings.max_hours)
+        own = partial(own_names, workspace.path)
+        brief = read_brief_file(Path(request), max_usd=settings.max_usd, max_hours=settings.max_hours, own=own)
         return brief, brief.request
     return None, request

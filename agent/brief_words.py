@@ -1,6 +1,7 @@
 """A brief in words, one row for each thing it asks for or limits: for the terminal and for the audit page."""
 
 from ..state.canonical import Json
+from ..state.numbers import AS_SAID, shown
 from .audit_page.reading import at, mapping, number, text, texts
 
 CHOICE_RULES = {
@@ -13,7 +14,7 @@ CHOICES = ("clouds", "regions", "accelerators", "licences")
 
 def money(usd: float) -> str:
     """Dollars: cents, and what is less than one as it is."""
-    return f"${usd:.2f}" if usd == 0 or usd >= 0.01 else f"${usd:.4g}"
+    return f"${usd:,.2f}" if usd == 0 or usd >= 0.01 else f"${shown(usd, 4)}"
 
 
 def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
@@ -25,20 +26,30 @@ def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
     rule = text(targets, "accuracy_rule").replace("_", " ")
     rows = (
         ("skill, task", f"{text(brief, 'skill')}, {text(brief, 'task')}"),
-        ("accuracy", "no target" if accuracy is None else f"at least {100 * accuracy:.4g} % exact ({rule})"),
-        ("latency", "no target" if latency is None else f"p95 at most {latency:g} ms"),
-        ("throughput", "" if rate is None else f"at least {rate:g} requests a second"),
-        ("traffic", "" if daily is None else f"{daily:,.10g} requests a day"),
+        (
+            "accuracy",
+            "no target" if accuracy is None else f"at least {shown(100 * accuracy, AS_SAID)} % exact ({rule})",
+        ),
+        ("latency", "no target" if latency is None else f"p95 at most {shown(latency, AS_SAID)} ms"),
+        ("throughput", "" if rate is None else f"at least {shown(rate, AS_SAID)} requests a second"),
+        ("traffic", "" if daily is None else f"{shown(daily, AS_SAID)} requests a day"),
         (
             "served for",
-            "" if months is None else f"{months:.4g} months" if months >= 0.1 else f"{730 * months:.4g} hours",
+            ""
+            if months is None
+            else f"{shown(months, 4)} months"
+            if months >= 0.1
+            else f"{shown(730 * months, 4)} hours",
         ),
         ("money", f"at most {money(usd or 0)}"),
         ("serving", "" if monthly is None else f"at most {money(monthly)} a month"),
-        ("time", "" if hours is None else f"at most {60 * hours:g} minutes"),
+        ("time", "" if hours is None else f"at most {shown(60 * hours, AS_SAID)} minutes"),
         *((what, f"only {', '.join(texts(limits, what))}") for what in CHOICES if texts(limits, what)),
         ("size", "" if size is None else f"at most {size:,.0f} parameters"),
         ("choice", CHOICE_RULES.get(text(brief, "choose"), "")),
-        ("weights", ", ".join(f"{aim} {number(weights, aim) or 0:g}" for aim in weights)),
+        (
+            "weights",
+            ", ".join(f"{aim} {shown(weight, AS_SAID)}" for aim in weights if (weight := number(weights, aim))),
+        ),
     )
     return tuple((label, words) for label, words in rows if words)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..state.errors import ApprovalNeeded, Cancelled, RequestError, StratosError
 from ..state.journal import Journal
+from ..state.numbers import shown
 from ..state.run import RunState
 from ..state.talk import Answer, Question, Word
 from ..state.workspace import Workspace
@@ -86,6 +87,7 @@ class Chat:
         self._halt()
         self._run_id = self._state = self._transcript = self._unheard = None
         self._unkept = [("you", request)]
+        self._settings = session.with_own_names(self._settings, self._workspace)
         self._follow(partial(session.start, request, settings=self._settings), planner_for(self._settings))
 
     def resume(self, run_id: str) -> None:
@@ -109,7 +111,7 @@ class Chat:
         """Takes one line; False when the user leaves."""
         if not line.strip():
             return True
-        intent = understand(line)
+        intent = understand(line, self._settings.own_names)
         if self._is_a_request(intent):
             self.begin(intent.text)
             return True
@@ -174,7 +176,7 @@ class Chat:
             case ToolStarted():
                 self._doing = event.tool.replace("_", " ")
             case Progress():
-                loss = f", loss {event.loss:.3g}" if event.loss is not None else ""
+                loss = f", loss {shown(event.loss)}" if event.loss is not None else ""
                 far = f": {event.done:,.0f} of {event.total:,.0f} {event.unit}{loss}" if event.total else ""
                 self._doing = f"{event.what.replace('_', ' ')}{far}"
             case Asked():
@@ -208,7 +210,7 @@ class Chat:
     def _ask(self, question: Question) -> None:
         self._question, self._doing = question, ""
         if question.about == "plan":
-            money = f"may bring the run to ${question.usd:.4f}" if question.usd > 0 else "costs nothing"
+            money = f"may bring the run to ${question.usd:,.4f}" if question.usd > 0 else "costs nothing"
             lines = [f"This plan {money}: {question.plan}"]
             lines += [f"  at most: {', '.join(question.parts)}"] if question.parts else []
             lines += [f"  but {doubt}" for doubt in question.doubts]
@@ -351,7 +353,7 @@ class Chat:
             self._say("".join(pieces))
         if not found.line:
             return
-        intent = understand(found.line)
+        intent = understand(found.line, self._settings.own_names)
         if intent.does == "unknown":
             self._tell(f"the model put it as {found.line!r}, which I do not understand; `help` lists what can be said")
             return

@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 
+from ..state.numbers import AS_SAID, shown
 from ..state.run import RunState
 from .digest import digest
 from .model_intake import numbers_in
@@ -56,7 +57,7 @@ def reply(
     limit = (run.known_brief.limits.usd or 0.0) - run.spent_usd if run is not None and run.brief is not None else worst
     left = limit - unbilled_usd
     if worst > left:
-        return Reply(problem=f"asking the model may cost ${worst:.4f}, and ${left:.4f} is left")
+        return Reply(problem=f"asking the model may cost ${worst:,.4f}, and ${left:,.4f} is left")
     model: Any = planner.model.bind_tools([_TOOL])
     whole: AIMessageChunk | None = None
     try:
@@ -75,7 +76,7 @@ def reply(
     if not said:
         return Reply(text=str(whole.content), usd=usd)
     if invented := numbers_in(said[0]) - numbers_in(line):
-        figures = ", ".join(f"{number:g}" for number in sorted(invented))
+        figures = ", ".join(shown(number, AS_SAID) for number in sorted(invented))
         return Reply(problem=f"the model understood {said[0]!r}, but you did not say {figures}", usd=usd)
     return Reply(line=said[0], usd=usd)
 

@@ -6,6 +6,7 @@ import gc
 import io
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -22,7 +23,6 @@ from .terminal import (
     FAILED,
     USAGE,
     asking,
-    console,
     display,
     errors,
     fail,
@@ -181,6 +181,7 @@ def chat(
     from ..tools.base import Settings
     from .chat import GREETING, Chat
     from .chat_terminal import talk
+    from .consoles import console
     from .data_option import data_source
     from .display import RichDisplay
     from .planners import check_planner
@@ -366,6 +367,7 @@ def show(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None
             )
             return
         from . import session
+        from .consoles import console
         from .display import RichDisplay
 
         shown = RichDisplay(console(), whole_record=True)
@@ -377,6 +379,8 @@ def show(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None
                 FAILED,
                 as_json,
             )
+        if why := session.why_stopped(rows):
+            say(f"stopped: {why}\nOnce that is mended: stratos resume {run_id}")
 
 
 @app.command()
@@ -579,16 +583,19 @@ def _start(
     from . import session
     from .data_option import data_source
     from .intake import read_brief_file
+    from .names import own_names
 
     started: list[str] = []
     with errors(as_json, started):
         limits = {"max_usd": max_usd, "max_hours": max_minutes / 60 if max_minutes else None}
-        brief = read_brief_file(Path(request), **limits) if request.endswith((".yaml", ".yml")) else None
+        at = workspace_at(workspace)
+        own = partial(own_names, at.path)
+        brief = read_brief_file(Path(request), **limits, own=own) if request.endswith((".yaml", ".yml")) else None
         source = data_source(*data, brief is not None)
         with display(as_json) as shown:
             outcome = session.start(
                 brief.request if brief else request,
-                workspace=workspace_at(workspace),
+                workspace=at,
                 settings=Settings(**limits, **settings, data=source, approved=approved),
                 brief=brief,
                 shown=shown,

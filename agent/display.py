@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from pydantic import BaseModel
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -14,6 +14,7 @@ from ..state.evidence import Evaluation, Interval, Score
 from ..state.run import Choice, RunState
 from ..tools.base import Event
 from .brief_words import brief_rows, money
+from .consoles import is_unbroken
 from .events import figure
 from .front_picture import front_picture
 from .front_table import band, front_table
@@ -52,8 +53,11 @@ class RichDisplay:
     What it shows comes from outside (requests, price sources, jobs, models), so that none of it is read as style.
     """
 
-    def __init__(self, console: Console, *, whole_record: bool = False, bars: bool = True) -> None:
-        self._console = console
+    def __init__(
+        self, console: Console, *, refusals: Console | None = None, whole_record: bool = False, bars: bool = True
+    ) -> None:
+        """`refusals` is where a request that cannot be used is told of, where that is another place."""
+        self._console, self._refusals = console, refusals or console
         self._whole_record = whole_record
         self._bars = bars
         self._progress: Progress | None = None
@@ -151,7 +155,10 @@ class RichDisplay:
 
     def _title(self, text: str) -> None:
         self._console.print()
-        self._console.rule(Text(text, style="bold"), align="left", style="dim")
+        if is_unbroken(self._console):
+            self._print(text)
+        else:
+            self._console.rule(Text(text, style="bold"), align="left", style="dim")
 
     def _show_intake(self, run: RunState) -> None:
         brief = run.known_brief
@@ -189,7 +196,7 @@ class RichDisplay:
             table.add_row(
                 Text(offer.id.split("/")[0] + "/" + offer.instance_type),
                 Text(accelerator),
-                f"{offer.usd_per_hour:.4f}",
+                f"{offer.usd_per_hour:,.4f}",
                 Text(offer.as_of or "undated"),
                 runs,
             )
@@ -238,7 +245,7 @@ class RichDisplay:
     def _show_approve(self, run: RunState) -> None:
         approval = run.approval
         assert approval is not None
-        self._print(f"approved {approval.by}: up to ${approval.usd:.4f}, for this plan ({approval.plan_sha256[:12]})")
+        self._print(f"approved {approval.by}: up to ${approval.usd:,.4f}, for this plan ({approval.plan_sha256[:12]})")
 
     def _show_generate_data(self, run: RunState) -> None:
         data = run.data
@@ -251,16 +258,16 @@ class RichDisplay:
             return
         own = f" ({data.own_examples:,} of them your own)" if data.own_sha256 else ""
         self._print(
-            f"data: {data.examples:,} training examples made in reverse{own}, each verified; {data.rejected_by_verifier} rejected, "
-            f"{data.dropped_as_leaks} dropped because a held-out item equals them under the skill's symmetries; held out: {held_out}"
+            f"data: {data.examples:,} training examples made in reverse{own}, each verified; {data.rejected_by_verifier:,} rejected, "
+            f"{data.dropped_as_leaks:,} dropped because a held-out item equals them under the skill's symmetries; held out: {held_out}"
         )
 
     def _show_distill(self, run: RunState) -> None:
         attempt = run.attempts[-1]
         losses = [loss for _, loss in attempt.curve]
         self._print(
-            f"attempt {attempt.number}: {attempt.candidate.student}, {attempt.tokens:,} tokens in {attempt.seconds:.0f} s "
-            f"({attempt.cpu_seconds:.0f} CPU-s), stopped by {attempt.stopped_by}"
+            f"attempt {attempt.number}: {attempt.candidate.student}, {attempt.tokens:,} tokens in {attempt.seconds:,.0f} s "
+            f"({attempt.cpu_seconds:,.0f} CPU-s), stopped by {attempt.stopped_by}"
         )
         if losses:
             self._print(f"  loss {losses[0]:.2f} {sparkline(losses)} {losses[-1]:.3f}")
@@ -280,9 +287,9 @@ class RichDisplay:
         if evaluation.latency:
             latency = evaluation.latency
             self._print(
-                f"latency over HTTP, {latency.n} requests: p50 {latency.p50_ms:.1f} ms, p95 {latency.p95_ms:.1f} ms, p99 "
-                f"{latency.p99_ms:.1f} ms (predicted p95 {band(attempt.candidate.latency_p95_ms)}); "
-                f"{latency.throughput_rps:.0f} requests a second with {latency.clients} clients"
+                f"latency over HTTP, {latency.n} requests: p50 {latency.p50_ms:,.1f} ms, p95 {latency.p95_ms:,.1f} ms, p99 "
+                f"{latency.p99_ms:,.1f} ms (predicted p95 {band(attempt.candidate.latency_p95_ms)}); "
+                f"{latency.throughput_rps:,.0f} requests a second with {latency.clients} clients"
             )
 
     def _show_judge(self, run: RunState) -> None:
@@ -321,18 +328,18 @@ class RichDisplay:
         for column in ("bill", "reserved $", "settled $", "how reckoned"):
             bill.add_column(column)
         for entry in run.bill:
-            settled = "" if entry.settled_usd is None else f"{entry.settled_usd:.4f}"
-            bill.add_row(entry.step, f"{entry.reserved_usd:.4f}", settled, Text(entry.basis))
+            settled = "" if entry.settled_usd is None else f"{entry.settled_usd:,.4f}"
+            bill.add_row(entry.step, f"{entry.reserved_usd:,.4f}", settled, Text(entry.basis))
         use = run.planner_use
         tokens = (
             f"{use.input_tokens:,} tokens in, {use.output_tokens:,} out, longest prompt {use.largest_input_tokens:,}"
         )
         if use.input_tokens:
-            bill.add_row("planner", "", f"{use.usd:.4f}", f"{use.decisions} decisions, {tokens}")
+            bill.add_row("planner", "", f"{use.usd:,.4f}", f"{use.decisions} decisions, {tokens}")
         limit = run.brief.limits.usd if run.brief else None
-        total = f"total ${result.spent_usd:.4f}" + (f" of {money(limit)} allowed" if limit is not None else "")
+        total = f"total ${result.spent_usd:,.4f}" + (f" of {money(limit)} allowed" if limit is not None else "")
         colour = {"met": "green", "missed": "yellow"}.get(result.status, "red")
-        lines: list[object] = [Text(f"{result.status}: {result.reason}", style=f"bold {colour}")]
+        lines: list[RenderableType] = [Text(f"{result.status}: {result.reason}", style=f"bold {colour}")]
         if result.nearest:
             lines.append(Text(f"nearest that can be had: {result.nearest}"))
         if bill.row_count:
@@ -344,8 +351,13 @@ class RichDisplay:
                 style="dim",
             )
         )
-        self._console.print()
-        self._console.print(Panel(Group(*lines), title="Outcome", title_align="left", border_style=colour))  # pyright: ignore[reportArgumentType]
+        to = self._refusals if result.status == "refused" else self._console
+        to.print()
+        if is_unbroken(to):
+            to.print("Outcome")
+            to.print(*lines, sep="\n")
+        else:
+            to.print(Panel(Group(*lines), title="Outcome", title_align="left", border_style=colour))
 
 
 class _Rate(TextColumn):

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..state.brief import Record
 from ..state.errors import Correctable, RequestError
 from ..state.evidence import wilson
+from ..state.numbers import AS_SAID, shown
 from ..state.plan import Candidate, Offer
 from ..state.run import Choice, RunState
 from ..state.talk import Word
@@ -182,14 +183,14 @@ def _option(candidate: Candidate, run: RunState, settings: Settings, aim: Aim) -
     reached = _provable(got.value, settings.held_out_items, brief.targets.accuracy_rule == "lower_bound")
     if wanted is not None and reached < wanted:
         targets["accuracy"] = reached
-        gives_up.append(f"the accuracy target {wanted:.4g} becomes {reached:.4g}")
+        gives_up.append(f"the accuracy target {shown(wanted, AS_SAID)} becomes {shown(reached, 4)}")
     if aim == "accuracy" and (wanted is None or reached > wanted):
         targets["accuracy"] = reached
-        gives_up.append(f"the accuracy target becomes {reached:.4g}")
+        gives_up.append(f"the accuracy target becomes {shown(reached, 4)}")
     latency = brief.targets.latency_p95_ms
     if latency is not None and candidate.latency_p95_ms.value > latency:
         targets["latency_p95_ms"] = round(candidate.latency_p95_ms.high)
-        gives_up.append(f"the latency target {latency:g} ms becomes {targets['latency_p95_ms']} ms")
+        gives_up.append(f"the latency target {shown(latency, AS_SAID)} ms becomes {targets['latency_p95_ms']} ms")
     if brief.limits.usd is not None and candidate.usd.value > brief.limits.usd:
         return None
     if aim == "latency" and "latency_p95_ms" not in targets:
@@ -198,7 +199,7 @@ def _option(candidate: Candidate, run: RunState, settings: Settings, aim: Aim) -
     room = None if brief.limits.hours is None else brief.limits.hours - run.hours_used
     if aim == "hours" or (room is not None and candidate.hours.value > room):
         limits["hours"] = run.hours_used + candidate.hours.high
-        gives_up.append(f"the time limit becomes {60 * limits['hours']:.3g} minutes")
+        gives_up.append(f"the time limit becomes {shown(60 * limits['hours'])} minutes")
     if not targets and not limits:
         return None
     says = f"{describe(candidate)}; {', '.join(gives_up)}"
@@ -240,7 +241,7 @@ def status(run: RunState | None, working: str) -> str:
         return f"{run.outcome.status}: {run.outcome.reason}" if run and run.outcome else "nothing is known yet"
     limit = run.brief.limits.usd or 0.0
     doing = "ended" if run.outcome else working or "waiting"
-    lines = [f"run {run.run_id}: {doing}; ${run.spent_usd:.4f} of ${limit:.2f} spent or reserved"]
+    lines = [f"run {run.run_id}: {doing}; ${run.spent_usd:,.4f} of ${limit:,.2f} spent or reserved"]
     if run.has_plan:
         lines.append(f"  plan: {describe(run.known_plan.candidate)}")
     for attempt in run.attempts:

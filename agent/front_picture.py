@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from ..state.brief import Brief
+from ..state.numbers import AS_SAID, shown
 from ..state.plan import Candidate
 from ..state.run import Choice
 from .brief_words import money
@@ -148,14 +149,16 @@ def _legend(plot: _Plot, brief: Brief, signs: Signs, unplaced: int, width: int) 
         [
             *((sign, colour) for sign, colour in zip(signs.here, COLOURS, strict=True)),
             (
-                f" p95 {LATENCY_WORDS[0]} (to {fast:.3g} ms), {LATENCY_WORDS[1]} (to {slow:.3g} ms), {LATENCY_WORDS[2]}",
+                f" p95 {LATENCY_WORDS[0]} (to {shown(fast)} ms), {LATENCY_WORDS[1]} (to {shown(slow)} ms), {LATENCY_WORDS[2]}",
                 "dim",
             ),
         ],
         [(signs.elsewhere, ""), (" priced only", "dim")],
     ]
     if brief.targets.accuracy:
-        parts.append([(signs.across * 2, "green"), (f" target {100 * brief.targets.accuracy:.4g} %", "dim")])
+        parts.append(
+            [(signs.across * 2, "green"), (f" target {shown(100 * brief.targets.accuracy, AS_SAID)} %", "dim")]
+        )
     if plot.limit:
         parts.append([(signs.down, "red"), (f" limit {money(plot.limit)}", "dim")])
     parts.append([("dollars to the right, logarithmic" + (", $0 by hours" if plot.has_free else ""), "dim")])

@@ -6,31 +6,46 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from ..state.numbers import shown
 from ..state.plan import Candidate, Prediction
-from ..state.run import Choice
+from ..state.run import Break, Choice
 
 ROWS, NEIGHBOURS = 9, 3
+LIMIT_NAMES = {"latency_p95_ms": "latency", "throughput_rps": "throughput", "usd": "dollars", "parameters": "size"}
 WIDE, SERVER_WIDTH, NARROW_SERVER_WIDTH = 118, 24, 14
 """Columns from which bands are shown, and how many the server's name gets with and without them."""
+SPACIOUS = 200
+"""Columns from which a server's name is never cut short."""
 
 
 def front_table(choice: Choice, width: int) -> Table:
-    """A few rows of a front, the chosen one marked; without bands where the screen is narrow."""
+    """A few rows of a front, the chosen one marked, or of what comes nearest; without bands where the screen is narrow."""
     chosen = choice.plan.candidate if choice.plan else None
-    table = Table(
-        box=None,
-        pad_edge=False,
-        title=f"{choice.front_size or len(choice.front):,} of {choice.candidates:,} candidates are beaten by no other",
-        title_justify="left",
-        title_style="dim",
+    near = () if chosen else choice.near
+    title = (
+        f"the nearest of {choice.candidates:,} candidates, of which none meets every limit"
+        if near
+        else f"{choice.front_size or len(choice.front):,} of {choice.candidates:,} candidates are beaten by no other"
     )
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="dim")
     wide = width >= WIDE
     exact = "exact (80 % band)" if wide else "exact"
     for column in ("", "server", "student", "tokens", exact, "p95 ms", "minutes", "$"):
         table.add_column(column, no_wrap=True)
-    for candidate in rows_to_show(choice.front, chosen):
-        table.add_row(*_cells(candidate, chosen, wide))
+    if near:
+        table.add_column("breaks, by so much of the limit")
+        for one in near[:ROWS]:
+            table.add_row(*_cells(one.candidate, None, width), ", ".join(map(_broken, one.breaks)))
+    else:
+        for candidate in rows_to_show(choice.front, chosen):
+            table.add_row(*_cells(candidate, chosen, width))
     return table
+
+
+def _broken(one: Break) -> str:
+    if one.constraint == "executor":
+        return "cannot be used from here"
+    return f"{LIMIT_NAMES.get(one.constraint, one.constraint)} {shown(100 * one.share)} %"
 
 
 def band(prediction: Prediction | None, scale: float = 1.0, unit: str = "") -> str:
@@ -38,7 +53,7 @@ def band(prediction: Prediction | None, scale: float = 1.0, unit: str = "") -> s
     if prediction is None:
         return "unknown"
     low, value, high = (scale * figure for figure in (prediction.low, prediction.value, prediction.high))
-    return f"{value:.3g}{unit} ({low:.3g}–{high:.3g})"
+    return f"{shown(value)}{unit} ({shown(low)}–{shown(high)})"
 
 
 def rows_to_show(front: Sequence[Candidate], chosen: Candidate | None) -> list[Candidate]:
@@ -62,21 +77,23 @@ def _exact(candidate: Candidate) -> float:
     return candidate.accuracy.value if candidate.accuracy else 0.0
 
 
-def _cells(candidate: Candidate, chosen: Candidate | None, wide: bool) -> tuple[str | Text, ...]:
+def _cells(candidate: Candidate, chosen: Candidate | None, width: int) -> tuple[str | Text, ...]:
+    wide = width >= WIDE
     known = candidate.accuracy
     exact = "unknown" if known is None else f"{known.value:.1%}"
     if known is not None and wide:
         exact += f" ({known.low:.1%}–{known.high:.1%})"
-    server = server_name(candidate.offer_id, SERVER_WIDTH if wide else NARROW_SERVER_WIDTH)
+    room = width if width >= SPACIOUS else SERVER_WIDTH if wide else NARROW_SERVER_WIDTH
+    server = server_name(candidate.offer_id, room)
     return (
         "→" if candidate == chosen else "",
         Text(server, style="" if candidate.executable else "dim"),
         Text(candidate.student),
         f"{candidate.train_tokens / 1e6:g}M",
         exact,
-        band(candidate.latency_p95_ms) if wide else f"{candidate.latency_p95_ms.value:.3g}",
-        band(candidate.hours, 60) if wide else f"{60 * candidate.hours.value:.3g}",
-        f"{candidate.total_usd:.3g}",
+        band(candidate.latency_p95_ms) if wide else shown(candidate.latency_p95_ms.value),
+        band(candidate.hours, 60) if wide else shown(60 * candidate.hours.value),
+        shown(candidate.total_usd),
     )
 
 

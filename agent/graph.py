@@ -101,15 +101,16 @@ def _taken_data(context: RunContext, run: RunState) -> dict[str, Any]:
 def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
     """The brief of the run's request, or its problems; beside it what asking a model took."""
     limits = {"max_usd": context.settings.max_usd, "max_hours": context.settings.max_hours}
+    own, data = context.settings.own_names, context.settings.data
     if context.given_brief is not None:
         return {"brief": context.given_brief.model_dump(mode="json")}
     if by_model:
         found, decision = read_with_model(
-            context.planner, run.request, data=context.settings.data, spent_usd=run.planner_use.usd, **limits
+            context.planner, run.request, data=data, spent_usd=run.planner_use.usd, own=own, **limits
         )
         return {**found, "reading": decision.model_dump(mode="json")}
     try:
-        return {"brief": read_request(run.request, data=context.settings.data, **limits).model_dump(mode="json")}
+        return {"brief": read_request(run.request, data=data, own=own, **limits).model_dump(mode="json")}
     except RequestError as error:
         return {"problems": error.problems}
 
@@ -308,7 +309,7 @@ def approve(
             return Command(goto="judge", update={"run": heard})
         return Command(goto="approve" if heard.has_plan else "plan", update={"run": heard})
     if not said["approved"]:
-        return _end(run, "cancelled", f"the plan was not approved: up to ${wanted:.4f}")
+        return _end(run, "cancelled", f"the plan was not approved: up to ${wanted:,.4f}")
     approval = Approval(plan_sha256=plan.sha256, usd=wanted, by=said["by"])
     run = run.model_copy(update={"approval": approval, "last_problem": "", "refused": None})
     context.shown.step("approve", run, replayed=replayed)
@@ -321,13 +322,14 @@ def _money_parts(context: RunContext, run: RunState, wanted: float) -> tuple[str
     so_far = {"spent or reserved so far": run.billed_usd} if run.billed_usd > 0 else {}
     parts = {**so_far, **plan_parts(run, context.settings)}
     capped = ("all together no more than the limit",) if sum(parts.values()) > wanted > 0 else ()
-    return (*(f"{what} ${usd:.4f}" for what, usd in parts.items()), *capped)
+    return (*(f"{what} ${usd:,.4f}" for what, usd in parts.items()), *capped)
 
 
 def _doubts(run: RunState) -> tuple[str, ...]:
     """Why the plan may not be worth its money."""
     complexity = run.complexity
-    return complexity.evidence[-1:] if complexity is not None and complexity.verdict == GUESSABLE else ()
+    guessable = complexity.evidence[-1:] if complexity is not None and complexity.verdict == GUESSABLE else ()
+    return (*guessable, *run.known_plan.offer.warnings)
 
 
 def judge_node(

@@ -71,14 +71,14 @@ def _check_money(state: RunState, cost: Cost, name: str) -> None:
     limit = state.known_brief.limits.usd or 0.0
     if not fits(state.spent_usd + cost.usd, limit):
         raise Correctable(
-            f"{name} would cost up to ${cost.usd:.4f} ({cost.basis}); ${state.spent_usd:.4f} of the limit of "
-            f"${limit:.2f} is spent or reserved, so it does not fit"
+            f"{name} would cost up to ${cost.usd:,.4f} ({cost.basis}); ${state.spent_usd:,.4f} of the limit of "
+            f"${limit:,.2f} is spent or reserved, so it does not fit"
         )
     approval = state.approval
     if approval is None or approval.plan_sha256 != state.known_plan.sha256:
-        raise Correctable(f"{name} would cost up to ${cost.usd:.4f}, and this plan {UNAPPROVED}")
+        raise Correctable(f"{name} would cost up to ${cost.usd:,.4f}, and this plan {UNAPPROVED}")
     if not fits(state.billed_usd + cost.usd, approval.usd):
         raise Correctable(
-            f"{name} would cost up to ${cost.usd:.4f}; ${approval.usd:.4f} is approved and ${state.billed_usd:.4f} of it is "
+            f"{name} would cost up to ${cost.usd:,.4f}; ${approval.usd:,.4f} is approved and ${state.billed_usd:,.4f} of it is "
             f"spent or reserved: the plan {UNAPPROVED}"
         )

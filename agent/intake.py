@@ -7,8 +7,9 @@ language is refused (a YAML brief's fields are the same in every language).
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from pydantic import ValidationError
@@ -18,11 +19,15 @@ from ..skills import names as skill_names
 from ..state.brief import PEAK_OVER_MEAN, SECONDS_PER_DAY, Brief, DataSource, Limits, Record, Targets, Weights
 from ..state.canonical import odd_part
 from ..state.errors import RequestError
+from ..state.numbers import shown
+from ..state.run import OwnNames
 from ..state.talk import Word
 from . import limits as limit_words
+from . import regions as region_words
 from . import targets as target_words
 from . import unheld
 from .languages import in_plain_english
+from .names import Own, no_own_names, unknown_names
 from .reading import Reading
 
 _ALSO = (
@@ -40,33 +45,41 @@ NO_DOLLARS = "no dollar limit was given: nothing may be spent"
 
 
 def read_request(
-    request: str, *, data: DataSource | None = None, max_usd: float | None = None, max_hours: float | None = None
+    request: str,
+    *,
+    data: DataSource | None = None,
+    max_usd: float | None = None,
+    max_hours: float | None = None,
+    own: OwnNames | None = None,
 ) -> Brief:
-    """The brief of a request, over the examples and under the tighter of its own limits and those given beside it.
+    """The brief of a request, over the examples and under the tighter of its own limits and those given beside it; `own` names
+    may be said too.
 
     Raises RequestError with every problem found.
     """
     refuse_unwritable(request)
     if not request.strip():
         raise RequestError(["the request is empty: say what the model should do, how well, how fast and for how much"])
-    reading = Reading(in_plain_english(request))
+    reading = Reading(in_plain_english(request), own or OwnNames())
     skill, task = _skill_and_task(reading, data is not None)
     targets, limits = figures(reading)
     limit_words.contradictions(reading, limits["usd"])
     _refuse_the_rest(reading)
     if reading.problems:
         raise RequestError(reading.problems)
-    found = as_brief(request, skill, task, targets, limits, max_usd=max_usd, max_hours=max_hours)
+    found = as_brief(
+        request, skill, task, targets, limits, max_usd=max_usd, max_hours=max_hours, own=lambda: reading.own
+    )
     return found.model_copy(update={"data": data, "assumptions": (*reading.assumptions, *found.assumptions)})
 
 
-def read_changes(text: str) -> Word:
+def read_changes(text: str, own: OwnNames | None = None) -> Word:
     """What a few words in the middle of a run change of its brief, such as "at most $2, under 100 ms, only on H100".
 
     Absent fields stay as they are. Raises RequestError for a figure that cannot be placed; nothing found is an empty Word.
     """
     refuse_unwritable(text)
-    reading = Reading(in_plain_english(text))
+    reading = Reading(in_plain_english(text), own or OwnNames())
     targets, limits = figures(reading)
     _refuse_the_rest(reading)
     if reading.problems:
@@ -104,6 +117,7 @@ def refuse_unwritable(text: str, what: str = "the request") -> None:
 def figures(reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
     """Targets and limits, every field of them; null where nothing was said."""
     reading.skip_tiles()
+    regions = region_words.named_regions(reading)
     unheld.refuse_unheld(reading)
     months = target_words.serving_months(reading)
     throughput, per_day = target_words.throughput(reading), target_words.requests_per_day(reading)
@@ -125,7 +139,7 @@ def figures(reading: Reading) -> tuple[dict[str, Any], dict[str, Any]]:
         "usd_per_month": usd_per_month,
         "hours": hours,
         "accelerators": limit_words.accelerators(reading),
-        "regions": limit_words.regions(reading),
+        "regions": (*regions, *region_words.continents(reading)),
         "clouds": limit_words.clouds(reading),
         "licences": limit_words.licences(reading),
         "max_parameters": parameters,
@@ -142,18 +156,23 @@ def as_brief(
     *,
     max_usd: float | None = None,
     max_hours: float | None = None,
+    own: Own = no_own_names,
 ) -> Brief:
     """What was read of a request as a brief, under the tighter limits, each gap with its assumption. Raises RequestError."""
     if odd := odd_part([request, targets, limits]):
         raise RequestError([odd])
+    problems = unknown_names(limits, own)
     tight = {**limits, "usd": tighter(limits["usd"], max_usd), "hours": tighter(limits["hours"], max_hours)}
     assumptions: list[str] = []
     _fill_gaps(assumptions, tight, targets)
     fields = {"skill": skill, "task": task, "targets": targets, "limits": tight, "assumptions": assumptions}
     try:
-        return Brief.model_validate({"request": request, **fields})
+        found = Brief.model_validate({"request": request, **fields})
     except ValidationError as error:
-        raise RequestError([_field_problem(one) for one in error.errors()]) from error
+        raise RequestError([*problems, *map(_field_problem, error.errors())]) from error
+    if problems:
+        raise RequestError(problems)
+    return found
 
 
 def tighter(one: float | None, other: float | None) -> float | None:
@@ -173,8 +192,13 @@ class _OneOfEach(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: float | None = None) -> Brief:
-    """A brief in YAML, under the tighter limits; raises RequestError with every problem of the file, by field."""
+def read_brief_file(
+    path: Path, *, max_usd: float | None = None, max_hours: float | None = None, own: Own = no_own_names
+) -> Brief:
+    """A brief in YAML, under the tighter limits; raises RequestError with every problem of the file, by field.
+
+    `own` gives what may be named beside the built-in tables.
+    """
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), _OneOfEach)
     except OSError as error:
@@ -188,6 +212,8 @@ def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: floa
         fields = {"skill": TABLE, **fields}
     problems = _unknown_skill(fields) if "skill" in fields else []
     fields = {**_only_task(fields), **fields}
+    given, own = fields["limits"], cache(own)
+    problems += unknown_names(cast("dict[str, Any]", given), own) if isinstance(given, dict) else []
     try:
         brief = Brief.model_validate(fields)
     except ValidationError as error:
@@ -198,7 +224,9 @@ def read_brief_file(path: Path, *, max_usd: float | None = None, max_hours: floa
         raise RequestError(problems)
     refuse_unwritable_brief(brief)
     limits, targets = brief.limits.model_dump(), brief.targets.model_dump()
-    found = as_brief(brief.request, brief.skill, brief.task, targets, limits, max_usd=max_usd, max_hours=max_hours)
+    found = as_brief(
+        brief.request, brief.skill, brief.task, targets, limits, max_usd=max_usd, max_hours=max_hours, own=own
+    )
     assumptions = (*brief.assumptions, *found.assumptions)
     kept = {"data": brief.data, "weights": brief.weights, "choose": brief.choose, "assumptions": assumptions}
     return found.model_copy(update=kept)
@@ -214,7 +242,8 @@ def _field_problem(error: Any) -> str:
         known: Any = _PARTS.get(str(error["loc"][0]), Brief)
         return f"{where}: no such field; valid: {', '.join(known.model_fields)}"
     hint = "; 95 % is written 0.95" if where == "targets.accuracy" else ""
-    return f"{where}: {error['msg']} (given: {error['input']!r}){hint}"
+    said = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {said} (given: {error['input']!r}){hint}"
 
 
 def _fill_gaps(assumptions: list[str], limits: dict[str, Any], targets: dict[str, Any]) -> None:
@@ -229,7 +258,7 @@ def _fill_gaps(assumptions: list[str], limits: dict[str, Any], targets: dict[str
     if per_day := targets.get("requests_per_day"):
         assumptions.append(
             f"{per_day:,.10g} requests a day are taken as up to {PEAK_OVER_MEAN:g} times their mean in the busiest second: "
-            f"{per_day / SECONDS_PER_DAY * PEAK_OVER_MEAN:.3g} a second, which one server must carry"
+            f"{shown(per_day / SECONDS_PER_DAY * PEAK_OVER_MEAN)} a second, which one server must carry"
         )
         if not targets.get("serving_months"):
             assumptions.append("how long it is served was not said: serving is no part of the plan's dollars")

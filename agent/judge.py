@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ..state.brief import Brief, Targets
 from ..state.evidence import Constraint, Evaluation, Latency, Miss, Next, Score, Verdict
+from ..state.numbers import AS_SAID, shown
 from ..state.run import RunState
 from ..tools.costs import fits
 from ..tools.evaluate import sealed_left
@@ -63,13 +64,13 @@ def _latency_misses(targets: Targets, latency: Latency | None) -> list[Miss]:
     if latency is None:
         return misses
     if targets.latency_p95_ms is not None and latency.p95_ms > targets.latency_p95_ms:
-        over = f"p95 {latency.p95_ms:.1f} ms over {latency.n} requests, {latency.p95_ms / targets.latency_p95_ms:.2f} times"
-        arithmetic = f"{over} the target of {targets.latency_p95_ms:g} ms"
+        over = f"p95 {latency.p95_ms:,.1f} ms over {latency.n} requests, {latency.p95_ms / targets.latency_p95_ms:.2f} times"
+        arithmetic = f"{over} the target of {shown(targets.latency_p95_ms, AS_SAID)} ms"
         misses.append(_miss("latency", targets.latency_p95_ms, latency.p95_ms, arithmetic))
     wanted = targets.needed_rps
     if wanted is not None and latency.throughput_rps < wanted:
-        under = f"{latency.throughput_rps:.1f} requests a second with {latency.clients} clients"
-        misses.append(_miss("throughput", wanted, latency.throughput_rps, f"{under}, wanted {wanted:g}"))
+        under = f"{latency.throughput_rps:,.1f} requests a second with {latency.clients} clients"
+        misses.append(_miss("throughput", wanted, latency.throughput_rps, f"{under}, wanted {shown(wanted, AS_SAID)}"))
     return misses
 
 
@@ -82,9 +83,9 @@ def _passed_limits(state: RunState, brief: Brief) -> list[Miss]:
     usd, hours = brief.limits.usd, brief.limits.hours
     misses: list[Miss] = []
     if usd is not None and not fits(state.spent_usd, usd):
-        misses.append(_miss("dollars", usd, state.spent_usd, f"${state.spent_usd:.4f} spent, limit ${usd:.2f}"))
+        misses.append(_miss("dollars", usd, state.spent_usd, f"${state.spent_usd:,.4f} spent, limit ${usd:,.2f}"))
     if hours is not None and state.hours_used > hours:
-        arithmetic = f"{60 * state.hours_used:.1f} minutes of work, limit {60 * hours:g}"
+        arithmetic = f"{60 * state.hours_used:.1f} minutes of work, limit {shown(60 * hours, AS_SAID)}"
         misses.append(_miss("hours", hours, state.hours_used, arithmetic))
     return misses
 

@@ -1,9 +1,10 @@
-"""Finds the limits in a request: money, size, accelerators, regions, clouds, licences; and what contradicts itself."""
+"""Finds the limits in a request: money, size, accelerators, clouds, licences; and what contradicts itself. Regions: regions.py."""
 
 import re
 
+from ..state.numbers import AS_SAID, shown
 from ..tools.pricing.look_up import known_clouds
-from .reading import NUMBER, Reading, doubtful_dot, scaled
+from .reading import ALONE, NUMBER, Reading, doubtful_dot, scaled
 
 USD_PER_UNIT = {"$": 1.0, "¢": 0.01, "€": 1.05, "£": 1.25, "¥": 0.0065, "元": 0.14}
 """assumption: round figures, not market rates; every use is written into the brief so that the user can correct it."""
@@ -15,11 +16,6 @@ CURRENCY_WORDS = {
     "£": ("gbp", "pound", "pounds"),
     "¥": ("jpy", "yen"),
     "元": ("cny", "rmb", "yuan"),
-}
-REGIONS = {
-    "eu": "europe(?:an)?|the eu|eu",
-    "us": "the us|the usa|usa|the united states|american?|us",
-    "asia": "asian?",
 }
 ACCELERATOR = r"\b(h100|h200|b200|a100|a10g?|l40s?|l4|t4|v100|rtx ?\d{4}|mi300x)s?\b"
 CURRENCY = (
@@ -56,7 +52,6 @@ LICENCES = {
 LICENCE = "|".join(LICENCES.values())
 
 
-_ALONE = (r"(?:^|[,;:.]\s)\s*", r"(?=\s*(?:[,;.!]|$))")
 MOST_PARAMETERS = 1e15
 
 
@@ -74,7 +69,7 @@ def parameters(reading: Reading) -> int | None:
     value = reading.one("the number of parameters", values)
     if value is not None and not 0 < value < MOST_PARAMETERS:
         reading.problems.append(
-            f"a model of {value:g} parameters is impossible: valid is above 0 and below {MOST_PARAMETERS:g}"
+            f"a model of {shown(value, AS_SAID)} parameters is impossible: valid is above 0 and below {shown(MOST_PARAMETERS)}"
         )
         return None
     return None if value is None else int(value)
@@ -113,7 +108,7 @@ def dollars(reading: Reading) -> tuple[float | None, float | None]:
     usd, usd_per_month = reading.one("the dollars", once), reading.one("the dollars per month", monthly)
     for value in (usd, usd_per_month):
         if value is not None and value < 0:
-            reading.problems.append(f"a limit of {value:g} dollars is impossible: it must be 0 or more")
+            reading.problems.append(f"a limit of {shown(value, AS_SAID)} dollars is impossible: it must be 0 or more")
     return usd, usd_per_month
 
 
@@ -168,26 +163,17 @@ def accelerators(reading: Reading) -> tuple[str, ...]:
     return tuple(dict.fromkeys(m.group(1).upper().replace(" ", "") for m in reading.find(ACCELERATOR)))
 
 
-def regions(reading: Reading) -> tuple[str, ...]:
-    """The beginnings of the regions' names."""
-    found: list[str] = []
-    place = rf"(?:{'|'.join(REGIONS.values())})\b(?!\s+(?:mahjong|rules|style))"
-    also = r"\s*(?:,|/|or|and)\s*"
-    named = (
-        rf"(?:\b(?:in|from|regions?\s*[:=]?)|≤)\s*{place}\b(?:{also}(?:in\s+)?{place}\b)*"
-        rf"|\b{place}(?:{also}{place})*[\s-](?:only|regions?|servers?|hosted|based|data\s?cent)|{_ALONE[0]}{place}(?:{also}{place})*{_ALONE[1]}"
-    )
-    for match in reading.find(named):
-        found += [prefix for prefix, words in REGIONS.items() if re.search(rf"\b(?:{words})\b", match.group(0), re.I)]
-    return tuple(dict.fromkeys(found))
+def clouds_of(reading: Reading) -> tuple[str, ...]:
+    """The clouds that may be named: those of the built-in prices and of the user's own."""
+    return tuple(sorted({*known_clouds(), *reading.own.clouds}))
 
 
 def clouds(reading: Reading) -> tuple[str, ...]:
     """The clouds named."""
-    name = rf"(?:{'|'.join(map(re.escape, known_clouds()))})\b"
+    name = rf"(?:{'|'.join(map(re.escape, clouds_of(reading)))})\b"
     names = rf"{name}(?:\s*(?:,|/|or|and)\s*(?:on\s+)?{name})*"
     found = reading.find(
-        rf"\b(?:on|from|at|with|only|use|using|cloud\s*[:=]?)\s+{names}|\b{names}\s+(?:only|cloud)\b|{_ALONE[0]}{names}{_ALONE[1]}"
+        rf"\b(?:on|from|at|with|only|use|using|cloud\s*[:=]?)\s+{names}|\b{names}\s+(?:only|cloud)\b|{ALONE[0]}{names}{ALONE[1]}"
     )
     return tuple(dict.fromkeys(one.lower() for match in found for one in re.findall(name, match.group(0), re.I)))
 

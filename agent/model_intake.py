@@ -21,6 +21,8 @@ from ..skills import names as skill_names
 from ..state.brief import AccuracyRule, Brief, DataSource, Figure, Limits, Record, Targets
 from ..state.canonical import odd_part
 from ..state.errors import RequestError
+from ..state.numbers import AS_SAID, shown
+from ..state.run import OwnNames
 from .intake import NO_DOLLARS, as_brief, figures, read_request, refuse_unwritable
 from .languages import rewritten
 from .limits import CURRENCY_WORDS, USD_PER_UNIT, rate_assumed
@@ -102,6 +104,7 @@ def read_with_model(
     max_usd: float | None,
     max_hours: float | None,
     spent_usd: float = 0.0,
+    own: OwnNames | None = None,
 ) -> tuple[dict[str, Any], Decision]:
     """{"brief": ...} or {"problems": [...]}, and what the asking took; the rules read where the model cannot be used.
 
@@ -115,12 +118,13 @@ def read_with_model(
     schema = WriteBrief.model_json_schema()
     tool = {"name": WRITE_BRIEF, "description": schema.pop("description", ""), "parameters": schema}
     limits = {"max_usd": max_usd, "max_hours": max_hours}
-    by_rules = _by_rules(request, data, **limits)
+    own = own or OwnNames()
+    by_rules = _by_rules(request, data, own, **limits)
     asked = ask_until_usable(
         planner,
         messages,
         [{"type": "function", "function": tool}],
-        lambda reply: _read(reply, request, data),
+        lambda reply: _read(reply, request, data, own),
         usd_left=_limit(by_rules, max_usd) - spent_usd,
     )
     decision = asked.decision(planner.name)
@@ -130,7 +134,7 @@ def read_with_model(
     if written.problems:
         return {"problems": [f"{problem} (as {planner.name} reads it)" for problem in written.problems]}, decision
     try:
-        found = _brief(written, request, planner.name, **limits).model_copy(update={"data": data})
+        found = _brief(written, request, planner.name, own, **limits).model_copy(update={"data": data})
         return {"brief": found.model_dump(mode="json")}, decision
     except RequestError as error:
         return {"problems": error.problems}, decision
@@ -146,9 +150,9 @@ def _limit(by_rules: dict[str, Any], max_usd: float | None) -> float:
     return brief["limits"]["usd"]
 
 
-def _by_rules(request: str, data: DataSource | None = None, **limits: float | None) -> dict[str, Any]:
+def _by_rules(request: str, data: DataSource | None, own: OwnNames, **limits: float | None) -> dict[str, Any]:
     try:
-        return {"brief": read_request(request, data=data, **limits).model_dump(mode="json")}
+        return {"brief": read_request(request, data=data, own=own, **limits).model_dump(mode="json")}
     except RequestError as error:
         return {"problems": error.problems}
 
@@ -165,7 +169,9 @@ def _skills(data: DataSource | None) -> list[str]:
     return [name for name in skill_names() if load_skill(name).needs_data == (data is not None)]
 
 
-def _read(reply: AIMessage, request: str, data: DataSource | None) -> tuple[WriteBrief | None, str | None]:
+def _read(
+    reply: AIMessage, request: str, data: DataSource | None, own: OwnNames
+) -> tuple[WriteBrief | None, str | None]:
     """The brief a reply holds, or what is wrong with it."""
     calls = [call for call in reply.tool_calls if call["name"] == WRITE_BRIEF]
     if len(reply.tool_calls) != 1 or not calls:
@@ -179,7 +185,7 @@ def _read(reply: AIMessage, request: str, data: DataSource | None) -> tuple[Writ
         return None, f"wrong arguments for {WRITE_BRIEF}: {odd}"
     if written.problems:
         return written, None
-    by_rules = _by_rules(request, data).get("brief")
+    by_rules = _by_rules(request, data, own).get("brief")
     otherwise = _otherwise(written, by_rules) if by_rules else [*_looser(written, request), *_sums(written, request)]
     wrong = [*_unknown(written, _skills(data)), *_invented(written, request), *otherwise]
     return (None, "; ".join(wrong)) if wrong else (written, None)
@@ -210,7 +216,7 @@ def _invented(written: WriteBrief, request: str, names: Collection[str] = FACTOR
         if name == "accuracy":
             means |= {1 - share for share in means}
         if not any(abs(value - one) <= SAME * max(abs(value), 1e-12) for one in means):
-            wrong.append(f"{name} is {value:g}, and the request holds no such figure")
+            wrong.append(f"{name} is {shown(value, AS_SAID)}, and the request holds no such figure")
     return wrong
 
 
@@ -230,11 +236,10 @@ def _otherwise(written: WriteBrief, by_rules: dict[str, Any]) -> list[str]:
         if (wants or 0.0) == (value or 0.0):  # no money and no word of money are the same
             continue
         if wants is None:
-            wrong.append(f"the request seems to name {value:g} for {name}")
+            wrong.append(f"the request seems to name {shown(value, AS_SAID)} for {name}")
         elif value is None or abs(wants - value) > SAME * value:
-            wrong.append(
-                f"{name} is {wants:g}, and the request seems to name {'none' if value is None else f'{value:g}'}"
-            )
+            named = "none" if value is None else shown(value, AS_SAID)
+            wrong.append(f"{name} is {shown(wants, AS_SAID)}, and the request seems to name {named}")
     for name in CHOICES:
         wants, value = ({one.lower() for one in given} for given in (getattr(written, name), found[name]))
         if value and wants != value:
@@ -251,7 +256,7 @@ def _looser(written: WriteBrief, request: str) -> list[str]:
     rule = targets["accuracy_rule"]
     least = {name: limits[name] for name in (*MONEY, "hours", "max_parameters")}
     wrong = [
-        f"{name} is {value:g}, and the request names {bound:g} for it"
+        f"{name} is {shown(value, AS_SAID)}, and the request names {shown(bound, AS_SAID)} for it"
         for name, bound in least.items()
         if (value := getattr(written, name)) is not None and bound is not None and value > bound * (1 + SAME)
     ]
@@ -279,7 +284,9 @@ def _sums(written: WriteBrief, request: str) -> list[str]:
                 f"the request names {' and '.join(sorted(sums))} for {name}: say in problems that it must name one"
             )
         elif not sums or _invented(written, " ".join([*sums, *_currencies(request)]), (name,)):
-            wrong.append(f"{name} is {getattr(written, name):g}, and the request names no such sum of money")
+            wrong.append(
+                f"{name} is {shown(getattr(written, name), AS_SAID)}, and the request names no such sum of money"
+            )
     return wrong
 
 
@@ -300,10 +307,14 @@ def numbers_in(request: str) -> set[float]:
     return found
 
 
-def _brief(written: WriteBrief, request: str, by: str, *, max_usd: float | None, max_hours: float | None) -> Brief:
+def _brief(
+    written: WriteBrief, request: str, by: str, own: OwnNames, *, max_usd: float | None, max_hours: float | None
+) -> Brief:
     targets = {name: getattr(written, name) for name in Targets.model_fields}
     limits = {name: getattr(written, name) for name in Limits.model_fields}
-    found = as_brief(request, written.skill, written.task, targets, limits, max_usd=max_usd, max_hours=max_hours)
+    found = as_brief(
+        request, written.skill, written.task, targets, limits, max_usd=max_usd, max_hours=max_hours, own=lambda: own
+    )
     paid = written.usd or written.usd_per_month
     rates = [rate_assumed(symbol) for symbol in _currencies(request) if paid and symbol not in "$¢"]
     return found.model_copy(update={"assumptions": (f"the request was read by {by}", *rates, *found.assumptions)})

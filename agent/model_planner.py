@@ -202,7 +202,7 @@ class _Used:
         worst = so_far + self._planner.usd(most_tokens(messages), MAX_OUTPUT_TOKENS)
         if worst <= max(usd_left, 0.0):
             return None
-        return f"the planner's next answer may bring its cost to ${worst:.4f}, and ${usd_left:.4f} is left"
+        return f"the planner's next answer may bring its cost to ${worst:,.4f}, and ${usd_left:,.4f} is left"
 
     def total(self, corrections: list[str], **rest: Any) -> Asked:
         return Asked(

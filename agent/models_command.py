@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..state.numbers import shown
 from .options import AsJson
 from .terminal import USAGE, errors, fail, print_json, print_table, say, workspace_at
 
@@ -242,4 +243,4 @@ def _percent(facts: "ModelFacts", benchmark: "Benchmark") -> str:
 def _price(facts: "ModelFacts") -> str:
     if facts.usd_per_million_input is None or facts.usd_per_million_output is None:
         return ""
-    return f"{facts.usd_per_million_input:g}, {facts.usd_per_million_output:g}"
+    return f"{shown(facts.usd_per_million_input)}, {shown(facts.usd_per_million_output)}"

@@ -35,7 +35,7 @@ def pair(
     workspace: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check teachers against a student (tokenizer, padding, chat, licence, memory) and rank them by what is known."""
+    """Check teachers against a student (tokenizer, padding, chat, strength, licence, memory) and rank them by what is known."""
     from ..tools.models.catalogue import known_models
     from ..tools.models.licences import licence_facts
     from ..tools.pairing.compare import compare, read_answers
@@ -65,6 +65,8 @@ def pair(
         say(f"   {one.evidence.check.why}")
         for note in one.evidence.check.notes:
             say(f"   · {note}")
+        for point in one.evidence.check.open_points:
+            say(f"   open: {point}")
     if found.rejected:
         say("not the first:" if found.ranked else "none may teach it:")
     for line in found.rejected:

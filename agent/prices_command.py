@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import click
 import typer
 
+from ..state.numbers import shown
 from .options import AsJson, At, figures
 from .terminal import FAILED, errors, print_json, print_table, say, workspace_at
 
@@ -108,17 +109,17 @@ def _machine(at: Path, refresh: bool) -> dict[str, Any] | None:
 def _print(found: "Prices", machine: dict[str, Any] | None) -> None:
     """The table, and how old, from where and how doubtful its prices are."""
     print_table(
-        ("offer", "$/hour", "GiB", "as of", "source", "never chosen because"),
+        ("offer", "$/hour", "GiB", "as of", "source", "never chosen because, or to be minded"),
         [_row(offer) for offer in found.offers],
         empty="no offer fits",
     )
     dates = f"dated {found.oldest} to {found.newest}" if found.oldest else "none dated"
     say(
-        f"{len(found.offers)} of {found.considered} offers shown; {dates}, {found.undated} undated; "
-        f"{found.doubtful} are doubtful and never chosen"
+        f"{len(found.offers):,} of {found.considered:,} offers shown; {dates}, {found.undated:,} undated; "
+        f"{found.doubtful:,} are doubtful and never chosen"
     )
     for doubt in found.doubts:
-        say(f"  {doubt.offers} never chosen: {doubt.reason}")
+        say(f"  {doubt.offers:,} never chosen: {doubt.reason}")
     for remark in found.remarks:
         say(f"  {remark}")
     say(_machine_line(machine))
@@ -127,7 +128,7 @@ def _print(found: "Prices", machine: dict[str, Any] | None) -> None:
 def _row(offer: "ListedOffer") -> tuple[str, ...]:
     memory = offer.accelerator_memory_gib if offer.accelerator else offer.memory_gib
     extras = [
-        f"{usd:g} {what}"
+        f"{shown(usd)} {what}"
         for usd, what in (
             (offer.disk_usd_per_gib_month, "$/GiB-month of disk"),
             (offer.egress_usd_per_gib, "$/GiB of egress"),
@@ -136,10 +137,14 @@ def _row(offer: "ListedOffer") -> tuple[str, ...]:
     ]
     source = "; ".join((offer.source, *extras))
     size = (
-        f"{offer.accelerator_count} x {memory:g}" if offer.accelerator and memory else f"{memory:g}" if memory else "?"
+        f"{offer.accelerator_count} x {shown(memory)}"
+        if offer.accelerator and memory
+        else f"{shown(memory)}"
+        if memory
+        else "?"
     )
-    price = f"{offer.usd_per_hour:.4f}" + ("" if offer.vm_included else " without VM")
-    return (offer.id, price, size, offer.as_of or "undated", source, "; ".join(offer.doubts))
+    price = f"{offer.usd_per_hour:,.4f}" + ("" if offer.vm_included else " without VM")
+    return (offer.id, price, size, offer.as_of or "undated", source, "; ".join((*offer.doubts, *offer.warnings)))
 
 
 def _machine_line(machine: dict[str, Any] | None) -> str:
@@ -148,6 +153,6 @@ def _machine_line(machine: dict[str, Any] | None) -> str:
     what = machine["machine"]
     gpus = ", ".join(gpu["name"] for gpu in what["gpus"]) or "no GPU"
     return (
-        f"this machine: {what['cores']} cores ({what['cpu_model']}), {what['memory_gib']:g} GiB, {gpus}; one thread "
-        f"{what['single_thread_gflops']:g} GFLOP/s, {what['memory_bandwidth_gb_s']:g} GB/s, measured {machine['measured_at']}"
+        f"this machine: {what['cores']} cores ({what['cpu_model']}), {shown(what['memory_gib'])} GiB, {gpus}; one thread "
+        f"{shown(what['single_thread_gflops'])} GFLOP/s, {shown(what['memory_bandwidth_gb_s'])} GB/s, measured {machine['measured_at']}"
     )

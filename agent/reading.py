@@ -11,9 +11,19 @@ from functools import cache
 from ..skills import load as load_skill
 from ..skills import names as skill_names
 from ..state.errors import RequestError
+from ..state.numbers import AS_SAID, shown
+from ..state.run import OwnNames
 from .wording import UNREAD, Wording
 
 NUMBER = r"(?<!\w)(?<!\d[.,])(-?\d+(?:[.,]\d+)*)"
+NO = r"(?:no|not|without|never|avoid\w*|except|excluding|exclude|outside|rather than|other than|out of|any\w*(?:\s+\w+)?\s+but|\w+n't)"
+NEAR = (
+    r"(?:\s+(?:in|within|on|from|to|with|the|an?|any|use|using|run|running|hosted|servers?|have|want|need|be|allow\w*|located|deploy\w*))"
+    r"{0,4}?\s+"
+)
+"""A word that rules out what follows, and what may stand between the two."""
+ALONE = (r"(?:^|[,;:.]\s)\s*", r"(?=\s*(?:[,;.!]|$))")
+"""Around a name that is all there is of a clause."""
 SCALE = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "billion": 1e9}
 _FILLERS = (
     r"of|is|be|are|a|an|the|to|at|for|about|around|only|just|approximately|roughly|p95|accuracy|acc|latency|response|time|budget|cost|"
@@ -26,6 +36,8 @@ class Reading:
     """What was found so far, everything that is wrong with it, and which parts of the text were understood."""
 
     wording: Wording
+    own: OwnNames = field(default_factory=OwnNames)
+    """What may be named beside the built-in tables."""
     problems: list[str] = field(default_factory=list[str])
     assumptions: list[str] = field(default_factory=list[str])
     _understood: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
@@ -57,7 +69,7 @@ class Reading:
         """The only value found; two different ones contradict each other."""
         values = sorted(set(found))
         if len(values) > 1:
-            listed = " and ".join(f"{value:g}" for value in values)
+            listed = " and ".join(shown(value, AS_SAID) for value in values)
             self.problems.append(f"the request names {listed} for {what}: give one")
         return values[0] if values else None
 

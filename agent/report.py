@@ -1,6 +1,7 @@
 """How a run ended, in the words and figures the user gets."""
 
 from ..state.evidence import Outcome, OutcomeStatus
+from ..state.numbers import shown
 from ..state.plan import Candidate
 from ..state.run import RunState
 from ..tools.pareto import NO_EXECUTOR
@@ -27,7 +28,7 @@ def _nearest(run: RunState) -> str | None:
     if measured:
         attempt, item = max(measured, key=lambda pair: (pair[1].student.exact.low, pair[1].split))
         share = item.student.exact
-        latency = f", p95 {item.latency.p95_ms:.0f} ms" if item.latency else ""
+        latency = f", p95 {item.latency.p95_ms:,.0f} ms" if item.latency else ""
         return (
             f"attempt {attempt.number}, {attempt.candidate.student} after {attempt.tokens:,} tokens: {share.value:.1%} exact "
             f"on {item.split} (95 % interval {share.low:.1%} to {share.high:.1%}){latency}"
@@ -46,5 +47,5 @@ def describe(candidate: Candidate) -> str:
     )
     return (
         f"{candidate.student} for {candidate.train_tokens:,} tokens on {candidate.offer_id}: {exact}, "
-        f"p95 {candidate.latency_p95_ms.value:.1f} ms, {60 * candidate.hours.value:.1f} min, ${candidate.total_usd:.4f}"
+        f"p95 {shown(candidate.latency_p95_ms.value)} ms, {shown(60 * candidate.hours.value)} min, ${candidate.total_usd:,.4f}"
     )

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from ..state.brief import Brief, Limits, Targets
 from ..state.errors import RequestError
+from ..state.numbers import AS_SAID, shown
 from ..state.run import Choice, OwnData, RunState
 from ..state.talk import Word
 from ..tools.base import Settings
@@ -91,7 +92,7 @@ def _passed(word: Word, settings: Settings) -> list[str]:
         wanted = word.limits[name]
         if ceiling is not None and (wanted is None or wanted > ceiling):
             problems.append(
-                f"this run was started with at most {unit}{ceiling:g}, and no word raises that: start another"
+                f"this run was started with at most {unit}{shown(ceiling, AS_SAID)}, and no word raises that: start another"
             )
         elif name == "usd" and wanted is None:
             problems.append("limits.usd: money always has a limit; name a sum")

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..state.numbers import AS_SAID, shown
+
 ROUND_SHARES = (0.01, 0.05, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 EXTREME_SHARE = 0.0005
 """Shares nearer to 0 or 1 are drawn there: their odds have no end."""
@@ -53,7 +55,7 @@ class LogScale:
         factors = (1, 2, 5) if self._high - self._low < 2 else (1,)
         values = [factor * 10.0**power for power in powers for factor in factors]
         return tuple(
-            Tick(at=self(value), label=f"${value:g}" if value >= 1e-4 else f"${value:.0e}")
+            Tick(at=self(value), label=f"${shown(value, AS_SAID)}")
             for value in values
             if self.low <= value <= self.high
         )
@@ -78,7 +80,7 @@ class OddsScale:
         for share in ROUND_SHARES:
             place = self(share)
             if self._low <= _log_odds(share) <= self._high and (not ticks or abs(ticks[-1].at - place) >= gap):
-                ticks.append(Tick(at=place, label=f"{100 * share:g}"))
+                ticks.append(Tick(at=place, label=shown(100 * share, AS_SAID)))
         return tuple(ticks)
 
 

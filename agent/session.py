@@ -6,20 +6,31 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypedDict, Unpack
 
 from .. import VERSION
 from ..state.brief import Brief
 from ..state.canonical import Row
-from ..state.errors import ApprovalNeeded, Divergence, JournalError
+from ..state.errors import (
+    ApprovalNeeded,
+    Divergence,
+    JournalError,
+    NotAvailable,
+    OutputError,
+    RequestError,
+    ToolError,
+    UnusablePrices,
+)
 from ..state.evidence import Outcome
-from ..state.journal import Journal, Mode, Recorder, ReplayEnd, Steps
+from ..state.journal import STOPPED, Journal, Mode, Recorder, ReplayEnd, Steps
 from ..state.run import RunState
 from ..state.talk import Answer, Question, Word
 from ..state.workspace import Workspace
 from ..tools.base import Event, Settings
 from ..tools.executor import Executor, LocalExecutor
 from .intake import tighter
+from .names import own_names, unknown_names
 from .planners import Planner, check_planner, planner_for, recorded_planner
 
 EXIT_CODES = {"planned": 0, "met": 0, "failed": 1, "refused": 2, "missed": 3, "infeasible": 4, "cancelled": 130}
@@ -45,7 +56,7 @@ def nobody(question: Question) -> Answer:
         waits = f"the run waits for an answer ({lacking}): `stratos chat --resume {question.run_id}`"
         raise ApprovalNeeded(waits, question.run_id)
     raise ApprovalNeeded(
-        f"plan {question.plan!r} may bring the run to ${question.usd:.4f} and nobody approved it: "
+        f"plan {question.plan!r} may bring the run to ${question.usd:,.4f} and nobody approved it: "
         f"approve it with `stratos resume {question.run_id} --yes`",
         question.run_id,
     )
@@ -84,11 +95,20 @@ def start(
         settings = settings.model_copy(update={"planner": planner.name})
     else:
         check_planner(settings.planner)
+    if brief is None:
+        settings = with_own_names(settings, workspace)
+    elif problems := unknown_names(brief.limits.model_dump(), partial(own_names, workspace.path)):
+        raise RequestError(problems)
     journal = Journal(workspace)
     run_id = begin(journal, request, settings, _tightened(brief, settings) if brief else None)
     if on_start := seams.get("on_start"):
         on_start(run_id)
     return _drive(journal, run_id, **seams)
+
+
+def with_own_names(settings: Settings, workspace: Workspace) -> Settings:
+    """The settings of a run that begins now, with what its request may name. Raises UnusablePrices for broken files of the user's."""
+    return settings.model_copy(update={"own_names": own_names(workspace.path)})
 
 
 def _tightened(brief: Brief, settings: Settings) -> Brief:
@@ -203,14 +223,24 @@ def _drive(journal: Journal, run_id: str, mode: Mode = "live", **seams: Unpack[S
     with Recorder(journal, run_id, mode) as recorder:
         header: Any = recorder.header
         settings = Settings.model_validate(header["settings"])
-        return drive(
-            recorder,
-            RunState(run_id=run_id, request=header["request"], planner=settings.planner),
-            settings=settings,
-            workspace=journal.workspace,
-            brief=Brief.model_validate(header["brief"]) if header["brief"] else None,
-            **seams,
-        )
+        try:
+            return drive(
+                recorder,
+                RunState(run_id=run_id, request=header["request"], planner=settings.planner),
+                settings=settings,
+                workspace=journal.workspace,
+                brief=Brief.model_validate(header["brief"]) if header["brief"] else None,
+                **seams,
+            )
+        except (UnusablePrices, ToolError, NotAvailable, OutputError) as error:
+            recorder.note(STOPPED, {"problem": str(error)})
+            raise
+
+
+def why_stopped(rows: Sequence[Row]) -> str:
+    """What a run could not go on for, by its last row; empty where it ended, waits or was interrupted."""
+    last = rows[-1]
+    return last.input["problem"] if (last.kind, last.name) == ("note", STOPPED) else ""
 
 
 def drive(

@@ -2,6 +2,7 @@
 
 import re
 
+from ..state.numbers import AS_SAID, shown
 from .reading import NUMBER, Reading, doubtful_dot, scaled, value_of
 
 SECONDS = {"ms": 0.001, "micro": 1e-6, "milli": 0.001, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "s": 1.0}
@@ -73,16 +74,16 @@ def accuracy(reading: Reading) -> tuple[float | None, str]:
 def _refuse_unlikely(reading: Reading, match: re.Match[str], percent: float) -> None:
     """An accuracy asked for from the wrong side, or one so low that it is more likely an error rate or a difference."""
     said = reading.compared(match)
-    error_rate = f"for an error rate write 'error rate at most {percent:g} %'"
+    error_rate = f"for an error rate write 'error rate at most {shown(percent, AS_SAID)} %'"
     if "≤" in said:
         reading.refuse_direction(
             match, "≤", "an accuracy", "'at least'" if percent > MOST_ERRORS else f"'at least', or {error_rate}"
         )
     elif 0 < percent < LEAST_ACCURACY and ("≥" not in said or percent < 1):
-        share = f", for a share of {percent:g} {100 * percent:g} %" if percent < 1 else ""
+        share = f", for a share of {shown(percent, AS_SAID)} {shown(100 * percent, AS_SAID)} %" if percent < 1 else ""
         reading.problems.append(
             f"an accuracy of {reading.quote(*match.span())!r} is hardly meant: {error_rate}, for an accuracy 'accuracy at least "
-            f"{percent:g} %'{share}"
+            f"{shown(percent, AS_SAID)} %'{share}"
         )
 
 
@@ -105,7 +106,9 @@ def _judged(reading: Reading, percent: float | None) -> tuple[float | None, str]
     if percent is None:
         return None, rule
     if not 0 < percent <= 100:
-        reading.problems.append(f"an accuracy of {percent:g} % is impossible: valid is above 0 and at most 100 %")
+        reading.problems.append(
+            f"an accuracy of {shown(percent, AS_SAID)} % is impossible: valid is above 0 and at most 100 %"
+        )
         return None, rule
     if percent == 100 and rule == "lower_bound":
         reading.problems.append(
@@ -127,11 +130,13 @@ def times(reading: Reading) -> tuple[float | None, float | None]:
     short = [match for match in found if _is_latency(reading, match)]
     latency = reading.one("the latency in milliseconds", [round(1000 * _seconds(match), 9) for match in short])
     hours = reading.one("the time limit in hours", [_seconds(match) / 3600 for match in found if match not in short])
-    for value, what in ((latency, "a latency of {:g} ms"), (hours, "a time limit of {:g} hours")):
+    for value, what in ((latency, "a latency of {} ms"), (hours, "a time limit of {} hours")):
         if value is not None and value <= 0:
-            reading.problems.append(f"{what.format(value)} is impossible: it must be above 0")
+            reading.problems.append(f"{what.format(shown(value, AS_SAID))} is impossible: it must be above 0")
     if latency is not None and latency > 0 and not reading.says(r"\bp95\b"):
-        reading.assumptions.append(f"{latency:g} ms is taken as the 95th percentile of one request's time")
+        reading.assumptions.append(
+            f"{shown(latency, AS_SAID)} ms is taken as the 95th percentile of one request's time"
+        )
     return latency, hours
 
 
@@ -163,7 +168,7 @@ def throughput(reading: Reading) -> float | None:
         values.append(scaled(number, groups["scale"]) / (60 if (groups["unit"] or "").lower().startswith("min") else 1))
     value = reading.one("the requests per second", values)
     if value is not None and value <= 0:
-        reading.problems.append(f"{value:g} requests per second are impossible: it must be above 0")
+        reading.problems.append(f"{shown(value, AS_SAID)} requests per second are impossible: it must be above 0")
     return value
 
 
@@ -219,6 +224,6 @@ def serving_months(reading: Reading) -> float | None:
 def _above_nothing(reading: Reading, value: float | None, of: str) -> float | None:
     """The value; None, and told, where it is no positive one."""
     if value is not None and value <= 0:
-        reading.problems.append(f"{value:g} {of} are impossible: it must be above 0")
+        reading.problems.append(f"{shown(value, AS_SAID)} {of} are impossible: it must be above 0")
         return None
     return value

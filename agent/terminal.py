@@ -25,15 +25,10 @@ from ..state.errors import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..state.evidence import Outcome
     from ..state.workspace import Workspace
     from .session import Ask
     from .what_if import WhatIf
-
-PLAIN_WIDTH = 140
-"""Columns where the output is no terminal, such as a log."""
 
 FAILED, USAGE, APPROVAL, INTERRUPTED = 1, 2, 5, 130
 
@@ -57,7 +52,7 @@ def asking(yes: bool, as_json: bool) -> "Ask":
     def at_the_terminal(question: Question) -> Answer:
         if question.about == "brief":  # only a chat's run asks this
             return session.nobody(question)
-        asked = f"Approve up to ${question.usd:.4f} for {printable(question.plan)}?"
+        asked = f"Approve up to ${question.usd:,.4f} for {printable(question.plan)}?"
         return Answer(approved=yes or typer.confirm(asked))
 
     if not yes and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
@@ -65,22 +60,13 @@ def asking(yes: bool, as_json: bool) -> "Ask":
     return at_the_terminal
 
 
-def console(*, stderr: bool = False) -> "Console":
-    """Standard output or standard error, wide where it is no terminal; text in brackets is text, not style."""
-    from rich.console import Console
-
-    console = Console(stderr=stderr, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = PLAIN_WIDTH
-    return console
-
-
 @contextmanager
 def display(as_json: bool) -> Generator[Any]:
-    """The display: on standard output, or on standard error when that is kept for JSON."""
+    """The display: on standard output, or on standard error when that is kept for JSON; a request's refusal always on the latter."""
+    from .consoles import console
     from .display import RichDisplay
 
-    shown = RichDisplay(console(stderr=as_json))
+    shown = RichDisplay(console(stderr=as_json), refusals=console(stderr=True))
     try:
         yield shown
     finally:
@@ -111,7 +97,9 @@ def errors(as_json: bool, started: Sequence[str] = ()) -> Generator[None]:
         fail(
             f"stopped; the journal is whole and nothing is left running.{_how_to_resume(started)}", INTERRUPTED, as_json
         )
-    except (Correctable, NotAvailable, OutputError, UnknownRun, UnusablePrices) as error:
+    except UnusablePrices as error:
+        fail(f"{error}{_how_to_resume(started)}", USAGE, as_json)
+    except (Correctable, NotAvailable, OutputError, UnknownRun) as error:
         fail(str(error), USAGE, as_json)
     except JournalError as error:  # a record that cannot be read or gone on with
         fail(str(error), FAILED, as_json)
@@ -158,6 +146,7 @@ def print_table(columns: tuple[str, ...], rows: list[Any], *, empty: str) -> Non
     """Rows under their columns, or what to say when there are none."""
     from rich.table import Table
 
+    from .consoles import console
     from .printable import printable
 
     if not rows:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ..state.brief import Record
 from ..state.errors import RequestError
+from ..state.run import OwnNames
 from ..state.talk import Word
 from .intake import read_changes
 
@@ -78,8 +79,8 @@ _ORDINALS = {
 _PICK = r"(?:option\s*|the\s+|take\s+|第)*(?P<number>[1-9]|first|second|third|fourth|1st|2nd|3rd|(?<=第)[一二三四])(?:\s+one|\s+option|个)?"
 
 
-def understand(text: str) -> Intent:
-    """The intent of a line; "unknown" where the rules see none."""
+def understand(text: str, own: OwnNames | None = None) -> Intent:
+    """The intent of a line; "unknown" where the rules see none. `own` may be named beside the built-in tables."""
     line = " ".join(text.split())
     plain = re.sub(_COURTESY, "", line.rstrip(".!。！").strip().lower()).replace(",", "").replace("，", "").strip()
     for does, words in _EXACT:
@@ -96,9 +97,9 @@ def understand(text: str) -> Intent:
     if found := re.search(_USE_DATA, line, re.I):
         return _using(line, found)
     if found := re.match(_WHAT_IF, line, re.I):
-        return _changing("what_if", line, found.group("rest"))
+        return _changing("what_if", line, found.group("rest"), own)
     asking = re.match(_ASKING, line, re.I) is not None
-    changed = _changing("what_if" if asking else "change", line, line)
+    changed = _changing("what_if" if asking else "change", line, line, own)
     if changed.word is not None or (changed.problem and not asking):
         return changed
     return _better(line, line) or Intent(does="unknown", text=line)
@@ -122,10 +123,10 @@ def _using(line: str, found: re.Match[str]) -> Intent:
     return Intent(does="change", text=line, problem=problem)
 
 
-def _changing(does: Does, line: str, said: str) -> Intent:
+def _changing(does: Does, line: str, said: str, own: OwnNames | None) -> Intent:
     """A change of the brief, or what is wrong with it."""
     try:
-        word = read_changes(said)
+        word = read_changes(said, own)
     except RequestError as error:
         return Intent(does=does, text=line, problem="; ".join(error.problems))
     word = word.model_copy(update={"text": line})

@@ -3,9 +3,12 @@
 Each is refused with what to write in its place. Words without a figure that are not listed here are passed over.
 """
 
-from ..tools.pricing.look_up import known_clouds
-from .limits import ACCELERATOR, CURRENCY_WORDS, LICENCE, REGIONS
-from .reading import Reading
+import re
+
+from .clouds import refuse_unknown
+from .limits import ACCELERATOR, CURRENCY_WORDS, LICENCE, clouds_of
+from .reading import NEAR, NO, Reading
+from .regions import REGIONS
 from .targets import ASKED, TIME_UNIT
 
 _N = r"\d+(?:[.,]\d+)*"
@@ -120,13 +123,7 @@ _UNHELD: tuple[tuple[str, str], ...] = (
     (_INSTANCES, "kinds of instance cannot be chosen: leave it out"),
 )
 
-_NO = r"(?:no|not|without|never|avoid\w*|except|excluding|exclude|outside|rather than|other than|out of|any\w*(?:\s+\w+)?\s+but|\w+n't)"
-_NEAR = (
-    r"(?:\s+(?:in|within|on|from|to|with|the|an?|any|use|using|run|running|hosted|servers?|have|want|need|be|allow\w*|located|deploy\w*))"
-    r"{0,4}?\s+"
-)
 _GPU = rf"(?:{ACCELERATOR}|gpus?\b|accelerators?\b|graphics cards?\b)"
-_OTHER_CLOUDS = "alibaba|aliyun|tencent|huawei|baidu|ovh|hetzner|digital ?ocean|linode|ibm cloud"
 
 
 def refuse_unheld(reading: Reading) -> None:
@@ -137,25 +134,25 @@ def refuse_unheld(reading: Reading) -> None:
 
 def refuse_negatives(reading: Reading, usd: float | None) -> None:
     """A brief names what may be used; what may not be used has no place in it."""
-    clouds = "|".join(known_clouds())
+    clouds = "|".join(map(re.escape, clouds_of(reading)))
     only = "a brief names what may be used, not what may not: say which {} are allowed, or leave it out"
     for pattern, what in (
         (
-            rf"\bcpus?[\s-]only\b|\bonly\s+(?:(?:on|a|the|use)\s+)*cpus?\b|\b{_NO}{_NEAR}{_GPU}",
+            rf"\bcpus?[\s-]only\b|\bonly\s+(?:(?:on|a|the|use)\s+)*cpus?\b|\b{NO}{NEAR}{_GPU}",
             "accelerators",
         ),
         (
-            rf"\b{_NO}{_NEAR}(?:the us|the usa|the eu|europe|asia|america|the united states)\b|\bnon-(?:{_KNOWN})\b",
+            rf"\b{NO}{NEAR}(?:the us|the usa|the eu|europe|asia|america|the united states)\b|\bnon-(?:{_KNOWN})\b",
             "regions",
         ),
-        (rf"\b{_NO}{_NEAR}(?:{clouds})\b", "clouds"),
-        (rf"\b{_NO}{_NEAR}(?:{LICENCE})\b|\bnon-(?:{LICENCE})\b", "licences"),
+        (rf"\b{NO}{NEAR}(?:{clouds})\b", "clouds"),
+        (rf"\b{NO}{NEAR}(?:{LICENCE})\b|\bnon-(?:{LICENCE})\b", "licences"),
     ):
         reading.refuse_unheld(pattern, only.format(what))
-    reading.refuse_unheld(rf"\b(?:{_OTHER_CLOUDS})\b", f"prices are known for {', '.join(known_clouds())}")
+    refuse_unknown(reading)
     if usd:
         reading.refuse_unheld(
-            rf"\b{_NO}{_NEAR}cloud\b",
+            rf"\b{NO}{NEAR}cloud\b",
             "servers of a cloud are left out only where nothing may be spent: say 'for free'",
         )
 
@@ -173,7 +170,7 @@ def refuse_unnamed(reading: Reading) -> None:
         r"\b(?:europe|eu|asia|usa|united states)\b|\b(?-i:US)\b", "say 'in Europe', 'in the US' or 'in Asia'"
     )
     ordinary_words = ("lambda", "vast", "yotta", "mithril", "daytona")
-    clouds = "|".join(name for name in known_clouds() if name not in ordinary_words)
+    clouds = "|".join(re.escape(name) for name in clouds_of(reading) if name not in ordinary_words)
     reading.refuse_unheld(rf"\b(?:{clouds})\b", "say 'on AWS' where a cloud is meant")
     reading.refuse_unheld(
         r"\b(?:p95|latency|budget|costs?|price|spend|deadline)\b(?:[:=≤≥(\s]|\b(?:of|is|be|to|at|around|about|budget|latency|p95)\b)*"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -17,6 +18,7 @@ from ..state.run import PlannerUse, RunState
 from ..state.talk import Word
 from ..state.workspace import Workspace
 from ..tools.base import Event, Settings
+from .names import own_names, unknown_names
 from .planners import RULES, Decision, planner_for, recorded_planner
 from .recorded import last_reading
 from .report import describe
@@ -68,6 +70,8 @@ def what_if(run_id: str, *, workspace: Workspace, changes: Mapping[str, str], pl
     if read is None:
         raise RequestError([f"{run_id} was refused before it had a brief: there is nothing to change"])
     word = read_changes(changes)
+    if problems := unknown_names(word.limits, partial(own_names, workspace.path)):
+        raise RequestError(problems)
     brief = revised_brief(Brief.model_validate(read.output["brief"]), word)
     settings = settings.model_copy(update={"planner": planner or settings.planner})
     live = frozenset({"plan"}) if planner not in (None, RULES) else frozenset[str]()
@@ -98,7 +102,7 @@ def what_if(run_id: str, *, workspace: Workspace, changes: Mapping[str, str], pl
         outcome_recorded=ended and f"{ended.name}: {ended.output['reason']}",
         outcome_now=outcome and f"{outcome.status}: {outcome.reason}",
         unknown=unknown,
-        approvals=tuple(f"{asked['plan']}: up to ${asked['usd']:.4f}" for asked in steps.approvals_assumed),
+        approvals=tuple(f"{asked['plan']}: up to ${asked['usd']:,.4f}" for asked in steps.approvals_assumed),
     )
 
 

@@ -1,8 +1,8 @@
 """The brief: a request, typed. Targets, limits and every assumption made while reading it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SECONDS_PER_DAY = 86_400
 HOURS_PER_MONTH = 730
@@ -82,12 +82,22 @@ class Limits(Record):
 
 
 class Weights(Record):
-    """How much each aim counts where several candidates meet every target; only their ratios matter."""
+    """How much each aim counts where several candidates meet every target; only their ratios matter, what is not named counts 0."""
 
-    accuracy: Figure = Field(default=1.0, ge=0)
-    latency: Figure = Field(default=1.0, ge=0)
-    hours: Figure = Field(default=1.0, ge=0)
-    usd: Figure = Field(default=1.0, ge=0)
+    accuracy: Figure = Field(default=0.0, ge=0)
+    latency: Figure = Field(default=0.0, ge=0)
+    hours: Figure = Field(default=0.0, ge=0)
+    usd: Figure = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _some_count(self) -> Self:
+        if not (self.accuracy or self.latency or self.hours or self.usd):
+            raise ValueError("no aim counts: give at least one of accuracy, latency, hours, usd a weight above 0")
+        return self
+
+
+EVEN = Weights(accuracy=1, latency=1, hours=1, usd=1)
+"""What a score reckons with where a brief has no weights."""
 
 
 class DataSource(Record):

@@ -21,6 +21,8 @@ StratosError
 
 from collections.abc import Sequence
 
+from .numbers import AS_SAID, shown
+
 
 class StratosError(Exception):
     """Base of every error Stratos raises on purpose."""
@@ -47,7 +49,7 @@ class PriceChanged(Correctable):
 
     def __init__(self, offer_id: str, usd_per_hour: float) -> None:
         self.offer_id, self.usd_per_hour = offer_id, usd_per_hour
-        super().__init__(f"{offer_id} now costs ${usd_per_hour:g} an hour")
+        super().__init__(f"{offer_id} now costs ${shown(usd_per_hour, AS_SAID)} an hour")
 
 
 class OutOfTime(Correctable):

@@ -34,6 +34,8 @@ Mode = Literal["live", "replay"]
 
 WAITING = "waiting"
 """Name of the note that a run waits for its user."""
+STOPPED = "stopped"
+"""Name of the note of what a run could not go on for, such as a file that cannot be used."""
 
 
 class ReplayEnd(JournalError):
@@ -309,7 +311,8 @@ class Recorder:
 
     def note(self, name: str, value: object) -> None:
         """Records what is not a step, such as that the run waits; nothing while recorded steps are being answered, nor twice."""
-        again = (self._last.kind, self._last.name) == ("note", name)
+        last = self._last
+        again = (last.kind, last.name, last.input_json) == ("note", name, canonical(self.journal.clean(value)))
         if self.mode == "live" and self.replayed_all and not again:
             self._last = self.journal.append(self.run_id, "note", name, value, None, after=self._last)
 

@@ -34,6 +34,9 @@ class Offer(Record):
     as_of: str | None = Field(description="date of the price, ISO; null where the source gives none")
     executable: bool = Field(description="an executor here can run jobs on it")
     doubts: tuple[str, ...] = Field(default=(), description="why it must not be chosen; empty when it may")
+    warnings: tuple[str, ...] = Field(
+        default=(), description="what is odd about its price; it may be chosen all the same"
+    )
 
 
 class Gpu(Record):
@@ -149,5 +152,6 @@ class Plan(Record):
     @property
     def sha256(self) -> str:
         """Of what would be paid for, the candidate and its server at its price: approvals are bound to it."""
-        bought = {"candidate": self.candidate.model_dump(mode="json"), "offer": self.offer.model_dump(mode="json")}
+        offer = self.offer.model_dump(mode="json", exclude={"warnings"})  # what is said of a price is not bought
+        bought = {"candidate": self.candidate.model_dump(mode="json"), "offer": offer}
         return hashlib.sha256(canonical(bought).encode()).hexdigest()

@@ -10,6 +10,14 @@ from .model_facts import ModelFacts
 from .plan import Candidate, Correction, Machine, Offer, Plan, StudentShape
 
 
+class OwnNames(Record):
+    """What the user's own files of prices and models name, for limits that the built-in tables alone would not know."""
+
+    clouds: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+
+
 class Match(Record):
     """Teacher and students that fit the brief, and why the others do not."""
 
@@ -98,6 +106,20 @@ class Approval(Record):
     by: Literal["user", "in advance"]
 
 
+class Break(Record):
+    """One limit or target that a candidate does not keep."""
+
+    constraint: str = Field(description="accuracy, latency_p95_ms, throughput_rps, usd, hours, parameters or executor")
+    share: float = Field(description="how far past it, as a share of it; 1 where it cannot be told")
+
+
+class NearMiss(Record):
+    """A candidate that keeps nearly all of a brief, and what it breaks."""
+
+    candidate: Candidate
+    breaks: tuple[Break, ...]
+
+
 class Choice(Record):
     """What the front said, kept small enough to journal and to show."""
 
@@ -111,6 +133,9 @@ class Choice(Record):
         default=False, description="the plan is not predicted to reach the target; it is the cheapest way to find out"
     )
     nearest: Candidate | None
+    near: tuple[NearMiss, ...] = Field(
+        default=(), description="without a plan: the candidates that break the brief least, by the sum of the shares"
+    )
     reason: str
     excluded: tuple[str, ...] = ()
 

@@ -13,3 +13,9 @@ settings.load_profile("stratos")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     """Whole runs in one journal; tests only read it, or copy it first."""
     return make(tmp_path_factory.mktemp("recorded"))
+
+
+@pytest.fixture(autouse=True)
+def no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output is as wide as its text, whatever the terminal that started the tests says."""
+    monkeypatch.delenv("COLUMNS", raising=False)

@@ -11,7 +11,7 @@ from ..skills import load
 from ..skills.protocol import Skill
 from ..state.brief import Brief, DataSource, Record
 from ..state.errors import Correctable
-from ..state.run import RunState
+from ..state.run import OwnNames, RunState
 from .executor import Executor
 
 ArgsT = TypeVar("ArgsT", bound=BaseModel)
@@ -50,6 +50,10 @@ class Settings(Record):
     data: DataSource | None = Field(default=None, description="the user's own examples, beside a request in words")
     asks: bool = Field(default=False, description="what the request lacks is asked for instead of assumed")
     max_attempts: int = Field(default=4, gt=0)
+    own_names: OwnNames = Field(
+        default=OwnNames(),
+        description="what a request may name beside the built-in tables; read when the run begins, so that a replay reads the same",
+    )
     held_out_items: int = Field(
         default=2000, gt=0, description="size of the development split and of each sealed split"
     )

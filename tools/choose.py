@@ -10,8 +10,9 @@ from pydantic import Field
 from ..state.brief import Brief, Record
 from ..state.errors import Correctable
 from ..state.evidence import wilson
+from ..state.numbers import AS_SAID, shown
 from ..state.plan import Candidate, Plan
-from ..state.run import Choice, RunState
+from ..state.run import Break, Choice, NearMiss, RunState
 from .base import Context, Tool
 from .candidates import candidate_table
 from .pareto import Front, Violation, solve_pareto, violations
@@ -47,10 +48,11 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     offers = {offer.id: offer for offer in state.offers}
     plan = None
     if chosen is not None and not unprovable:
+        offer = offers[chosen.offer_id]
         plan = Plan(
             candidate=chosen,
-            offer=offers[chosen.offer_id],
-            reason=reason,
+            offer=offer,
+            reason="; ".join((reason, *offer.warnings)),
             runners_up=tuple(runner.candidate for runner in front.runners_up[:RUNNERS_UP]),
         )
     return Choice(
@@ -60,11 +62,17 @@ def _run(context: Context, args: SolvePareto) -> Choice:
         plan=plan,
         pilot=plan is not None and front.chosen is None,
         nearest=front.nearest,
+        near=tuple(_near_miss(candidate, left) for candidate in front.near) if plan is None else (),
         reason=plan.reason
         if plan
         else unprovable or _why_none(front, brief, left) + _pilot_elsewhere(candidates, left),
         excluded=tuple(f"{runner.candidate.id}: {runner.to_win}" for runner in front.runners_up[:RUNNERS_UP]),
     )
+
+
+def _near_miss(candidate: Candidate, left: Brief) -> NearMiss:
+    broken = (Break(constraint=one.constraint, share=one.share) for one in violations(candidate, left))
+    return NearMiss(candidate=candidate, breaks=tuple(broken))
 
 
 def _named(name: str, candidates: CandidateTable, left: Brief) -> Candidate:
@@ -128,7 +136,8 @@ def told(violation: Violation, brief: Brief, left: Brief) -> str:
     asked, aim = brief.targets.accuracy, left.targets.accuracy
     if violation.constraint != "accuracy" or asked is None or aim is None or aim <= asked:
         return violation.arithmetic
-    return f"{violation.arithmetic} (to show {100 * asked:.4g} %, {aim:.1%} must be measured: its 95 % interval then lies above)"
+    wanted = shown(100 * asked, AS_SAID)
+    return f"{violation.arithmetic} (to show {wanted} %, {aim:.1%} must be measured: its 95 % interval then lies above)"
 
 
 def _why_none(front: Front, brief: Brief, left: Brief) -> str:
@@ -154,7 +163,7 @@ def _pilot_elsewhere(candidates: CandidateTable, left: Brief) -> str:
     pilot = candidates.materialise(candidates.first(rows))
     return (
         f". Nothing tells how right {len(rows):,} candidates elsewhere would be; the cheapest pilot among them that would: "
-        f"{pilot.student} on {pilot.offer_id}, ${pilot.usd.value:.2f} and {pilot.hours.value:.2g} h, which cannot be carried out here"
+        f"{pilot.student} on {pilot.offer_id}, ${pilot.usd.value:,.2f} and {shown(pilot.hours.value)} h, which cannot be carried out here"
     )
 
 

@@ -3,6 +3,7 @@
 import math
 
 from ..state.brief import HOURS_PER_MONTH, Brief
+from ..state.numbers import shown
 from ..state.plan import Offer
 from ..state.run import RunState
 from .base import Settings
@@ -97,7 +98,7 @@ def plan_parts(state: RunState, settings: Settings) -> dict[str, float]:
             parts["data"] = generation_usd(state)
         parts[f"training (a busy machine may take {PATIENCE:g} times the longest predicted)"] = training_usd(state)
     parts[f"{evaluations} evaluations"] = evaluations * evaluation_usd(state)
-    parts[f"serving for {serving_hours(state, settings) or 0:.3g} h"] = serving_usd(state, settings)
+    parts[f"serving for {shown(serving_hours(state, settings) or 0)} h"] = serving_usd(state, settings)
     return {what: usd for what, usd in parts.items() if usd > 0}
 
 

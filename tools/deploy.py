@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ..state.brief import Record
 from ..state.errors import Correctable, OutOfTime
+from ..state.numbers import AS_SAID, shown
 from ..state.run import DeploymentFacts, RunState
 from .base import FREE, Context, Cost, Tool
 from .classify_complexity import PROBE_BLOCK
@@ -82,7 +83,10 @@ def _estimate(context: Context, args: Deploy) -> Cost:
     if hours < SHORTEST_HOURS:
         raise Correctable("no money is left to serve it")
     price = context.settings.local_usd_per_hour
-    return Cost(usd=hours * price, basis=f"served for {hours:.3g} h at ${price:g} an hour, then it stops by itself")
+    return Cost(
+        usd=hours * price,
+        basis=f"served for {shown(hours)} h at ${shown(price, AS_SAID)} an hour, then it stops by itself",
+    )
 
 
 def _needs(state: RunState, args: Deploy) -> str | None:

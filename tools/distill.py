@@ -8,6 +8,7 @@ from pydantic import Field
 from ..state.brief import Record
 from ..state.errors import Correctable
 from ..state.evidence import Attempt
+from ..state.numbers import AS_SAID, shown
 from ..state.plan import Candidate, Plan
 from ..state.run import RunState
 from .base import FREE, Context, Cost, Tool
@@ -123,11 +124,11 @@ def _estimate(context: Context, args: Distill) -> Cost:
     wanted, limit = plan.candidate.usd.value, state.known_brief.limits.usd or 0.0
     if not fits(state.spent_usd + wanted + measuring_usd(plan.offer), limit):  # paid for, it could not be measured
         raise Correctable(
-            f"distill is predicted to cost ${wanted:.4f} and measuring it may take ${measuring_usd(plan.offer):.4f} more; "
-            f"${state.spent_usd:.4f} of the limit of ${limit:.2f} is spent or reserved, so it does not fit"
+            f"distill is predicted to cost ${wanted:,.4f} and measuring it may take ${measuring_usd(plan.offer):,.4f} more; "
+            f"${state.spent_usd:,.4f} of the limit of ${limit:,.2f} is spent or reserved, so it does not fit"
         )
     usd = training_usd(state)
-    return Cost(usd=usd, basis=f"at most {60 * usd / price:.1f} minutes at ${price:g} an hour")
+    return Cost(usd=usd, basis=f"at most {60 * usd / price:.1f} minutes at ${shown(price, AS_SAID)} an hour")
 
 
 def _apply(state: RunState, result: Distilled) -> RunState:

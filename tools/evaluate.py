@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ..state.brief import Record
 from ..state.evidence import Evaluation
+from ..state.numbers import AS_SAID, shown
 from ..state.run import RunState, Split
 from .base import Context, Cost, Tool
 from .costs import EVALUATION_MINUTES, clock_s, evaluation_usd
@@ -107,7 +108,7 @@ def _needs(state: RunState, args: Evaluate) -> str | None:
 
 def _estimate(context: Context, args: Evaluate) -> Cost:
     price = context.state.known_plan.offer.usd_per_hour
-    basis = f"at most {EVALUATION_MINUTES:g} minutes at ${price:g} an hour"
+    basis = f"at most {EVALUATION_MINUTES:g} minutes at ${shown(price, AS_SAID)} an hour"
     return Cost(usd=evaluation_usd(context.state), basis=basis)
 
 

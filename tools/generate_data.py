@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ..state.brief import Record
 from ..state.errors import ToolFailed
+from ..state.numbers import AS_SAID, shown
 from ..state.run import Data, GivenFacts, RunState, Split
 from .base import Context, Cost, Tool
 from .costs import GENERATION_MINUTES, clock_s, examples_needed, generation_usd
@@ -84,7 +85,7 @@ def _check_seals(before: Data | None, now: tuple[Split, ...]) -> None:
 
 def _estimate(context: Context, args: GenerateData) -> Cost:
     price = context.state.known_plan.offer.usd_per_hour
-    basis = f"at most {GENERATION_MINUTES:g} minutes at ${price:g} an hour"
+    basis = f"at most {GENERATION_MINUTES:g} minutes at ${shown(price, AS_SAID)} an hour"
     return Cost(usd=generation_usd(context.state), basis=basis)
 
 

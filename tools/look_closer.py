@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..state.brief import Record
+from ..state.numbers import AS_SAID, shown
 from ..state.run import RunState
 from .base import Context, Tool
 from .candidates import build_candidates
@@ -46,7 +47,7 @@ def _lines(context: Context, part: Part) -> Sequence[str]:
     match part:
         case "servers":
             return [
-                f"{offer.id}: ${offer.usd_per_hour:g} an hour, {'can' if offer.executable else 'cannot'} be used"
+                f"{offer.id}: ${shown(offer.usd_per_hour, AS_SAID)} an hour, {'can' if offer.executable else 'cannot'} be used"
                 for offer in state.offers or ()
             ]
         case "candidates":

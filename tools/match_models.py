@@ -72,9 +72,9 @@ def _why_not(facts: ModelFacts, cap: int | None, licences: Sequence[str]) -> str
     if cap is not None and (facts.parameters or 0) > cap:
         return f"over the limit of {cap:,} parameters"
     if licences:
+        allowed = {found.name if (found := known_licence(name)) else name.strip().casefold() for name in licences}
         known = known_licence(facts.licence)
-        names = {facts.licence.casefold(), (known.spdx or "").casefold() if known else ""}
-        if not names & {name.casefold() for name in licences}:
+        if (known.name if known else facts.licence.casefold()) not in allowed:
             return f"licence {facts.licence!r} is none of {', '.join(licences)}"
     try:
         architecture_of(facts)

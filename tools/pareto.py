@@ -27,6 +27,8 @@ __all__ = ["NEAR_THE_BEST", "NO_EXECUTOR", "Front", "Infeasible", "RunnerUp", "V
            "weighted_score", "why_not"]  # fmt: skip
 
 RUNNERS_UP = 5
+NEAR = 9
+"""Candidates shown where none meets every limit."""
 FRONT_KEPT = 200
 """Members of the front that become records: more than anybody reads, few enough to journal at each choice."""
 
@@ -65,6 +67,10 @@ class Front(Record):
     reason: str
     nearest: Candidate | None = Field(
         description="when nothing is feasible: the executable candidate that breaks the limits least"
+    )
+    near: tuple[Candidate, ...] = Field(
+        default=(),
+        description="when nothing is feasible: the candidates that break the limits least, executable or not, nearest first",
     )
     pilot: Candidate | None = Field(
         description="when nothing is feasible: the cheapest executable one within all other limits whose accuracy is unknown, "
@@ -112,6 +118,9 @@ def solve_pareto(candidates: Sequence[Candidate] | CandidateTable, brief: Brief,
         chosen=chosen,
         reason=_reason(table, broken, brief, chosen, rule, len(feasible), beaten=len(others) == len(front)),
         nearest=_nearest(table, distance) if chosen is None else None,
+        near=tuple(map(table.materialise, _least_broken(table, distance, np.arange(len(table)), NEAR)))
+        if chosen is None
+        else (),
         pilot=_pilot(table, broken, brief) if chosen is None else None,
         runners_up=tuple(_runner_up(table.materialise(one), chosen, brief, rule) for one in runners_up),
     )
@@ -182,10 +191,18 @@ def _nearest(table: CandidateTable, distance: Floats) -> Candidate | None:
     import numpy as np
 
     rows = np.flatnonzero(table.executable)
-    rows = rows if len(rows) else np.arange(len(table))
-    if not len(rows):
-        return None
-    return table.materialise(table.first(rows[distance[rows] == distance[rows].min()]))
+    found = _least_broken(table, distance, rows if len(rows) else np.arange(len(table)), 1)
+    return table.materialise(found[0]) if len(found) else None
+
+
+def _least_broken(table: CandidateTable, distance: Floats, rows: Rows, most: int) -> Rows:
+    """The first of some rows by the sum of what they break; among equals the most accurate, then by the order of preference."""
+    import numpy as np
+
+    if len(rows) > most:
+        rows = rows[distance[rows] <= np.partition(distance[rows], most - 1)[most - 1]]
+    rows = table.in_order(rows)
+    return rows[np.lexsort((-table.known_accuracy()[rows], distance[rows]))][:most]
 
 
 def _pilot(table: CandidateTable, broken: Mapping[Constraint, Floats], brief: Brief) -> Candidate | None:
@@ -227,7 +244,7 @@ def _reason(
     if not len(table):
         return "there are no candidates to choose from"
     if chosen is not None:
-        reason = f"{chosen_by(rule)} of {feasible} candidates that meet every limit: {described(chosen)}"
+        reason = f"{chosen_by(rule)} of {feasible:,} candidates that meet every limit: {described(chosen)}"
         return reason + ("; what beats it cannot be executed here" if beaten and rule.strategy != "pick" else "")
     import numpy as np
 
@@ -236,6 +253,6 @@ def _reason(
         if constraint != "executor":
             elsewhere = elsewhere & (shares == 0.0)
     unknown = int(np.isnan(table.accuracy).sum())
-    reason = f"none of {len(table)} candidates meets every limit and can be executed here"
-    reason += f"; {elsewhere.sum()} would, but {NO_EXECUTOR}" if elsewhere.any() else ""
-    return reason + (f"; the accuracy of {unknown} is unknown" if unknown else "")
+    reason = f"none of {len(table):,} candidates meets every limit and can be executed here"
+    reason += f"; {elsewhere.sum():,} would, but {NO_EXECUTOR}" if elsewhere.any() else ""
+    return reason + (f"; the accuracy of {unknown:,} is unknown" if unknown else "")

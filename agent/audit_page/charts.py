@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...state.numbers import shown
 from ..scales import LATENCY_WORDS, LogScale, OddsScale, Tick, latency_bounds, latency_class, shown_limit
 from .records import Band, Candidate, Plan
 
@@ -108,7 +109,7 @@ def front_chart(
         limit_x=x_of(limit) if x_of and limit else None,
         free_until=free_until,
         unplaced=len(plan.front) - len(placed),
-        latency=f"{LATENCY_WORDS[0]} up to {bounds[0]:.3g} ms, {LATENCY_WORDS[2]} above {bounds[1]:.3g} ms"
+        latency=f"{LATENCY_WORDS[0]} up to {shown(bounds[0])} ms, {LATENCY_WORDS[2]} above {shown(bounds[1])} ms"
         if known
         else "",
     )
@@ -118,12 +119,12 @@ def _words(one: Candidate, usd: Band, accuracy: Band) -> str:
     tokens = f" for {one.tokens / 1e6:g}M tokens" if one.tokens else ""
     return (
         f"{one.student}{tokens} on {one.server}: {accuracy.value:.1%} exact (80 % band {accuracy.low:.1%} to "
-        f"{accuracy.high:.1%}), ${usd.value:.4g}{_p95(one)}{_place(one)}"
+        f"{accuracy.high:.1%}), ${shown(usd.value)}{_p95(one)}{_place(one)}"
     )
 
 
 def _p95(one: Candidate) -> str:
-    return f", p95 {one.latency_p95_ms.value:.3g} ms" if one.latency_p95_ms else ""
+    return f", p95 {shown(one.latency_p95_ms.value)} ms" if one.latency_p95_ms else ""
 
 
 def _place(one: Candidate) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...state.canonical import Json, Row
 from ...state.journal import Verification, verification
+from ...state.numbers import shown
 from ...state.tables import VIEWS, tables, view_rows
 from ..brief_words import brief_rows
 from ..recorded import judged_brief, last_reading
@@ -304,7 +305,9 @@ def _machine(machine: Json) -> str:
     if not isinstance(machine, dict):
         return ""
     memory = number(machine, "memory_gib")
-    return f"{text(machine, 'cpu_model')}, {text(machine, 'cores')} cores" + (f", {memory:g} GiB" if memory else "")
+    return f"{text(machine, 'cpu_model')}, {text(machine, 'cores')} cores" + (
+        f", {shown(memory)} GiB" if memory else ""
+    )
 
 
 def _complexity(found: Json) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...state.canonical import Row
 from ...state.errors import OutputError
+from ...state.numbers import shown
 from . import charts
 from .facts import gather
 from .records import Band, Facts
@@ -48,7 +49,7 @@ def write(path: Path, html: str) -> None:
 def _usd(value: float | None) -> str:
     if value is None:
         return "–"
-    return f"${value:,.2f}" if value == 0 or value >= 1 else f"${value:.4f}" if value >= 1e-4 else f"${value:.2g}"
+    return f"${value:,.2f}" if value == 0 or value >= 1 else f"${value:.4f}" if value >= 1e-4 else f"${shown(value)}"
 
 
 def _percent(value: float | None) -> str:
@@ -60,7 +61,7 @@ def _count(value: float | None) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    return "–" if value is None else shown(value)
 
 
 def _duration(seconds: float | None) -> str:
@@ -79,7 +80,7 @@ def _band(value: Band | None, scale: float = 1.0) -> str:
     """A prediction with its band."""
     if value is None:
         return "unknown"
-    return f"{scale * value.value:.3g} ({scale * value.low:.3g}–{scale * value.high:.3g})"
+    return f"{shown(scale * value.value)} ({shown(scale * value.low)}–{shown(scale * value.high)})"
 
 
 def _as_band(value: float, low: float | None, high: float | None) -> Band:

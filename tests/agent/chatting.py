@@ -8,8 +8,9 @@ from typing import Any
 
 from stratos.agent.chat import GREETING, Chat
 from stratos.agent.chat_terminal import talk
+from stratos.agent.consoles import console
 from stratos.agent.display import RichDisplay
-from stratos.agent.terminal import console, say
+from stratos.agent.terminal import say
 from stratos.evals.simulated_world import SimulatedExecutor, World
 from stratos.state.plan import Offer
 from stratos.state.workspace import Workspace

@@ -14,7 +14,7 @@ BRIEF = Brief(
     task="win",
     targets=Targets(latency_p95_ms=5000.0),
     limits=Limits(usd=0.0),
-    weights=Weights(accuracy=0.0),  # the shortest training will do
+    weights=Weights(latency=1, hours=1, usd=1),  # the shortest training will do
 )
 
 

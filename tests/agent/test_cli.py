@@ -64,11 +64,54 @@ def test_what_cannot_be_met_ends_before_any_training_with_the_nearest(workspace:
 
 
 def test_a_request_that_cannot_be_used_is_refused_with_every_problem(workspace: Workspace) -> None:
-    code, out, _ = call("run", f"{WIN}, 120 % accuracy, p99 under 10 ms")
-    assert code == 2
-    assert "120 % is impossible" in " ".join(out.split())
-    assert "p95 is what is measured" in " ".join(out.split())
+    code, out, err = call("run", f"{WIN}, 120 % accuracy, p99 under 10 ms")
+    assert (code, out) == (2, "")
+    assert "120 % is impossible" in " ".join(err.split())
+    assert "p95 is what is measured" in " ".join(err.split())
     assert [run.status for run in Journal(workspace).runs()] == ["refused"]
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "resume"])
+def test_a_refusal_is_told_on_standard_error_and_its_document_on_standard_output(command: str) -> None:
+    refused = document("plan", "hello", code=2)
+    words = (command, refused["run_id"] if command == "resume" else "hello")
+    code, out, err = call(*words)
+    assert (code, out) == (2, "")
+    assert "refused: no skill fits this request" in err
+    assert document(*words, code=2)["status"] == "refused"
+
+
+def test_every_unknown_name_of_a_brief_is_one_usage_error_and_no_run(workspace: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text(
+        "skill: mahjong\ntask: win\n"
+        "limits: {usd: -1, clouds: [awz, aws], regions: [mars], accelerators: [H999], licences: [Apache-9]}\n"
+    )
+    code, out, err = call("plan", str(path))
+    assert (code, out) == (2, "")
+    for told in (
+        "limits.clouds: 'awz' is unknown; valid: aws, ",
+        "limits.regions: 'mars' is unknown",
+        "limits.accelerators: 'H999' is unknown",
+        "limits.licences: 'Apache-9' is unknown; valid: Apache-2.0, ",
+        "limits.usd",
+    ):
+        assert told in err
+    assert Journal(workspace).runs() == []
+
+
+def test_output_into_a_pipe_is_as_wide_as_its_text_and_columns_are_kept_to_where_they_are_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = ("plan", f"{WIN}, at least 99.99 % exact")
+    _, out, _ = call(*words)
+    reason = next(line for line in out.splitlines() if line.startswith("infeasible: "))
+    assert len(reason) > 140
+    assert not any(line.endswith(" ") for line in out.splitlines())
+    assert not any(frame in out for frame in ("╭", "╰", "Brief ─", "…"))
+    monkeypatch.setenv("COLUMNS", "100")
+    _, narrow, _ = call(*words)
+    assert max(map(len, narrow.splitlines())) == 100
 
 
 def test_money_that_nobody_approved_stops_the_run_and_can_be_approved_later(workspace: Workspace) -> None:
@@ -272,6 +315,28 @@ def test_show_says_what_differs_and_how_to_see_the_rest(workspace: Workspace, mo
     assert f"stratos {VERSION}, which recorded it, shows the rest" in err
 
 
+def test_show_says_over_what_a_run_stopped_and_a_resume_goes_on_once_it_is_mended(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    brief, models = tmp_path / "brief.yaml", workspace.path / "models.yaml"
+    brief.write_text("skill: mahjong\ntask: win\ntargets: {accuracy: 0.7}\nlimits: {usd: 1}\n")
+    workspace.path.mkdir()
+    models.write_text("models: [\n")
+    code, _, err = call("plan", str(brief))
+    assert code == 2
+    assert "models.yaml cannot be used" in err
+    (run,) = Journal(workspace).runs()
+    code, out, _ = call("show", run.run_id)
+    assert code == 0
+    assert "stopped: files of yours cannot be used" in out
+    assert f"{models} cannot be used" in out
+    call("resume", run.run_id)
+    assert [row.name for row in Journal(workspace).rows(run.run_id)].count("stopped") == 1
+    models.unlink()
+    assert document("resume", run.run_id)["status"] == "planned"
+    assert "stopped:" not in call("show", run.run_id)[1]
+
+
 def test_nothing_is_served_in_a_new_workspace() -> None:
     assert document("deployments") == []
     code, _, err = call("ask", "mahjong-win", "123m")
@@ -298,14 +363,6 @@ def test_a_secret_in_the_environment_never_reaches_the_journal(workspace: Worksp
     (run,) = Journal(workspace).runs()
     assert "***" in run.request
     assert secret not in workspace.journal_file.read_bytes().decode("latin-1")
-
-
-def test_what_a_tool_cannot_use_goes_back_to_the_planner_and_is_recorded(workspace: Workspace, tmp_path: Path) -> None:
-    path = tmp_path / "brief.yaml"
-    path.write_text("skill: mahjong\ntask: win\ntargets: {accuracy: 0.7}\nlimits: {usd: 5, accelerators: [H999]}\n")
-    ended = document("run", str(path), code=4)
-    assert "H999" in ended["reason"]
-    assert session.replay(ended["run_id"], workspace=workspace).identical
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_a_brief_is_told_whole_on_the_terminal_and_on_the_page() -> None:
             licences=("apache-2.0",),
             max_parameters=5_000_000,
         ),
-        weights=Weights(hours=3),
+        weights=Weights(accuracy=1, hours=3),
     )
     told = {
         "skill, task": "mahjong, win",
@@ -60,7 +60,7 @@ def test_a_brief_is_told_whole_on_the_terminal_and_on_the_page() -> None:
         "accelerators": "only H100, L4",
         "licences": "only apache-2.0",
         "size": "at most 5,000,000 parameters",
-        "weights": "accuracy 1, latency 1, hours 3, usd 1",
+        "weights": "accuracy 1, hours 3",
     }
     rows = brief_rows(whole.model_dump(mode="json"))
     assert dict(rows) == told

@@ -5,6 +5,7 @@ import io
 from rich.console import Console
 from stratos.agent.front_table import ROWS, band, front_table, rows_to_show, server_name
 from stratos.state.plan import Candidate
+from stratos.state.run import Break, Choice, NearMiss
 
 from ..building import candidate, choice, prediction
 
@@ -34,6 +35,20 @@ def test_without_a_plan_what_can_run_here_comes_first_and_the_table_stays_short(
     shown = rows_to_show([priced(usd, executable=usd > 5) for usd in range(1, 20)], None)
     assert len(shown) == ROWS
     assert all(one.executable for one in shown)
+
+
+def test_without_a_plan_the_table_shows_what_comes_nearest_and_what_each_breaks() -> None:
+    breaks = (Break(constraint="latency_p95_ms", share=13.61), Break(constraint="accuracy", share=0.05))
+    near = NearMiss(candidate=priced(7), breaks=breaks)
+    elsewhere = NearMiss(candidate=priced(9, executable=False), breaks=(Break(constraint="executor", share=1.0),))
+    none = Choice(candidates=5, front=(priced(1, 0.02),), plan=None, nearest=None, near=(near, elsewhere), reason="")
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(front_table(none, 160))
+    text = console.export_text()
+    assert "the nearest of 5 candidates, of which none meets every limit" in text
+    assert "2.0%" not in text
+    assert "latency 1,361 %, accuracy 5 %" in text
+    assert "cannot be used from here" in text
 
 
 def test_a_band_says_what_is_unknown() -> None:

@@ -29,7 +29,7 @@ from stratos.state.brief import Brief
 from stratos.state.errors import RequestError, ToolFailed
 from stratos.state.evidence import Outcome
 from stratos.state.journal import Journal, Recorder
-from stratos.state.run import DeploymentFacts, RunState
+from stratos.state.run import DeploymentFacts, OwnNames, RunState
 from stratos.state.talk import Question
 from stratos.state.workspace import Workspace
 from stratos.tools.base import Context, Settings, Tool
@@ -212,7 +212,7 @@ def brief_saying(folder: Path, text: str) -> Brief:
         "assumptions": [text],
     }
     path.write_text(yaml.safe_dump(fields), encoding="utf-8")
-    return read_brief_file(path)
+    return read_brief_file(path, own=lambda: OwnNames(regions=("bait", text)))
 
 
 def without_halves(text: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from stratos.agent.brief_words import brief_rows
 from stratos.agent.intake import read_brief_file, read_changes, read_request
-from stratos.state.brief import Brief
+from stratos.state.brief import Brief, Weights
 from stratos.state.canonical import Json
 from stratos.state.errors import RequestError
 
@@ -258,6 +258,22 @@ def test_a_brief_file_may_say_how_to_choose(tmp_path: Path) -> None:
         read_brief_file(path)
 
 
+def test_aims_that_a_brief_file_gives_no_weight_count_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text("skill: mahjong\ntask: win\nweights: {accuracy: 2}\n")
+    assert read_brief_file(path).weights == Weights(accuracy=2, latency=0, hours=0, usd=0)
+
+
+@pytest.mark.parametrize("weights", ["{}", "{accuracy: 0}", "{accuracy: 0, latency: 0, hours: 0, usd: 0}"])
+def test_weights_that_name_no_aim_are_refused(tmp_path: Path, weights: str) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text(f"skill: mahjong\ntask: win\nweights: {weights}\n")
+    with pytest.raises(
+        RequestError, match="weights: no aim counts: give at least one of accuracy, latency, hours, usd"
+    ):
+        read_brief_file(path)
+
+
 def test_a_brief_recorded_before_there_was_a_rule_of_choice_is_still_one() -> None:
     old: Json = {"request": "", "skill": "mahjong", "task": "win", "targets": {}, "limits": {}, "weights": None}
     assert Brief.model_validate(old).choose is None
@@ -302,3 +318,52 @@ def test_a_key_given_twice_in_a_brief_file_is_refused(tmp_path: Path) -> None:
     path.write_text("skill: mahjong\ntask: win\nlimits: {usd: 1}\nlimits: {usd: 100}\n")
     with pytest.raises(RequestError, match="limits given twice"):
         read_brief_file(path)
+
+
+@pytest.mark.parametrize(
+    ("said", "regions"),
+    [
+        ("in us-east", ("us-east",)),
+        ("region us-east-1", ("us-east-1",)),
+        ("us-east-1 only", ("us-east-1",)),
+        ("hosted in europe-west4 or eastus2", ("europe-west4", "eastus2")),
+        ("in US-East", ("us-east",)),
+        ("in the US", ("us",)),
+        ("US-based servers", ("us",)),
+    ],
+)
+def test_a_region_is_kept_as_it_was_said(said: str, regions: tuple[str, ...]) -> None:
+    assert read_request(f"{WIN}, 90 %, at most $1, {said}").limits.regions == regions
+
+
+@pytest.mark.parametrize("said", ["in us-moon", "in us-northeast", "region eu-west-99"])
+def test_a_region_that_no_cloud_has_is_refused_with_the_nearest(said: str) -> None:
+    told = problems(f"{WIN}, 90 %, at most $1, {said}")
+    assert f"'{said.split()[-1]}' begins no region's name; valid: " in told
+
+
+def test_a_region_that_is_ruled_out_is_refused_and_not_asked_for() -> None:
+    assert "may be used, not what may not" in problems(f"{WIN}, 90 %, at most $1, not in us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("said", "quoted"),
+    [
+        ("on azur", "on azur"),
+        ("on scaleway", "scaleway"),
+        ("only on fluidstack or aws", "fluidstack"),
+        ("on acme or aws", "on acme"),
+        ("cloud: foocloud", "cloud: foocloud"),
+        ("in Foo Cloud", "in Foo Cloud"),
+    ],
+)
+def test_a_cloud_without_prices_is_refused_with_the_valid_ones(said: str, quoted: str) -> None:
+    told = problems(f"{WIN}, 90 %, at most $1, {said}")
+    assert f"'{quoted}' cannot be held: no prices are known of that cloud; valid: " in told
+    assert told.count("cannot be held") == 1
+
+
+def test_a_licence_in_a_brief_is_known_by_its_name_its_spdx_id_or_its_hub_tag(tmp_path: Path) -> None:
+    path = tmp_path / "brief.yaml"
+    path.write_text("skill: mahjong\ntask: win\nlimits: {usd: 1, licences: [apache-2.0, gemma, Qwen License]}\n")
+    assert read_brief_file(path).limits.licences == ("apache-2.0", "gemma", "Qwen License")

@@ -38,7 +38,7 @@ def test_a_model_reads_a_language_that_the_rules_do_not() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"usd": 1000}, "usd is 1000, and the request holds no such figure"),
+        ({"usd": 1000}, "usd is 1,000, and the request holds no such figure"),
         ({"accuracy": 0.5}, "accuracy is 0.5"),
         ({"latency_p95_ms": 20}, "latency_p95_ms is 20"),
         ({"hours": 3}, "hours is 3"),
@@ -77,7 +77,7 @@ def test_in_any_language_money_is_the_one_sum_that_the_request_names(more: str, 
 
 def test_of_two_sums_the_larger_is_not_taken() -> None:
     found, decision = read(*[brief(usd=1000)] * 4, request=f"{REQUEST}; the limit is now $1000")
-    assert "usd is 1000, and the request names 15 for it" in decision.corrections[0]
+    assert "usd is 1,000, and the request names 15 for it" in decision.corrections[0]
     assert "problems" in found
 
 
@@ -103,7 +103,7 @@ def test_a_limit_beside_the_request_is_not_asked_of_the_model() -> None:
 
 def test_the_rules_read_what_a_model_cannot_and_say_so() -> None:
     found, decision = read(*[brief(usd=1e6)] * 4)
-    assert "1e+06" in decision.gave_up
+    assert "1,000,000" in decision.gave_up
     assert found["brief"]["limits"]["usd"] == 15
     assert found["brief"]["targets"]["accuracy"] == 0.95
 

@@ -28,6 +28,22 @@ def no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STRATOS_PRICES", raising=False)
 
 
+def test_an_own_price_far_from_the_listed_ones_is_marked_and_may_be_chosen(tmp_path: Path) -> None:
+    dear, cheap, usual = (
+        ROW.replace("31.00", price).replace("p5.48xlarge", name)
+        for name, price in (("cents", "3100"), ("dollars", "0.2"), ("plain", "31.00"))
+    )
+    (tmp_path / "prices.csv").write_text("\n".join([HEADER, dear, cheap, usual]) + "\n", encoding="utf-8")
+    offers = document(tmp_path, "--source", "prices.csv")["offers"]
+    assert [bool(offer["doubts"]) for offer in offers] == [False] * 3
+    told = {offer["instance_type"]: "; ".join(offer["warnings"]) for offer in offers}
+    assert told["plain"] == ""
+    assert "times the median of the listed prices" in told["cents"]
+    assert "th of the median of the listed prices" in told["dollars"]
+    _, out, _ = call(tmp_path, "--source", "prices.csv")
+    assert "your price of $388 an hour for one H100-80GB-SXM is 9" in out
+
+
 def test_filters_narrow_and_sort_orders(tmp_path: Path) -> None:
     found = document(tmp_path, "--gpu", "H100", "--count", "8", "--choosable", "--sort", "bandwidth", "--limit", "5")
     speeds = [offer["memory_bandwidth_gb_s"] for offer in found["offers"]]

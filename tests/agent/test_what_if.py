@@ -108,6 +108,16 @@ def test_changes_are_read_with_every_problem_named() -> None:
         revised_brief(brief(), negative)
 
 
+def test_names_that_do_not_exist_are_no_changes(recorded: tuple[Workspace, str]) -> None:
+    workspace, run_id = recorded
+    with pytest.raises(RequestError) as error:
+        what_if(run_id, workspace=workspace, changes={"clouds": "awz, aws", "regions": "mars"})
+    assert [problem.split(" is unknown")[0] for problem in error.value.problems] == [
+        "limits.clouds: 'awz'",
+        "limits.regions: 'mars'",
+    ]
+
+
 def test_a_refused_run_has_nothing_to_change(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     outcome = session.start("sing a song", workspace=workspace, settings=Settings())

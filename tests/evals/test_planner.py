@@ -168,7 +168,7 @@ def test_the_deployment_score_is_the_mean_of_what_has_a_target_or_limit() -> Non
     expected = Expected(task="win", accuracy=0.9, latency_p95_ms=100, hours=2, usd=1)
     ended = result(exact=0.95, p95_ms=40, hours=0.5, spent_usd=0.2)
     assert deployment_score(ended, expected.brief("")) == pytest.approx((0.95 + 0.6 + 0.75 + 0.8) / 4)
-    assert deployment_score(ended, expected.brief("", Weights(latency=3, hours=0))) == pytest.approx(
+    assert deployment_score(ended, expected.brief("", Weights(accuracy=1, latency=3, usd=1))) == pytest.approx(
         (0.95 + 1.8 + 0.8) / 5
     )
     only_accuracy = Expected(task="win", accuracy=0.9, usd=0)

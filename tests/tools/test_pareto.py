@@ -268,6 +268,21 @@ def test_twenty_thousand_candidates_take_under_a_second():
     assert 0 < len(front.front) < 2_000
 
 
+def test_where_nothing_is_feasible_the_least_broken_come_first_and_among_equals_the_most_accurate() -> None:
+    brief = a_brief(accuracy=0.9, latency=10.0, usd=1.0)
+    slow, right = (
+        a_candidate("slow", latency=30, accuracy=0.91),
+        a_candidate("right", latency=30, accuracy=0.99, usd=0.9),
+    )
+    wrong, dear = a_candidate("wrong", latency=30, accuracy=0.45, usd=0.1), a_candidate("dear", latency=20, usd=1.5)
+    away = a_candidate("away", latency=10, accuracy=0.99, executable=False)
+    found = solve_pareto([wrong, slow, dear, right, away], brief)
+    # Sums of shares past the limits: away 1 (no executor), dear 1 + 0.5, right and slow 2, wrong 2 + 0.5.
+    assert [one.id for one in found.near] == ["away", "dear", "right", "slow", "wrong"]
+    assert found.nearest is not None
+    assert found.nearest.id == "dear"
+
+
 def test_weights_choose_by_score_where_the_cheapest_would_be_taken_without_them() -> None:
     cheap, fast = a_candidate("cheap", usd=0.1, hours=0.9), a_candidate("fast", usd=0.2, hours=0.1)
     wanted = Brief(request="", skill="s", task="t", targets=Targets(accuracy=0.9), limits=Limits(usd=1.0, hours=1.0))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...state.errors import Correctable, ToolFailed
+from ...state.numbers import AS_SAID, shown
 from ...state.plan import LOCAL, Offer, Prediction
 from ..machine import Machine
 from ..pricing.accelerators import AcceleratorFacts, accelerator_facts
@@ -212,7 +213,9 @@ def predict_dollars(hours: Prediction, offer: Offer, teacher_usd: float = 0.0) -
         return duration * offer.usd_per_hour + teacher_usd
 
     dated = f", {offer.as_of}" if offer.as_of else ""
-    source = f"hours x ${offer.usd_per_hour:g} ({offer.price_basis}{dated}) + teacher ${teacher_usd:g}"
+    source = (
+        f"hours x ${shown(offer.usd_per_hour, AS_SAID)} ({offer.price_basis}{dated}) + teacher ${shown(teacher_usd)}"
+    )
     return Prediction(value=usd(hours.value), low=usd(hours.low), high=usd(hours.high), source=source)
 
 

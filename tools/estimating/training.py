@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ...state.brief import Record
 from ...state.errors import Correctable, ToolFailed
+from ...state.numbers import AS_SAID, shown
 from ...state.plan import Prediction
 from ..pricing.accelerators import AcceleratorFacts
 from .architecture import Architecture
@@ -81,7 +82,7 @@ class TrainingPrediction(Record):
             value=self.hours.value * usd_per_hour + teacher_usd,
             low=self.hours.low * usd_per_hour + teacher_usd,
             high=self.hours.high * usd_per_hour + teacher_usd,
-            source=f"hours x ${usd_per_hour:g} + teacher ${teacher_usd:g}",
+            source=f"hours x ${shown(usd_per_hour, AS_SAID)} + teacher ${shown(teacher_usd)}",
         )
 
 

@@ -6,6 +6,7 @@ figure that passes is possible, not true.
 
 from ...state.brief import Record
 from ...state.errors import Correctable
+from ...state.numbers import shown
 from ..pricing.accelerators import AcceleratorFacts
 from .architecture import Architecture
 from .chips import Engine, ServePrecision, kv_bytes, peak_tflops, supports
@@ -117,8 +118,8 @@ class _Bounds:
         if tpot_ms is None or tpot_ms * ALLOWANCE >= self._step_ms:
             return None
         return (
-            f"TPOT {tpot_ms:g} ms: {self._read / 1e9:.2f} GB of weights at {self._bandwidth / 1e9:,.0f} GB/s of {self._on} take "
-            f"{self._step_ms:.3g} ms"
+            f"TPOT {shown(tpot_ms)} ms: {self._read / 1e9:.2f} GB of weights at {self._bandwidth / 1e9:,.0f} GB/s of {self._on} take "
+            f"{shown(self._step_ms)} ms"
         )
 
     def prefill_problem(self, ttft_ms: float | None) -> str | None:
@@ -126,8 +127,8 @@ class _Bounds:
         if ttft_ms is None or self._peak is None or ttft_ms * ALLOWANCE >= self._prefill_ms:
             return None
         return (
-            f"TTFT {ttft_ms:g} ms: {self._tokens[0]:,} tokens x 2 x {self._active / 1e9:.2f}e9 weights at "
-            f"{self._peak / 1e12:,.0f} TFLOP/s of {self._on} take {self._prefill_ms:.3g} ms"
+            f"TTFT {shown(ttft_ms)} ms: {self._tokens[0]:,} tokens x 2 x {self._active / 1e9:.2f}e9 weights at "
+            f"{self._peak / 1e12:,.0f} TFLOP/s of {self._on} take {shown(self._prefill_ms)} ms"
         )
 
     def latency_problem(self, latency_ms: float) -> str | None:
@@ -135,7 +136,7 @@ class _Bounds:
         least = self._prefill_ms + (self._tokens[1] - 1) * self._step_ms
         if latency_ms * ALLOWANCE >= least:
             return None
-        return f"a request in {latency_ms:g} ms: prefill and {self._tokens[1]:,} tokens take at least {least:.3g} ms on {self._on}"
+        return f"a request in {shown(latency_ms)} ms: prefill and {self._tokens[1]:,} tokens take at least {shown(least)} ms on {self._on}"
 
     def throughput_problems(self, tokens_per_s: float, tpot_ms: float | None, concurrency: int) -> list[str | None]:
         """Tokens a second: the clients' own pace, the pace of reading, and all arithmetic."""
@@ -145,7 +146,7 @@ class _Bounds:
         # A request of one token has no TPOT; its first token is not held to the pace of the later ones.
         if self._tokens[1] > 1 and tokens_per_s > most * ALLOWANCE * self._tokens[1] / (self._tokens[1] - 1):
             problems.append(
-                f"{tokens_per_s:,.0f} tokens/s: {concurrency} clients that get a token every {least_ms:.3g} ms make {most:,.0f}"
+                f"{tokens_per_s:,.0f} tokens/s: {concurrency} clients that get a token every {shown(least_ms)} ms make {most:,.0f}"
             )
         if self._peak is not None:
             prompt = self._tokens[0] / self._tokens[1]
@@ -174,8 +175,8 @@ def check_training_claim(
     if hours * ALLOWANCE >= least:
         return ()
     return (
-        f"{hours:g} h: {FORWARD_BACKWARD_FLOPS} x {parameters:,} weights x {train_tokens:,} tokens = {flops:.2e} FLOP take "
-        f"{least:.3g} h at {max(peaks):,.0f} TFLOP/s on {count} x {accelerator.accelerator}",
+        f"{shown(hours)} h: {FORWARD_BACKWARD_FLOPS} x {parameters:,} weights x {train_tokens:,} tokens = {flops:.2e} FLOP take "
+        f"{shown(least)} h at {max(peaks):,.0f} TFLOP/s on {count} x {accelerator.accelerator}",
     )
 
 

@@ -78,7 +78,10 @@ def scores(table: CandidateTable, rows: Rows, rule: Rule) -> Floats:
 def knee_scales(table: CandidateTable, feasible: Rows) -> dict[Objective, Scale]:
     """Scales whose score is highest at the knee: each objective over its range on the front of the feasible, all weighing alike.
 
-    The distance that `indicators.knee` takes, to the plane through the worst values, is this score but for a constant factor.
+    The knee is the point that bulges farthest from a plane towards the ideal point, after each objective is scaled to its range on
+    the front (Das, "On characterizing the knee of the Pareto curve", Structural Optimization 18, 1999); that distance is this score
+    but for a constant factor. The plane goes through the intercepts at the worst values instead of through the extreme points, as
+    with more than two objectives one point is often the worst in several and no plane is left.
     """
     front = feasible[non_dominated(table.objectives(feasible))]
     values = figures(table, front)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from ...state.brief import Brief, Record
+from ...state.numbers import AS_SAID, shown
 from ...state.plan import Candidate
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ CONSTRAINTS: tuple[Constraint, ...] = (
     "executor",
 )
 WORDS: Mapping[Constraint, str] = {
-    "latency_p95_ms": "latency p95 {:.4g} ms",
-    "usd": "${:.4g}",
-    "hours": "{:.4g} hours",
-    "parameters": "{:,.0f} parameters",
+    "latency_p95_ms": "latency p95 {} ms",
+    "usd": "${}",
+    "hours": "{} hours",
+    "parameters": "{} parameters",
 }
 NO_EXECUTOR = "no executor for this cloud is configured"
 
@@ -137,12 +138,12 @@ def _arithmetic(constraint: Constraint, candidate: Candidate, brief: Brief) -> s
     if constraint == "throughput_rps":
         assert candidate.throughput_rps is not None
         got, needed = candidate.throughput_rps.value, brief.targets.needed_rps or 0.0
-        return f"{got:.4g} requests a second are {needed - got:.4g} below the {needed:.4g} that the server must carry"
+        return f"{shown(got)} requests a second are {shown(needed - got)} below the {shown(needed)} that the server must carry"
     value, limit = _value(constraint, candidate), _upper_limits(brief)[constraint]
     over = value - (limit or 0.0)
     share = f" ({over / limit:.0%})" if limit else ""
     beside = _beside(candidate) if constraint == "usd" else ""
-    return f"{WORDS[constraint].format(value)}{beside} is {over:.4g} over the limit of {limit or 0:g}{share}"
+    return f"{WORDS[constraint].format(shown(value))}{beside} is {shown(over)} over the limit of {shown(limit or 0, AS_SAID)}{share}"
 
 
 def _beside(candidate: Candidate) -> str:

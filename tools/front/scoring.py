@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field
 
-from ...state.brief import Brief, Record, Weights
+from ...state.brief import EVEN, Brief, Record
 
 if TYPE_CHECKING:
     from .table import CandidateTable, Floats, Rows
@@ -64,7 +64,7 @@ class Change(Record):
 
 def limit_scales(brief: Brief) -> dict[Objective, Scale]:
     """The scales that a brief gives by itself."""
-    weights = brief.weights or Weights()
+    weights = brief.weights or EVEN
     found: dict[Objective, Scale] = {"accuracy": Scale(weight=weights.accuracy, best=1.0, worst=0.0)}
     for objective, limit in _limits(brief).items():
         if limit:
@@ -76,7 +76,7 @@ def scales(brief: Brief, table: CandidateTable, feasible: Rows) -> dict[Objectiv
     """The scales of a choice among the feasible rows of a table."""
     found = limit_scales(brief)
     if len(feasible):
-        weights, values = brief.weights or Weights(), figures(table, feasible)
+        weights, values = brief.weights or EVEN, figures(table, feasible)
         for objective in _limits(brief):
             least, most = float(values[objective].min()), float(values[objective].max())
             if objective not in found and least < most:

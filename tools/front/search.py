@@ -1,4 +1,4 @@
-"""The front of a space: every point where there are few enough, else a search by pymoo's NSGA-II and a local search around it.
+"""The front of a space, of every point or of those that a search comes upon: pymoo's NSGA-II and a local search around it.
 
 The search starts from a coarse grid, from random points and from the best of each objective; NSGA-II with mixed variables (Deb and
 others, IEEE TEC 6(2), 2002; pymoo) spreads out from there; then all points that differ in one or two variables from a member of the
@@ -38,8 +38,6 @@ from .space import (
     taken,
 )
 
-ENUMERABLE = 8_000_000
-"""Points up to which a space is enumerated: evaluated and filtered at 2 to 4 million a second, measured with `evals/front.py`."""
 BUDGET = 200_000
 """Evaluations of a search where none is given."""
 GRID_SHARE, RANDOM_SHARE = 0.1, 0.1
@@ -62,13 +60,6 @@ class Found:
     objectives: Floats
     evaluations: int
     exact: bool
-
-
-def front_of(space: Space, evaluate: Evaluate, *, seed: int = 0, budget: int = BUDGET) -> Found:
-    """The exact front of a space of up to ENUMERABLE points, else what a search of `budget` evaluations finds."""
-    if size_of(space) <= ENUMERABLE:
-        return exact_front(space, evaluate)
-    return search_front(space, evaluate, seed=seed, budget=budget)
 
 
 def exact_front(space: Space, evaluate: Evaluate) -> Found:

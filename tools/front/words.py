@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ...state.numbers import shown
 from ...state.plan import Candidate, Prediction
 from .rule import NEAR_THE_BEST, Rule
 from .scoring import Change, Objective, changes_to_reach, score
@@ -20,8 +21,8 @@ def described(candidate: Candidate) -> str:
     """A candidate's four figures."""
     accuracy = f"{candidate.accuracy.value:.1%}" if candidate.accuracy else "unknown"
     return (
-        f"${candidate.total_usd:.4g}, {candidate.hours.value:.3g} h, accuracy {accuracy}, "
-        f"p95 {candidate.latency_p95_ms.value:.4g} ms"
+        f"${shown(candidate.total_usd)}, {shown(candidate.hours.value)} h, accuracy {accuracy}, "
+        f"p95 {shown(candidate.latency_p95_ms.value)} ms"
     )
 
 
@@ -92,11 +93,11 @@ def _gain(change: Change) -> str:
         case "accuracy":
             return f"gain {gap:.2%} accuracy"
         case "latency":
-            return f"answer {gap:.4g} ms{share} sooner"
+            return f"answer {shown(gap)} ms{share} sooner"
         case "usd":
-            return f"cost ${gap:.4g}{share} less"
+            return f"cost ${shown(gap)}{share} less"
         case "hours":
-            return f"take {gap:.3g} h{share} less"
+            return f"take {shown(gap)} h{share} less"
 
 
 def _either(ways: Sequence[str]) -> str:
@@ -106,18 +107,18 @@ def _either(ways: Sequence[str]) -> str:
 def _to_be_cheapest(candidate: Candidate, chosen: Candidate) -> str:
     gap_usd, gap_hours = candidate.total_usd - chosen.total_usd, candidate.hours.value - chosen.hours.value
     if gap_usd > 0 and chosen.total_usd <= 0:
-        return f"it costs ${candidate.total_usd:.4g}, the chosen one nothing"
+        return f"it costs ${shown(candidate.total_usd)}, the chosen one nothing"
     if gap_usd > 0:
         share = gap_usd / candidate.total_usd
-        return f"it would have to cost ${gap_usd:.4g} ({share:.0%}) less than its ${candidate.total_usd:.4g}"
+        return f"it would have to cost ${shown(gap_usd)} ({share:.0%}) less than its ${shown(candidate.total_usd)}"
     if gap_hours > 0:
-        return f"at the same cost, it would have to take {gap_hours:.3g} h less than its {candidate.hours.value:.3g} h"
+        return f"at the same cost, it would have to take {shown(gap_hours)} h less than its {shown(candidate.hours.value)} h"
     if _accuracy(candidate) < _accuracy(chosen):
         same = "at the same cost and hours, " if (gap_usd, gap_hours) == (0, 0) else ""
         return f"{same}it would have to gain {_accuracy(chosen) - _accuracy(candidate):.2%} accuracy"
     gap_ms = candidate.latency_p95_ms.value - chosen.latency_p95_ms.value
     return (
-        f"it is {gap_ms:.4g} ms slower and equal in all else"
+        f"it is {shown(gap_ms)} ms slower and equal in all else"
         if gap_ms > 0
         else "it equals the chosen one, which is first by id"
     )

@@ -88,19 +88,33 @@ def compare(
     """Checks every teacher against the student and ranks those that may teach it.
 
     The probe texts are those of `answers`, beside the built-in ones. GRACE is computed for the shortlist where the student's
-    weights are at hand and a teacher has at least FEWEST_ANSWERS answers. Raises Correctable as `side_of` does.
+    weights are at hand and a teacher has at least FEWEST_ANSWERS answers. Raises Correctable as `side_of` does, and for a student
+    behind an API.
     """
     twice = sorted({name for name in teachers if list(teachers).count(name) > 1})
     if twice or student in teachers:
         own = [f"{student} is the student itself"] if student in teachers else []
         raise Correctable("; ".join([*own, *(f"{name} is given twice" for name in twice)]))
     taught = side_of(student, catalogue)
+    if taught.facts.kind == "api":
+        raise Correctable(
+            f"{taught.facts.name} cannot be a student: it is behind an API, and its weights are not to be had; "
+            "valid are a model's folder and what `stratos models --role student` lists"
+        )
     probe = [text for given in answers.values() for pair in given.pairs for text in pair]
     pairs: list[PairEvidence] = []
     for name in teachers:
         teacher = side_of(name, catalogue)
-        check = check_pair(teacher, taught, probe, terms=known_licence(teacher.facts.licence), use=use, setup=setup)
         given = answers.get(name)
+        check = check_pair(
+            teacher,
+            taught,
+            probe,
+            terms=known_licence(teacher.facts.licence),
+            use=use,
+            setup=setup,
+            answers_judged=given is not None and given.accuracy is not None,
+        )
         pairs.append(
             PairEvidence(
                 check=check.model_copy(update={"teacher": name}), teacher_accuracy=given.accuracy if given else None

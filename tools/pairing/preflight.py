@@ -15,6 +15,7 @@ from ...state.model_facts import ModelFacts
 from .chat import ChatFiles, ChatMatch, StopMatch, compare_chat, compare_stops, read_chat
 from .licences import OutputTerms, Use, rule_on_licence
 from .memory import Method, MethodMemory, Setup, needs
+from .strength import rule_on_strength
 from .tokenizers import TokenizerMatch, compare_tokenizers, read_vocabulary
 
 Verdict = Literal["ok", "cross_tokenizer", "sequence_level", "refused"]
@@ -51,6 +52,7 @@ class PairCheck(Record):
     methods: tuple[Method, ...]
     problems: tuple[str, ...] = Field(default=(), description="why it is refused; empty unless it is")
     notes: tuple[str, ...] = Field(default=(), description="what is to be minded or mended, and how")
+    open_points: tuple[str, ...] = Field(default=(), description="what could not be looked at, and what it would take")
     why: str = Field(description="the verdict in one line")
     tokenizer: TokenizerMatch | None = Field(default=None, description="null: a tokenizer is not at hand")
     chat: ChatMatch | None = None
@@ -66,10 +68,12 @@ def check_pair(
     terms: OutputTerms | None,
     use: Use | None = None,
     setup: Setup | None = None,
+    answers_judged: bool = False,
 ) -> PairCheck:
-    """Checks tokenizers on text, padding, chat template, stops, the licence of the teacher's outputs, and memory.
+    """Checks tokenizers on text, padding, chat template, stops, strength, the licence of the teacher's outputs, and memory.
 
-    `probe` are texts of the task, prompts and answers; built-in ones are added. `terms` are the licence of the teacher.
+    `probe` are texts of the task, prompts and answers; built-in ones are added. `terms` are the licence of the teacher;
+    `answers_judged` says that its accuracy on the task is measured, which tells more than size and benchmarks do.
     Raises Correctable when a file cannot be read.
     """
     licence = rule_on_licence(terms, use or Use())
@@ -77,12 +81,14 @@ def check_pair(
     open_to = _methods(teacher, match)
     memory = needs(teacher.facts, student.facts, setup or Setup(), open_to)
     methods: tuple[Method, ...] = tuple(one.method for one in memory if one.fits is not False)
-    problems = [*licence.problems, *(match.problems if match else ())]
+    strength = rule_on_strength(teacher.facts, student.facts, answers_judged=answers_judged)
+    problems = [*licence.problems, *strength.problems, *(match.problems if match else ())]
     if not methods:
         problems.append(f"no method fits the memory: {'; '.join(one.arithmetic for one in memory)}")
     notes = [
         *licence.notes,
-        *_tokenizer_notes(match, teacher),
+        *strength.notes,
+        *_tokenizer_notes(match),
         *(chat.notes if chat else ()),
         *(stops.notes if stops else ()),
         *(one.arithmetic for one in memory if methods and one.fits is False),
@@ -95,6 +101,7 @@ def check_pair(
         methods=() if problems else methods,
         problems=tuple(problems),
         notes=tuple(notes),
+        open_points=_not_compared(teacher, student) if match is None else (),
         why=_why(teacher, student, verdict, problems, match, memory),
         tokenizer=match,
         chat=chat,
@@ -133,10 +140,19 @@ def _verdict(method: Method) -> Verdict:
     return "ok" if method in ("logit", "logit_offline") else method
 
 
-def _tokenizer_notes(match: TokenizerMatch | None, teacher: Side) -> list[str]:
+def _not_compared(teacher: Side, student: Side) -> tuple[str, ...]:
+    """What is open where a tokenizer is not at hand."""
+    without = " and ".join(side.facts.name for side in (teacher, student) if side.tokenizer is None)
+    nothing_else = "; the teacher's text alone can be used" if teacher.has_logits else ""
+    return (
+        f"tokenizers not compared: no files of {without}{nothing_else}: name a folder that holds tokenizer.json, "
+        "or its `path` in your models file",
+    )
+
+
+def _tokenizer_notes(match: TokenizerMatch | None) -> list[str]:
     if match is None:
-        missing = "the tokenizers are not both at hand, so they were not compared: their text alone can be shared"
-        return [missing] if teacher.has_logits else []
+        return []
     notes = list(match.notes)
     if match.verdict == "same" and match.padded:
         rows = f"{_count(match.teacher_rows)} against {_count(match.student_rows)}"
@@ -178,7 +194,7 @@ def _why(
     if not teacher.has_logits:
         return f"{pair}: sequence level: the teacher's logits are not to be had, its texts are"
     if match is None:
-        return f"{pair}: sequence level: the tokenizers were not compared"
+        return f"{pair}: sequence level: tokenizers not compared"
     if match.verdict == "different" and match.first_difference:
         found = match.first_difference
         shown = f"{found.text[:32]!r} is cut {list(found.teacher[:3])} and {list(found.student[:3])}"

@@ -4,7 +4,9 @@ One SQL expression for every row of a look-up, because a user's file may have mi
 """
 
 from collections.abc import Mapping
+from typing import Any
 
+from ...state.numbers import shown
 from .sources import NEGOTIATED, text
 
 # Price bases that are a price somebody can rent at. Everything else needs a reason in BASIS_DOUBTS.
@@ -45,6 +47,27 @@ NEGOTIATED_MONTHS = 36
 STALE = f"stale: dated more than {STALE_MONTHS} months ago"
 AGREEMENT_OVER = f"agreed more than {NEGOTIATED_MONTHS} months ago: ask for the price anew"
 UNKNOWN_ACCELERATOR = "unknown accelerator: its speed is not known"
+
+
+FAR = 10.0
+"""An agreed price so many times above or below the listed median is most likely cents, another currency, or a month's. In the snapshot of
+September 2026, 9 of 1,962 prices that may be chosen lie as far from their accelerator's median, all of V100-16GB and below it."""
+
+
+def odd_price(row: Mapping[str, Any], listed_median: float | None) -> tuple[str, ...]:
+    """What is to be minded of a quote: an agreed price far from what one accelerator, or vCPU, is listed at; it may be chosen."""
+    size = row["accelerator_count"] if row["accelerator"] is not None else row["vcpus"]
+    price = row["usd_per_hour"]
+    if row["price_basis"] != NEGOTIATED or not (listed_median and size and price):
+        return ()
+    one, what = price / size, row["accelerator"] or "vCPU"
+    if listed_median / FAR <= one <= FAR * listed_median:
+        return ()
+    far = f"{shown(one / listed_median)} times" if one > listed_median else f"a {shown(listed_median / one)}th of"
+    return (
+        f"your price of ${shown(one)} an hour for one {what} is {far} the median of the listed prices, ${shown(listed_median)}: "
+        "are these dollars an hour for the whole server?",
+    )
 
 
 def doubts_sql() -> str:

@@ -18,6 +18,7 @@ from ...state.errors import Correctable, UnusablePrices
 from ...state.plan import Offer
 from . import query
 from .accelerators import ACCELERATORS_CSV, resolve
+from .doubts import odd_price
 from .snapshot import SNAPSHOT_CSV, Snapshot
 from .sources import OFFERS_TABLE, PriceSource, SourceReport
 
@@ -162,6 +163,7 @@ def _judge(connection: "DuckDBPyConnection", args: PriceQuestion, today: date, *
         args.clouds, {str(row[0]) for row in connection.execute("select distinct cloud from offers").fetchall()}
     )
     connection.execute(query.QUOTES_SQL, {"spot": args.spot, "today": today.isoformat()})
+    connection.execute(query.MEDIANS_SQL)  # of all that is listed, before an agreed price supersedes some of it
     if several:
         connection.execute(query.SUPERSEDED_SQL)
         connection.execute(query.SUPERSEDED_ANYWHERE_SQL)
@@ -190,6 +192,24 @@ def known_clouds() -> tuple[str, ...]:
         return tuple(sorted({row["cloud"] for row in csv.DictReader(lines)}))
 
 
+@cache
+def known_regions() -> tuple[str, ...]:
+    """The regions of the built-in snapshot, in lower case, by name."""
+    with SNAPSHOT_CSV.open(encoding="utf-8", newline="") as lines:
+        return tuple(sorted({row["region"].lower() for row in csv.DictReader(lines)} - {""}))
+
+
+def names_of(sources: Sequence[PriceSource], today: date | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Clouds and regions that sources price, by name. Raises UnusablePrices as `look_up_prices` does."""
+    with _connected(sources) as connection:
+        _load(connection, sources, today or date.today())
+        clouds = connection.execute("select distinct cloud from offers order by cloud").fetchall()
+        regions = connection.execute(
+            "select distinct region from offers where region is not null order by region"
+        ).fetchall()
+    return tuple(str(name) for (name,) in clouds), tuple(str(name) for (name,) in regions)
+
+
 def _check_clouds(asked: Sequence[str], known: Collection[str]) -> None:
     unknown = [cloud for cloud in asked if cloud.lower() not in known]
     if unknown:
@@ -204,9 +224,11 @@ def _offer(row: dict[str, Any], *, spot: bool, executors: Collection[str]) -> Li
         # Offer counts whole accelerators, so a slice is one accelerator of a name of its own; it is never choosable.
         accelerator, count = f"{accelerator} ({Fraction(count).limit_denominator(64)})", 1
     suffix = f"/{accelerator} x {count:g}" if accelerator is not None else ""
+    median = row.pop("listed_median")
     return ListedOffer.model_validate(
         {
             **row,
+            "warnings": odd_price(row, median),
             "usd_per_hour": row["usd_per_hour"]
             if row["usd_per_hour"] is not None
             else 0.0,  # doubted: no positive price

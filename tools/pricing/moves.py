@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ...state.numbers import AS_SAID, shown
+
 MOVED_SHARE = 0.05
 """A price within 5 % of its quote leaves the plan as it is: the bands of predicted hours are wider by far, and a new choice costs the user
 another approval. What is billed is billed in any case."""
@@ -26,8 +28,9 @@ class PriceMove:
     def words(self) -> str:
         """As "$1.2 an hour, 20 % above the $1 quoted"."""
         if not self.quoted:
-            return f"${self.now:g} an hour, where it was quoted at nothing"
-        return f"${self.now:g} an hour, {abs(self.share):.0%} {'above' if self.share > 0 else 'below'} the ${self.quoted:g} quoted"
+            return f"${shown(self.now, AS_SAID)} an hour, where it was quoted at nothing"
+        side, quoted = "above" if self.share > 0 else "below", shown(self.quoted, AS_SAID)
+        return f"${shown(self.now, AS_SAID)} an hour, {abs(self.share):.0%} {side} the ${quoted} quoted"
 
 
 def price_moved(quoted: float, now: float) -> PriceMove | None:

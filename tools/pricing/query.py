@@ -59,8 +59,18 @@ update quotes set doubts = ['superseded by ' || winner || coalesce(' of ' || win
 from superseded where superseded.row = quotes.rowid
 """
 
+MEDIANS_SQL = f"""
+create table medians as
+select coalesce(accelerator, '') as of_accelerator, median(usd_per_hour / size) as listed_median
+from (select *, case when accelerator is null then vcpus else accelerator_count end as size from quotes)
+where len(doubts) = 0 and price_basis <> '{NEGOTIATED}' and size > 0 group by of_accelerator
+"""
+"""What one accelerator, or one vCPU of a server without any, is listed at: what agreed prices are held against."""
+
 MATCHING_SQL = """
-create temp table matching as select *, len(doubts) > 0 as doubtful from quotes
+create temp table matching as
+select quotes.*, listed_median, len(doubts) > 0 as doubtful
+from quotes left join medians on of_accelerator = coalesce(accelerator, '')
 where ($clouds::varchar[] is null or list_contains($clouds::varchar[], cloud))
   and ($accelerators::varchar[] is null or list_contains($accelerators::varchar[], accelerator))
   and ($include_cpu or accelerator is not null)
@@ -113,7 +123,7 @@ LISTED_SQL = """
 select cloud, instance_type, coalesce(region, 'unstated') as region, accelerator, accelerator_count, accelerator_memory_gib, vcpus,
        memory_gib, usd_per_hour, spot_price_usd_per_hour as spot_usd_per_hour, currency, vm_included, price_basis, source,
        as_of::varchar as as_of, $today::date - as_of as age_days, disk_usd_per_gib_month, egress_usd_per_gib, doubts,
-       bandwidth as memory_bandwidth_gb_s, usd_per_hour / nullif(tflops, 0) as usd_per_tflop_hour
+       bandwidth as memory_bandwidth_gb_s, listed_median, usd_per_hour / nullif(tflops, 0) as usd_per_tflop_hour
 from {table}
 order by doubtful, {order}, usd_per_hour nulls last,
          cloud || '/' || coalesce(region, 'unstated') || '/' || instance_type || coalesce('/' || accelerator, ''), accelerator_count

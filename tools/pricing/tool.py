@@ -14,6 +14,9 @@ from .configured import configured_sources
 from .look_up import LookUpPrices, look_up_prices
 from .planning import planning_set, this_machine
 
+ODD_SHOWN = 3
+"""Prices far from what is listed that the note names; `stratos prices` shows all."""
+
 
 class PricedServers(Record):
     """This machine and the cheapest choosable offer of every kind, from dated sources; and the models the user has added."""
@@ -45,13 +48,16 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
     machine, runs_on = context.executor.machine(), context.executor.clouds
     chosen = tuple(offer.plain(executable=offer.cloud in runs_on) for offer in planning_set(prices))
     dates = f"dated {prices.oldest} to {prices.newest}" if prices.oldest else "undated"
+    warned = [f"; mind {offer.id}: {why}" for offer in chosen for why in offer.warnings]
+    more = f"; {len(warned) - ODD_SHOWN} more of your prices are as odd" if len(warned) > ODD_SHOWN else ""
+    odd = "".join((*warned[:ODD_SHOWN], more))
     beside = "".join(f"; beside the built-in snapshot {source.name}" for source in sources)
     return PricedServers(
         machine=machine,
         offers=(this_machine(machine, context.settings.local_usd_per_hour), *chosen),
         note=(
-            f"{prices.considered} offers {dates}, {prices.undated} undated; {prices.doubtful} doubtful ones are never "
-            f"chosen; {len(chosen)} kinds of server kept at their cheapest, and this machine{beside}"
+            f"{prices.considered:,} offers {dates}, {prices.undated:,} undated; {prices.doubtful:,} doubtful ones are never "
+            f"chosen; {len(chosen)} kinds of server kept at their cheapest, and this machine{beside}{odd}"
         ),
         own_models=models,
         calibration=corrections,

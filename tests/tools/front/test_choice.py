@@ -2,11 +2,11 @@
 
 import random
 
+import numpy as np
 import pytest
-from stratos.state.brief import Brief, ChoiceRule, Weights
+from stratos.state.brief import EVEN, Brief, ChoiceRule, Weights
 from stratos.state.errors import Correctable
 from stratos.state.plan import Candidate
-from stratos.tools.front.indicators import knee
 from stratos.tools.front.nondominated import non_dominated
 from stratos.tools.front.scoring import Objective, score
 from stratos.tools.front.table import CandidateTable
@@ -49,8 +49,8 @@ def test_limits_come_first_and_nothing_that_meets_them_dominates_the_choice(rule
 def test_the_rule_of_the_brief_is_followed_and_weights_alone_mean_weighted() -> None:
     by_rule = {rule: solve_pareto(some(3), ruled(rule, usd=0.8, hours=0.8)).rule.strategy for rule in RULES}
     assert by_rule == {rule: rule for rule in RULES}
-    assert solve_pareto(some(3), ruled(None, Weights(), usd=0.8)).rule.strategy == "weighted"
-    assert solve_pareto(some(3), ruled("cheapest", Weights(), usd=0.8)).rule.strategy == "cheapest"
+    assert solve_pareto(some(3), ruled(None, EVEN, usd=0.8)).rule.strategy == "weighted"
+    assert solve_pareto(some(3), ruled("cheapest", EVEN, usd=0.8)).rule.strategy == "cheapest"
     assert solve_pareto(some(3), ruled(None, usd=0.8)).rule.strategy == "cheapest"
 
 
@@ -67,7 +67,16 @@ def test_the_knee_is_that_of_the_front_of_the_feasible(seed: int) -> None:
     allowed = [one for one in some(seed) if not violations(one, brief)]
     objectives = CandidateTable.of(allowed).objectives()
     front = non_dominated(objectives)
-    assert chosen(solve_pareto(some(seed), brief)) == allowed[front[knee(objectives[front])]]
+    best, span = objectives[front].min(axis=0), np.ptp(objectives[front], axis=0)
+    bulges = 1 - ((objectives[front] - best) / span).sum(axis=1)  # from the plane through the worst values
+    assert chosen(solve_pareto(some(seed), brief)) == allowed[front[int(np.argmax(bulges))]]
+
+
+def test_the_knee_worked_out_by_hand_is_the_point_nearest_the_corner() -> None:
+    dollars_and_accuracy = [(0.0, 0.0), (1.0, 0.6), (2.0, 0.9), (6.0, 0.95), (10.0, 1.0)]
+    front = [a_candidate(str(n), usd=usd, accuracy=accuracy) for n, (usd, accuracy) in enumerate(dollars_and_accuracy)]
+    # 1 - (0.2 + 0.1) is more than 1 - (0.1 + 0.4) and 1 - (0.6 + 0.05); constant objectives do not count.
+    assert chosen(solve_pareto(front, a_brief(usd=20.0).model_copy(update={"choose": "knee"}))).id == "2"
 
 
 @pytest.mark.parametrize("rule", ["weighted", "knee"])
@@ -131,6 +140,6 @@ def test_a_knee_of_one_candidate_or_of_equals_is_the_first() -> None:
 
 def test_a_table_of_a_hundred_thousand_is_chosen_from_by_every_rule() -> None:
     table = a_table(100_000)
-    brief = a_brief(usd=0.8).model_copy(update={"weights": Weights(accuracy=9)})
+    brief = a_brief(usd=0.8).model_copy(update={"weights": Weights(accuracy=9, latency=1, hours=1, usd=1)})
     picked = {chosen(solve_pareto(table, brief.model_copy(update={"choose": rule}))).id for rule in RULES}
     assert len(picked) == 3

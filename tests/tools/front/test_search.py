@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stratos.state.errors import Correctable
 from stratos.tools.front import search
 from stratos.tools.front.indicators import hypervolume
-from stratos.tools.front.search import Found, exact_front, front_of, search_front
+from stratos.tools.front.search import Found, exact_front, search_front
 from stratos.tools.front.space import (
     Choices,
     Floats,
@@ -59,7 +59,7 @@ def test_every_point_is_enumerated_once_in_chunks_of_any_size() -> None:
 
 def test_the_exact_front_is_that_of_all_allowed_points() -> None:
     space: Space = {"server": Choices(12), "layers": Integers(1, 8), "width": Integers(1, 8), "count": Integers(1, 2)}
-    found = front_of(space, served)
+    found = exact_front(space, served)
     (points,) = enumerate_space(space)
     objectives, broken = served(points)
     allowed = objectives[broken <= 0]
@@ -106,7 +106,7 @@ def test_real_variables_are_searched() -> None:
         x, away = points["x"], points["y"] ** 2 + 0.1 * points["kind"]
         return np.column_stack([x**2 + away, (x - 1) ** 2 + away]), np.zeros(len(x))
 
-    found = front_of(space, evaluate, seed=0, budget=8000)
+    found = search_front(space, evaluate, seed=0, budget=8000)
     # The front is x from 0 to 1 with nothing away: both objectives lie on sqrt(f1) + sqrt(f2) = 1.
     assert np.allclose(np.sqrt(found.objectives).sum(axis=1), 1, atol=0.05)
     assert hypervolume(found.objectives, np.array([1.1, 1.1])) > 0.99 * (1.21 - 1 / 6 - 0.2)
@@ -135,9 +135,9 @@ def test_points_that_are_not_allowed_lead_to_those_that_are() -> None:
 
 def test_wrong_spaces_are_told_at_once() -> None:
     with pytest.raises(Correctable, match="a: 0 options, at least 1 is needed; b: low 2 must not be above high 1"):
-        front_of({"a": Choices(0), "b": Integers(2, 1)}, served)
+        search_front({"a": Choices(0), "b": Integers(2, 1)}, served, seed=0)
     with pytest.raises(Correctable, match="at least one variable"):
-        front_of({}, served)
+        exact_front({}, served)
     with pytest.raises(Correctable, match=r"\['x'\] are real and cannot be enumerated"):
         list(enumerate_space({"x": Reals(0, 1)}))
     with pytest.raises(Correctable, match="a budget of 100 evaluations is too small"):

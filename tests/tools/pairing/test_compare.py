@@ -52,6 +52,25 @@ def test_a_padded_pair_of_folders_is_ranked_by_accuracy_and_grace(tmp_path: Path
     assert len(found.rejected) == 1
 
 
+def test_a_model_behind_an_api_is_no_student() -> None:
+    result = CliRunner().invoke(app, ["pair", "gpt-4o", "Qwen/Qwen3-32B"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "openai/gpt-4o cannot be a student: it is behind an API" in result.stderr
+
+
+def test_what_was_not_compared_for_want_of_files_is_said_and_a_weaker_teacher_refused_by_name() -> None:
+    result = CliRunner().invoke(
+        app, ["pair", "Qwen2.5-7B-Instruct", "Qwen2.5-72B-Instruct", "gpt-4o", "Qwen2.5-0.5B-Instruct"]
+    )
+    assert result.exit_code == 0
+    assert (
+        "open: tokenizers not compared: no files of Qwen/Qwen2.5-72B-Instruct and Qwen/Qwen2.5-7B-Instruct"
+        in result.stdout
+    )
+    assert "open: tokenizers not compared: no files of openai/gpt-4o and Qwen/Qwen2.5-7B-Instruct" in result.stdout
+    assert "Qwen2.5-0.5B-Instruct: refused: Qwen/Qwen2.5-0.5B-Instruct is smaller than its student" in result.stdout
+
+
 def test_names_of_the_catalogue_are_checked_without_files() -> None:
     catalogue = load_catalogue()
     found = compare(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from stratos.state.model_facts import ModelFacts
+from stratos.state.model_facts import ModelFacts, Score
 from stratos.tools.pairing.chat import ChatFiles, render
 from stratos.tools.pairing.licences import Use
 from stratos.tools.pairing.memory import Setup, needs
@@ -57,7 +57,39 @@ def test_an_api_teaches_by_its_texts() -> None:
 def test_tokenizers_that_are_not_at_hand_are_not_taken_for_equal() -> None:
     check = checked(teacher=Side(facts=TEACHER))
     assert check.verdict == "sequence_level"
-    assert any("not compared" in note for note in check.notes)
+    (point,) = check.open_points
+    assert point.startswith("tokenizers not compared: no files of big; the teacher's text alone can be used")
+
+
+def test_an_api_teachers_tokenizer_stays_an_open_point_too() -> None:
+    (point,) = checked(teacher=Side(facts=facts("provider/model", kind="api"))).open_points
+    assert point.startswith("tokenizers not compared: no files of provider/model: name a folder")
+
+
+def scored(name: str, parameters: int, **scores: float) -> Side:
+    known = {benchmark: Score(value=value, source="test") for benchmark, value in scores.items()}
+    return Side(facts=facts(name, parameters=parameters, scores=known))
+
+
+def test_a_smaller_teacher_is_told_and_a_smaller_and_weaker_one_refused_by_name() -> None:
+    student = scored("student", 7_000_000_000, gsm8k=0.9, mmlu=0.7)
+    smaller = checked(teacher=scored("new", 3_000_000_000, gsm8k=0.95, mmlu=0.6), student=student)
+    assert "new is smaller than its student student: 3.00B against 7.00B" in smaller.notes
+    weaker = checked(teacher=scored("old", 70_000_000_000, gsm8k=0.5), student=student)
+    assert (
+        "old is weaker than its student student on every benchmark that both have: gsm8k 50.0% against 90.0%"
+        in weaker.notes
+    )
+    both = checked(teacher=scored("tiny", 500_000_000, gsm8k=0.3, mmlu=0.4), student=student)
+    assert both.verdict == "refused"
+    assert "tiny is smaller than its student student" in both.why
+
+
+def test_judged_answers_go_before_size_and_benchmarks() -> None:
+    student, teacher = scored("student", 7_000_000_000, gsm8k=0.9), scored("tiny", 500_000_000, gsm8k=0.3)
+    check = checked(teacher=teacher, student=student, answers_judged=True)
+    assert check.verdict == "sequence_level"
+    assert len([note for note in check.notes if note.startswith("tiny is ")]) == 2
 
 
 def test_a_licence_that_forbids_training_on_outputs_is_refused_by_name_with_its_gist() -> None:

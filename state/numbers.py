@@ -1,0 +1,22 @@
+"""Numbers as people read them: the one way in which figures are written into texts; records keep them as they are."""
+
+from decimal import Decimal
+
+DIGITS = 3
+"""Significant digits of what was predicted or measured: its bands are wider than the fourth."""
+
+AS_SAID = 10
+"""Digits of what somebody said, such as a limit: all of them."""
+
+
+def shown(value: float, digits: int = DIGITS) -> str:
+    """A finite number without an exponent: whole with thousands separators from 1,000 on, else to so many significant digits."""
+    rounded = Decimal(f"{value:.{digits - 1}e}") + 0  # no minus before a nought
+    if abs(rounded) >= 1000:
+        return _plain(Decimal(f"{value:.{max(0, digits - 1 - rounded.adjusted())}f}"))
+    return _plain(rounded)
+
+
+def _plain(value: Decimal) -> str:
+    text = f"{value:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

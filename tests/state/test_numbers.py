@@ -1,0 +1,31 @@
+"""Every size of number as it is written for people."""
+
+import pytest
+from stratos.state.numbers import AS_SAID, shown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (49_770.4, "49,770"),
+        (1_234_567.0, "1,234,567"),
+        (999.7, "1,000"),
+        (999.4, "999"),
+        (14.6105, "14.6"),
+        (2.0, "2"),
+        (0.000620612, "0.000621"),
+        (0.00000012345, "0.000000123"),
+        (0.0, "0"),
+        (-1234.5, "-1,234"),
+        (-0.05, "-0.05"),
+    ],
+)
+def test_a_figure_has_three_digits_thousands_separators_and_no_exponent(value: float, text: str) -> None:
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1_500_000.0, "1,500,000"), (12_345.6, "12,345.6"), (0.1 + 0.2, "0.3"), (0.00001, "0.00001")]
+)
+def test_what_was_said_keeps_its_digits(value: float, text: str) -> None:
+    assert shown(value, AS_SAID) == text
