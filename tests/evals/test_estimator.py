@@ -25,7 +25,8 @@ def points(count: int = 60) -> list[ServingPoint]:
     """A synthetic table: the physics with constants of our own, 20 us a layer instead of 30 among them."""
     asked = [
         ServingPoint(
-            model=MODEL, architecture=architecture(MODEL), gpu="h100_sxm", accelerator="H100-80GB-SXM", gpus=2, engine="vllm", precision="bf16",
+            model=MODEL, architecture=architecture(MODEL),
+            gpu="h100_sxm", accelerator="H100-80GB-SXM", gpus=2, engine="vllm", precision="bf16",
             precision_is_assumed=False, concurrency=1 + at % 12, input_tokens=100 + 37 * at, output_tokens=64 + at,
             ttft_ms=1, tpot_ms=1, line=at + 2,
         )

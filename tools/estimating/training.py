@@ -56,7 +56,7 @@ def training_step(
     precision: TrainingPrecision,
     sequence_tokens: int,
 ) -> tuple[float, float]:
-    """Seconds and tokens of one step of full training on an accelerator of the table, by its name; NaN seconds where the accelerator's speed is not known.
+    """Seconds and tokens of one step of full training on a named accelerator of the table; NaN seconds where its speed is not known.
 
     Plans ask for the same step at every training length, so answers are kept.
     """

@@ -33,7 +33,7 @@ def test_a_model_is_any_of_the_catalogue_by_its_name_or_hub_id(tmp_path: Path):
 
 
 def test_a_model_without_an_architecture_is_told(tmp_path: Path):
-    with pytest.raises(RequestError, match="line 2: .* cannot be estimated: its parameters, layers, .* are not known"):
+    with pytest.raises(RequestError, match=r"line 2: .* cannot be estimated: its parameters, layers, .* are not known"):
         read_points(table(tmp_path, HEADER + "openai/gpt-4o,h100_sxm,1,vllm,bf16,1,10,10,,9\n"))
 
 
