@@ -68,10 +68,10 @@ def _calibrated(folder: Path, points: Path | None) -> "tuple[Calibration, list[P
     dropped: list[Dropped] = []
     if points is not None:
         from ..tools.estimating.points import read_points
+        from ..tools.models.catalogue import known_models
 
-        new, wrong = point_pairs(read_points(points), points.name)
+        new = point_pairs(read_points(points, known_models(folder)), points.name)
         kept |= {(pair.kind, pair.origin, pair.hardware): pair for pair in new}
-        dropped += wrong
     workspace = Workspace(folder)
     rows: dict[str, list[Row]] = {}
     if workspace.journal_file.exists():

@@ -17,9 +17,10 @@ import numpy as np
 from ..tools.estimating.calibration import CALIBRATED_JSON, Calibrated, Measure, Source, shipped
 from ..tools.estimating.chips import WEIGHT_BYTES
 from ..tools.estimating.physics import Array
-from ..tools.estimating.points import ARCHITECTURES, ServingPoint, groups_of, read_points
+from ..tools.estimating.points import ServingPoint, groups_of, read_points
 from ..tools.pricing.accelerators import accelerator_facts
-from .estimator_fit import Rows, calibrate, is_held_out
+from .estimator_bands import calibrate
+from .estimator_fit import Rows, is_held_out
 from .reporting import ROOT, Claim, Report, arguments, commit, figure
 from .second_opinion import aiconfigurator
 
@@ -72,18 +73,18 @@ class Judged:
 
 def roofline_tpot_ms(point: ServingPoint) -> float:
     """Weights over bandwidth and nothing else: what a token would take if memory were all there is."""
-    weights = ARCHITECTURES[point.model].parameters * WEIGHT_BYTES[point.precision]
+    weights = point.architecture.parameters * WEIGHT_BYTES[point.precision]
     return weights / point.gpus / (accelerator_facts()[point.accelerator].memory_bandwidth_gb_s * 1e9) * 1e3
 
 
 def judge(points: Sequence[ServingPoint], known: Calibrated, second: Sequence[tuple[float, float] | None]) -> Judged:
     """Predicts every point and holds it against what was measured."""
-    rows = Rows(points, ARCHITECTURES)
+    rows = Rows(points)
     found = rows.predict_with(known.effects)
 
     def inside(measure: Measure, predicted: Array, measured: Array) -> Array:
         factors = [
-            known.band(measure, *one, ARCHITECTURES[point.model].parameters)
+            known.band(measure, *one, point.architecture.parameters)
             for one, point in zip(rows.cells, points, strict=True)
         ]
         low, high = np.array(factors).T
@@ -228,7 +229,7 @@ def write_fit(points: Sequence[ServingPoint], data: Path) -> Calibrated:
         commit=commit(),
         command="python -m stratos.evals.estimator --fit",
     )
-    known = calibrate(Rows(seen, ARCHITECTURES), source)
+    known = calibrate(Rows(seen), source)
     CALIBRATED_JSON.write_text(known.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return known
 

@@ -8,8 +8,15 @@ from stratos.state.evidence import Attempt, Evaluation, Latency, Score, Verdict,
 from stratos.state.plan import Candidate, Offer, Plan, Prediction
 from stratos.state.run import Choice, Complexity, Data, RunState, Split
 from stratos.tools.base import Context, Settings
+from stratos.tools.estimating.architecture import Architecture, architecture_of
 from stratos.tools.executor import LocalExecutor
+from stratos.tools.models.catalogue import load_catalogue
 from stratos.tools.training.students import SHAPES
+
+
+def architecture(name: str) -> Architecture:
+    """Of a model of the catalogue."""
+    return architecture_of(load_catalogue()[name])
 
 
 def prediction(value: float) -> Prediction:

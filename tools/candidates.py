@@ -14,6 +14,7 @@ from ..state.run import RunState
 from .accuracy import AccuracyModel
 from .base import Context
 from .costs import FRAMING_TOKENS, overhead_usd, serving_usd_of
+from .estimating.architecture import student_architecture
 from .estimating.bands import BandFit, refit_band
 from .estimating.measurements import corrected, engine_of, hardware_name
 from .estimating.offers import predict_dollars, predict_latency_p95_ms, predict_throughput_rps, predict_train
@@ -217,7 +218,10 @@ class _Forecast:
         assert state.match is not None
         assert state.complexity is not None
         self.offer, self._machine, self._threads = offer, state.machine, context.settings.threads
-        self._sizes = {s.name: n for s, n in zip(state.match.students, state.match.parameters, strict=True)}
+        self._architectures = {
+            shape.name: student_architecture(shape, parameters)
+            for shape, parameters in zip(state.match.students, state.match.parameters, strict=True)
+        }
         self._calibration, self._strategy = state.calibration, strategy_of(state)
         self.overhead_usd = overhead_usd(offer)
         self.serving_usd = serving_usd_of(context.brief, context.settings, offer)
@@ -251,7 +255,7 @@ class _Forecast:
 
     def parameters(self, shape: StudentShape) -> int:
         """Of a student."""
-        return self._sizes[shape.name]
+        return self._architectures[shape.name].parameters
 
     def hours(self, shape: StudentShape, tokens: int) -> Prediction:
         """Of a training that has so many tokens still to read."""
@@ -276,8 +280,7 @@ class _Forecast:
 
     def _raw_hours(self, shape: StudentShape, tokens: int) -> Prediction:
         hours = predict_train(
-            parameters=self._sizes[shape.name],
-            layers=shape.layers,
+            architecture=self._architectures[shape.name],
             train_tokens=tokens,
             offer=self.offer,
             machine=self._machine,
@@ -299,8 +302,7 @@ class _Forecast:
     def _served(self, shape: StudentShape) -> dict[str, Any]:
         """What serving a student on this offer is predicted from."""
         return {
-            "parameters": self._sizes[shape.name],
-            "layers": shape.layers,
+            "architecture": self._architectures[shape.name],
             "output_tokens": self._output_tokens,
             "input_tokens": self._prompt_tokens,
             "offer": self.offer,

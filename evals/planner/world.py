@@ -19,6 +19,7 @@ from ...state.evidence import DIVERGED
 from ...state.plan import LOCAL, Machine, Offer, StudentShape
 from ...tools.candidates import CPU_RECIPE_FACTOR
 from ...tools.classify_complexity import FIT_ITEMS, PROBE_BLOCK
+from ...tools.estimating.architecture import student_architecture
 from ...tools.estimating.bands import DATASHEET_BAND, MEASURED_BAND
 from ...tools.estimating.offers import predict_latency_p95_ms, predict_train
 from ...tools.executor import JobHandle, JobStatus
@@ -72,8 +73,7 @@ class ScenarioWorld(World):
     def training_seconds(self, student: StudentShape, tokens: float, offer: Offer | None) -> float:
         assert offer is not None
         hours = predict_train(
-            parameters=student.parameters(VOCABULARY),
-            layers=student.layers,
+            architecture=student_architecture(student, student.parameters(VOCABULARY)),
             train_tokens=max(1, round(tokens)),
             offer=offer,
             machine=MACHINE,
@@ -87,8 +87,7 @@ class ScenarioWorld(World):
         assert offer is not None
         prompt_tokens, output_tokens = lengths(self.task)
         predicted = predict_latency_p95_ms(
-            parameters=student.parameters(VOCABULARY),
-            layers=student.layers,
+            architecture=student_architecture(student, student.parameters(VOCABULARY)),
             output_tokens=output_tokens,
             input_tokens=prompt_tokens,
             offer=offer,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ...state.errors import Correctable
 from ...state.model_facts import ModelFacts
+from ...state.plan import StudentShape
 
 NEEDED = ("parameters", "layers", "hidden", "heads", "kv_heads", "head_dim", "feed_forward", "vocabulary")
 
@@ -74,4 +75,23 @@ def architecture_of(facts: ModelFacts) -> Architecture:
         **known,
         active_parameters=facts.active_parameters or known["parameters"],
         tied_embeddings=bool(facts.tied_embeddings),
+    )
+
+
+def student_architecture(shape: StudentShape, parameters: int) -> Architecture:
+    """The architecture of a student built from scratch with so many weights; those beyond its layers are its embedding.
+
+    It has as many KV heads as heads, and one matrix for embedding and head.
+    """
+    return Architecture(
+        parameters=parameters,
+        active_parameters=parameters,
+        layers=shape.layers,
+        hidden=shape.hidden,
+        heads=shape.heads,
+        kv_heads=shape.heads,
+        head_dim=max(1, shape.hidden // shape.heads),
+        feed_forward=shape.feed_forward,
+        vocabulary=max(1, (parameters - shape.parameters(0)) // shape.hidden),
+        tied_embeddings=True,
     )

@@ -19,7 +19,7 @@ CALIBRATED_JSON = Path(__file__).with_name("calibrated.json")
 
 ConstantName = Literal[
     "bandwidth_share", "cache_share", "compute_share", "layer_us", "step_ms", "sequence_us", "all_reduce_us", "link_share",
-    "interference", "request_ms", "queue_factor", "queue_power", "memory_share",
+    "interference", "request_ms", "first_token_steps", "queue_factor", "queue_power", "memory_share",
 ]  # fmt: skip
 Measure = Literal["tpot_ms", "ttft_ms"]
 
@@ -69,6 +69,11 @@ CONSTANTS: Mapping[ConstantName, ConstantPrior] = {
     ),
     "request_ms": ConstantPrior(
         value=30, spread=0.7, varies=0.5, highest=1000, unit="ms", meaning="HTTP, tokenising and scheduling of a request"
+    ),
+    # Engines handle a step's tokens while the next one runs (overlap scheduling), and some send tokens in groups: TensorRT-LLM's
+    # `stream_interval` is about 16 in part of the points, which do not name it.
+    "first_token_steps": ConstantPrior(
+        value=2, spread=1.0, varies=0.5, highest=60, unit="1", meaning="decoding steps until the first token is sent"
     ),
     "queue_factor": ConstantPrior(
         value=0.7, spread=0.7, varies=0.5, highest=5, unit="1", meaning="prefills ahead of one's own, at two clients"

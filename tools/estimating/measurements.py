@@ -1,7 +1,7 @@
 """Stratos's own measurements beside its predictions: read from the journal, checked, and turned into corrections.
 
-A correction is a bias and an 80 % band by kind of figure and by hardware. Pairs come from verified runs only; what no
-hardware can do is dropped with the reason.
+A correction is a bias and an 80 % band by kind of figure and by hardware. Pairs come from verified runs, where what no hardware
+can do is dropped with the reason, and from files, of which one such line refuses all.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pydantic import Field, ValidationError
 
 from ...state.brief import Record
-from ...state.errors import Correctable
+from ...state.errors import Correctable, RequestError
 from ...state.plan import LOCAL, Correction, Offer, Prediction
 from ..jobs import write_atomic
 from ..pricing.accelerators import accelerator_facts
@@ -245,52 +245,49 @@ def _uncorrected(kind: Kind, predicted: float, source: str) -> float:
     return _share(_odds(predicted) / bias) if kind == "accuracy" else predicted / bias
 
 
-def point_pairs(points: Sequence["ServingPoint"], name: str) -> tuple[list[Pair], list[Dropped]]:
-    """Measured serving points beside what `predict_serving` says of them; impossible ones are dropped."""
+def point_pairs(points: Sequence["ServingPoint"], name: str) -> list[Pair]:
+    """Measured serving points beside what `predict_serving` says of them.
+
+    Raises RequestError that names every line whose figures cannot be: all of the file counts, or nothing.
+    """
     from ...state.errors import ToolFailed
-    from .points import ARCHITECTURES
     from .serving import predict_serving
-    from .validator import Claim, check_claim
+    from .validator import Claim, check_claim, check_plausible
 
     pairs: list[Pair] = []
-    dropped: list[Dropped] = []
+    problems: list[str] = []
     for point in points:
-        facts, architecture = accelerator_facts()[point.accelerator], ARCHITECTURES[point.model]
-        origin = f"{name} line {point.line}"
-        problems = check_claim(
-            Claim(ttft_ms=point.ttft_ms, tpot_ms=point.tpot_ms),
-            architecture,
-            facts,
-            **point.conditions,
-        )
-        if problems:
-            dropped.append(Dropped(origin=origin, kind="serving", reason="; ".join(problems)))
-            continue
+        facts, origin = accelerator_facts()[point.accelerator], f"{name} line {point.line}"
+        measured: dict[Kind, float] = {"tpot_ms": point.tpot_ms}
+        if point.ttft_ms is not None:
+            measured["ttft_ms"] = point.ttft_ms
+        wrong = list(check_claim(Claim(**measured), point.architecture, facts, **point.conditions))
         try:
-            found = predict_serving(
-                architecture,
-                facts,
-                **point.conditions,
-            )
+            found = predict_serving(point.architecture, facts, **point.conditions)
         except ToolFailed as error:
-            dropped.append(Dropped(origin=origin, kind="serving", reason=str(error)))
+            problems += [f"{origin}: {problem}" for problem in wrong or [str(error)]]
             continue
-        hardware = f"{point.gpus} x {point.accelerator}, {point.engine} {point.precision}"
-        measured: tuple[tuple[Kind, Prediction, float | None], ...] = (
-            ("tpot_ms", found.tpot_ms, point.tpot_ms),
-            ("ttft_ms", found.ttft_ms, point.ttft_ms),
-        )
-        pairs += [
-            Pair(
-                kind=kind,
-                hardware=hardware,
-                predicted=of.value,
-                low=of.low,
-                high=of.high,
-                measured=value,
-                origin=origin,
-            )
-            for kind, of, value in measured
-            if value is not None
-        ]
-    return pairs, dropped
+        predicted: dict[Kind, Prediction] = {"tpot_ms": found.tpot_ms, "ttft_ms": found.ttft_ms}
+        if not wrong:
+            wrong = [
+                problem
+                for kind, value in measured.items()
+                if (problem := check_plausible(kind, value, predicted[kind].value))
+            ]
+        problems += [f"{origin}: {problem}" for problem in wrong]
+        pairs += [_point_pair(point, kind, value, predicted[kind], origin) for kind, value in measured.items()]
+    if problems:
+        raise RequestError(problems)
+    return pairs
+
+
+def _point_pair(point: "ServingPoint", kind: Kind, measured: float, predicted: Prediction, origin: str) -> Pair:
+    return Pair(
+        kind=kind,
+        hardware=f"{point.gpus} x {point.accelerator}, {point.engine} {point.precision}",
+        predicted=predicted.value,
+        low=predicted.low,
+        high=predicted.high,
+        measured=measured,
+        origin=origin,
+    )

@@ -72,6 +72,7 @@ class Constants:
     link_share: Array
     interference: Array
     request_ms: Array
+    first_token_steps: Array
     queue_factor: Array
     queue_power: Array
     memory_share: Array
@@ -84,6 +85,8 @@ class Point:
     ttft_ms: Array
     prefill_ms: Array
     """One prompt's own prefill, alone on the accelerators."""
+    waiting_ms: Array
+    """The part of `ttft_ms` that other clients cause: none at one client."""
     tpot_ms: Array
     batch: Array
     """Requests decoded together: the concurrency, or as many as the cache holds."""
@@ -188,13 +191,15 @@ def operating_point(
     prompt = prefill_s(models, chips, known, ways, input_tokens)
     others = batch - 1
     tpot = step + known.interference * prompt / output_tokens * others
-    ttft = known.request_ms * 1e-3 + prompt + step + prompt * known.queue_factor * others**known.queue_power
+    own = known.request_ms * 1e-3 + prompt + step * known.first_token_steps
+    ttft = own + prompt * known.queue_factor * others**known.queue_power
     # All clients' prompts pass through the same accelerators once a cycle, so no cycle is shorter than they take.
     ttft = np.maximum(ttft, prompt * batch - (output_tokens - 1) * tpot)
     wait = (concurrency / batch - 1) * (output_tokens * tpot + ttft)
     return Point(
         ttft_ms=(ttft + wait) * 1e3,
         prefill_ms=prompt * 1e3,
+        waiting_ms=(ttft + wait - own) * 1e3,
         tpot_ms=tpot * 1e3,
         batch=batch,
         max_concurrency=places,

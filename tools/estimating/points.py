@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...state.errors import RequestError
+from ...state.errors import Correctable, RequestError
+from ..models.catalogue import Catalogue, load_catalogue
 from ..pricing.accelerators import accelerator_facts, known_accelerator
-from .architecture import Architecture
+from .architecture import Architecture, architecture_of
 from .chips import ENGINES, PRECISIONS, Engine, ServePrecision, supports
 
 COLUMNS = (
@@ -33,30 +34,13 @@ GPU_NAMES: Mapping[str, str] = {
     "l40s": "L40S",
 }
 
-
-def _dense(parameters: float, layers: int, hidden: int, heads: int, kv_heads: int, head_dim: int, feed_forward: int,
-           vocabulary: int, tied: bool = False) -> Architecture:  # fmt: skip
-    return Architecture(
-        parameters=round(parameters), active_parameters=round(parameters), layers=layers, hidden=hidden, heads=heads,
-        kv_heads=kv_heads, head_dim=head_dim, feed_forward=feed_forward, vocabulary=vocabulary, tied_embeddings=tied,
-    )  # fmt: skip
-
-
-_LLAMA_8B = _dense(8.030e9, 32, 4096, 32, 8, 128, 14336, 128256)
-_QWEN3_32B = _dense(32.762e9, 64, 5120, 64, 8, 128, 25600, 151936)
-ARCHITECTURES: Mapping[str, Architecture] = {
-    "Qwen/Qwen2.5-0.5B-Instruct": _dense(0.494e9, 24, 896, 14, 2, 64, 4864, 151936, tied=True),
-    "Qwen/Qwen2.5-1.5B-Instruct": _dense(1.544e9, 28, 1536, 12, 2, 128, 8960, 151936, tied=True),
-    "Qwen/Qwen2.5-3B-Instruct": _dense(3.086e9, 36, 2048, 16, 2, 128, 11008, 151936, tied=True),
-    "Qwen/Qwen2.5-7B-Instruct": _dense(7.616e9, 28, 3584, 28, 4, 128, 18944, 152064),
-    "Qwen/Qwen2.5-14B-Instruct": _dense(14.770e9, 48, 5120, 40, 8, 128, 13824, 152064),
-    "Qwen/Qwen3-32B": _QWEN3_32B,
-    "nvidia/Qwen3-32B-NVFP4": _QWEN3_32B,
-    "meta-llama/Llama-3.1-8B-Instruct": _LLAMA_8B,
-    "nvidia/Llama-3.1-8B-Instruct-FP8": _LLAMA_8B,
-    "meta-llama/Llama-3.1-70B": _dense(70.554e9, 80, 8192, 64, 8, 128, 28672, 128256),
+SAME_SHAPE: Mapping[str, str] = {
+    "nvidia/Qwen3-32B-NVFP4": "Qwen/Qwen3-32B",
+    "nvidia/Llama-3.1-8B-Instruct-FP8": "meta-llama/Llama-3.1-8B-Instruct",
+    "meta-llama/Llama-3.1-70B": "meta-llama/Llama-3.1-70B-Instruct",
 }
-"""Of the models in public serving benchmarks. Source: each model's config.json and model card."""
+"""Models of benchmark tables that the catalogue holds under another name: quantised copies, and a base model. Source: their
+model cards."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +48,8 @@ class ServingPoint:
     """One measured operating point of one deployment. `concurrency` is of the whole deployment of `gpus` accelerators."""
 
     model: str
+    """As its file spells it."""
+    architecture: Architecture
     gpu: str
     """As its file spells it."""
     accelerator: str
@@ -99,8 +85,8 @@ def accelerator_named(gpu: str) -> str | None:
     return GPU_NAMES.get(gpu.lower()) or (gpu if gpu in accelerator_facts() else known_accelerator(gpu))
 
 
-def read_points(path: Path, architectures: Mapping[str, Architecture] = ARCHITECTURES) -> list[ServingPoint]:
-    """All points of a CSV file with the columns of `COLUMNS`.
+def read_points(path: Path, catalogue: Catalogue | None = None) -> list[ServingPoint]:
+    """All points of a CSV file with the columns of `COLUMNS`; their models are found in `catalogue`, the built-in one if None.
 
     Raises RequestError that names every problem of the file with its line: missing columns, unknown models, GPUs, engines and
     precisions, and figures that are no positive numbers.
@@ -118,8 +104,9 @@ def read_points(path: Path, architectures: Mapping[str, Architecture] = ARCHITEC
         raise RequestError([f"{path} cannot be read as CSV: {error}"]) from error
     problems: list[str] = []
     points: list[ServingPoint] = []
+    catalogue = load_catalogue() if catalogue is None else catalogue
     for line, row in rows:
-        point, wrong = _point(line, row, architectures)
+        point, wrong = _point(line, row, catalogue)
         problems += [f"{path.name} line {line}: {problem}" for problem in wrong]
         points += [point] if point else []
     if not rows:
@@ -129,9 +116,7 @@ def read_points(path: Path, architectures: Mapping[str, Architecture] = ARCHITEC
     return points
 
 
-def _point(
-    line: int, row: Mapping[str, str], architectures: Mapping[str, Architecture]
-) -> tuple[ServingPoint | None, list[str]]:
+def _point(line: int, row: Mapping[str, str], catalogue: Catalogue) -> tuple[ServingPoint | None, list[str]]:
     wrong: list[str] = []
 
     def figure(column: str, whole: bool) -> float:
@@ -148,8 +133,11 @@ def _point(
     given = row["precision"].strip().lower()
     precision = given or BLANK_PRECISION
     accelerator = accelerator_named(row["gpu"].strip())
-    if model not in architectures:
-        wrong.append(f"the architecture of {model!r} is not known; known are {', '.join(architectures)}")
+    architecture = None
+    try:
+        architecture = architecture_of(catalogue.find(SAME_SHAPE.get(model, model)))
+    except Correctable as error:
+        wrong.append(str(error))
     if accelerator is None:
         wrong.append(
             f"gpu {row['gpu']!r} is not known; `stratos prices` and tools/pricing/accelerators.csv name those that are"
@@ -166,10 +154,12 @@ def _point(
     if wrong:
         return None, wrong
     assert accelerator is not None
+    assert architecture is not None
     assert engine in ENGINES
     assert precision in PRECISIONS
     point = ServingPoint(
         model=model,
+        architecture=architecture,
         gpu=row["gpu"].strip(),
         accelerator=accelerator,
         engine=engine,

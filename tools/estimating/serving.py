@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from .physics import Array, Point
 
 WAIT_P95_OVER_MEAN = 3.0  # assumption: waits are about exponential, whose 95th percentile is ln 20 times their mean
-DECODE_P95_OVER_MEAN = 1.15  # assumption: steps of one request average out, so decoding varies little
+ALONE_P95_OVER_MEAN = (
+    1.15  # assumption: what a request does beside waiting averages out over its steps, so it varies little
+)
 P95_BAND = 1.3
 """assumption: how much less sure a 95th percentile is than a mean; the measured points hold means only."""
 GIB = 2**30
@@ -185,8 +187,8 @@ def _fill(table: ServingTable, at: slice, point: "Point", clients: "Array", outp
     decode = tpot * (output_tokens - 1)
     request = ttft + decode
     table.ttft_ms[at], table.tpot_ms[at], table.request_ms[at] = ttft, tpot, request
-    waiting = (WAIT_P95_OVER_MEAN - 1) * point.prefill_ms
-    table.latency_p95_ms[at] = WAIT_P95_OVER_MEAN * ttft - waiting + DECODE_P95_OVER_MEAN * decode
+    alone = request - point.waiting_ms
+    table.latency_p95_ms[at] = WAIT_P95_OVER_MEAN * point.waiting_ms + ALONE_P95_OVER_MEAN * alone
     table.rps[at] = clients / request * 1e3
 
 

@@ -1,21 +1,16 @@
-"""Training predictions: hours, their parts, memory and dollars by method, for one combination or a grid of them."""
+"""Training predictions: hours, their parts and memory by method, for a grid of combinations, and one step of one of them."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
-from pydantic import Field
-
-from ...state.brief import Record
-from ...state.errors import Correctable, ToolFailed
-from ...state.numbers import AS_SAID, shown
-from ...state.plan import Prediction
-from ..pricing.accelerators import AcceleratorFacts
+from ...state.errors import Correctable
+from ..pricing.accelerators import AcceleratorFacts, accelerator_facts
 from .architecture import Architecture
 from .bands import DATASHEET_BAND
 from .calibration import Calibrated, shipped
-from .chips import WEIGHT_BYTES, ServePrecision, supports
+from .chips import WEIGHT_BYTES, ServePrecision
 from .serving import GIB
 
 if TYPE_CHECKING:
@@ -33,57 +28,9 @@ TrainingPrecision = Literal["bf16", "fp32"]
 GENERATED_SHARE = 0.5  # assumption: of a sequence that the student writes itself, the rest being its prompt
 GENERATION_CLIENTS = 64  # assumption: sequences written at once on each accelerator
 GRPO_FORWARD_PASSES = 2  # log-probabilities of the old and the reference policy: DeepSeekMath, arXiv 2402.03300, eq. 3
-UNKNOWN_VOCABULARY = 32_000  # assumption: where only parameters and layers are known
-SETUP_HOURS = 5 / 60 + 6 / 3600  # assumption: boot, set-up and imports that are billed before the first step
-
-
-class TrainingParts(Record):
-    """Hours by what they are spent on."""
-
-    setup: float
-    student: float = Field(description="forward and backward passes, and the optimiser")
-    teacher: float = Field(
-        description="the teacher's forward passes over the same tokens; GRPO: old and reference policy"
-    )
-    generation: float = Field(description="the student writing its own sequences")
-
-
-class TrainingMemoryUse(Record):
-    """Memory on one accelerator, GiB."""
-
-    weights_gib: float
-    gradients_gib: float
-    optimiser_gib: float
-    activations_gib: float
-    teacher_gib: float = Field(description="teacher's, reference policy's and generator's weights")
-    needed_gib: float
-    usable_gib: float
-
-
-class TrainingPrediction(Record):
-    """What a training will take."""
-
-    hours: Prediction
-    parts: TrainingParts
-    memory: TrainingMemoryUse
-    fits: bool
-    assumptions: tuple[str, ...]
-
-    def dollars(self, usd_per_hour: float, *, teacher_usd: float = 0.0) -> Prediction:
-        """US dollars at the server's price for all its accelerators, beside what a teacher behind an API costs.
-
-        The hours carry the band; a price is known. Raises Correctable for a figure below zero.
-        """
-        if not (usd_per_hour >= 0 and teacher_usd >= 0):
-            raise Correctable(
-                f"usd_per_hour is {usd_per_hour!r} and teacher_usd {teacher_usd!r}; neither may be negative"
-            )
-        return Prediction(
-            value=self.hours.value * usd_per_hour + teacher_usd,
-            low=self.hours.low * usd_per_hour + teacher_usd,
-            high=self.hours.high * usd_per_hour + teacher_usd,
-            source=f"hours x ${shown(usd_per_hour, AS_SAID)} + teacher ${shown(teacher_usd)}",
-        )
+JOB_START_HOURS = 6 / 3600  # importing torch 2.3 s and transformers 1.2 s (measured), the rest assumption: reading data
+CLOUD_SETUP_HOURS = 5 / 60  # assumption: boot and set-up that are billed before the first step
+SETUP_HOURS = CLOUD_SETUP_HOURS + JOB_START_HOURS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,29 +48,28 @@ class TrainingTable:
     """Factor of the 80 % band, up and down."""
 
 
-def rough_architecture(parameters: int, layers: int) -> Architecture:
-    """A Llama-like shape of that size, for models of which only parameters and layers are known.
+@lru_cache(maxsize=4096)
+def training_step(
+    architecture: Architecture,
+    accelerator: str,
+    count: int,
+    precision: TrainingPrecision,
+    sequence_tokens: int,
+) -> tuple[float, float]:
+    """Seconds and tokens of one step of full training on a named accelerator of the table; NaN seconds where its speed is not known.
 
-    Solves V h + 12 L h^2 = N for the width h with tied embeddings (assumption). Raises Correctable for counts below 1.
+    Plans ask for the same step at every training length, so answers are kept.
     """
-    if parameters < 1 or layers < 1:
-        raise Correctable(f"parameters is {parameters!r} and layers is {layers!r}; each must be a positive number")
-    vocabulary = min(UNKNOWN_VOCABULARY, max(1, parameters // (8 * layers)))
-    root = math.sqrt(vocabulary**2 + 48 * layers * parameters)
-    hidden = max(1, math.floor((root - vocabulary) / (24 * layers)))
-    heads = max(1, hidden // 64)
-    return Architecture(
-        parameters=parameters,
-        active_parameters=parameters,
-        layers=layers,
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=max(1, hidden // heads),
-        feed_forward=max(1, 8 * hidden // 3),
-        vocabulary=vocabulary,
-        tied_embeddings=True,
+    import numpy as np
+
+    from . import training_physics as physics
+
+    facts = accelerator_facts()[accelerator]
+    grid = _Grid([architecture], [facts], [count], [1], sequence_tokens, precision, shipped())
+    seconds = physics.step_seconds(
+        grid.models, grid.chips, count=grid.count, sequence_tokens=grid.sequence, lora=False, checkpointing=False
     )
+    return float(np.asarray(seconds).item()), float(physics.step_tokens(grid.count, grid.sequence).item())
 
 
 def training_table(
@@ -178,7 +124,6 @@ class _Seconds:
     generation: "Array"
     needed: "Array"
     usable: "Array"
-    memory: "tuple[Array, ...]"
 
 
 class _Grid:
@@ -218,10 +163,10 @@ class _Grid:
         from . import training_physics as physics
 
         lora = method == "lora"
-        student = physics.student_seconds(
-            self.models, self.chips, count=self.count, train_tokens=self.tokens, sequence_tokens=self.sequence, lora=lora,
-            checkpointing=checkpointing,
+        step = physics.step_seconds(
+            self.models, self.chips, count=self.count, sequence_tokens=self.sequence, lora=lora, checkpointing=checkpointing
         )  # fmt: skip
+        student = np.ceil(self.tokens / physics.step_tokens(self.count, self.sequence)) * step
         watching, passes = np.zeros(1), 0
         held: Array = np.zeros(1)
         parameters = self.models.block_parameters + self.models.stored_embedding_parameters
@@ -245,10 +190,7 @@ class _Grid:
             self.models, self.chips, count=self.count, sequence_tokens=self.sequence, lora=lora,
             checkpointing=checkpointing, weight_bytes=weights, teacher_bytes=held,
         )  # fmt: skip
-        parts = (use.weights, use.gradients, use.optimiser, use.activations, use.teacher)
-        return _Seconds(
-            student=student, teacher=watching, generation=generation, needed=use.needed, usable=use.usable, memory=parts
-        )
+        return _Seconds(student=student, teacher=watching, generation=generation, needed=use.needed, usable=use.usable)
 
     def _generation_seconds(self) -> "Array":
         """Seconds in which vLLM on each accelerator writes its share of GENERATED_SHARE of the tokens."""
@@ -296,65 +238,3 @@ def _check(
         problems += [f"method {one!r} needs a teacher" for one in methods if one in NEEDS_TEACHER]
     if problems:
         raise Correctable("; ".join(problems))
-
-
-def predict_training(
-    model: Architecture | tuple[int, int],
-    *,
-    method: Method,
-    train_tokens: int,
-    sequence_tokens: int,
-    accelerator: AcceleratorFacts,
-    count: int = 1,
-    precision: TrainingPrecision = "bf16",
-    frozen_precision: ServePrecision = "bf16",
-    checkpointing: bool = False,
-    teacher: Architecture | None = None,
-    calibration: Calibrated | None = None,
-) -> TrainingPrediction:
-    """Hours of one training on `count` accelerators of one machine, with its parts, memory and 80 % band.
-
-    `model` is an architecture, or (parameters, layers) where no more is known. `train_tokens` are all tokens the student is
-    trained on, its own of on_policy and grpo included. Memory is reported, not enforced: `fits` says. Raises Correctable
-    for senseless counts and a missing teacher, ToolFailed where the accelerator's speed is not known.
-    """
-    if not supports(accelerator, precision):
-        raise ToolFailed(
-            f"no BF16 speed of {accelerator.accelerator!r} is known; choose another accelerator to train on"
-        )
-    architecture = model if isinstance(model, Architecture) else rough_architecture(*model)
-    _check([architecture], [accelerator], [method], [count], [train_tokens], sequence_tokens, teacher)
-    grid = _Grid(
-        [architecture], [accelerator], [count], [train_tokens], sequence_tokens, precision, calibration or shipped()
-    )
-    made = grid.of(method, teacher, checkpointing, frozen_precision)
-    student, watching, generation = (
-        float(part.item()) / 3600 for part in (made.student, made.teacher, made.generation)
-    )
-    weights, gradients, optimiser, activations, held = (float(part.item()) / GIB for part in made.memory)
-    needed, usable = float(made.needed.item()), float(made.usable.item())
-    value = SETUP_HOURS + student + watching + generation
-    source = f"{method} training at {precision} on {count} x {accelerator.accelerator}: physics, datasheet"
-    return TrainingPrediction(
-        hours=Prediction(value=value, low=value / DATASHEET_BAND, high=value * DATASHEET_BAND, source=source),
-        parts=TrainingParts(setup=SETUP_HOURS, student=student, teacher=watching, generation=generation),
-        memory=TrainingMemoryUse(
-            weights_gib=weights, gradients_gib=gradients, optimiser_gib=optimiser, activations_gib=activations,
-            teacher_gib=held, needed_gib=needed / GIB, usable_gib=usable / GIB,
-        ),
-        fits=needed <= usable,
-        assumptions=_assumptions(model, method, count),
-    )  # fmt: skip
-
-
-def _assumptions(model: Architecture | tuple[int, int], method: Method, count: int) -> tuple[str, ...]:
-    found = ["no training was measured on an accelerator: utilisation is assumed and the band is wide"]
-    if not isinstance(model, Architecture):
-        found.append("only parameters and layers are known: a Llama-like shape of that size")
-    if count > 1:
-        found.append("weights, gradients, optimiser and teacher are sharded over the accelerators")
-    if method in GENERATES:
-        found.append(
-            f"the student writes {GENERATED_SHARE:.0%} of each sequence, {GENERATION_CLIENTS} at once on each accelerator"
-        )
-    return tuple(found)

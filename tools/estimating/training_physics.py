@@ -66,33 +66,30 @@ def forward_flops(models: Models, sequence_tokens: Array) -> Array:
     return 2 * weights + 2 * models.layers * models.attention_width * sequence_tokens
 
 
-def student_seconds(
-    models: Models,
-    chips: Chips,
-    *,
-    count: Array,
-    train_tokens: Array,
-    sequence_tokens: Array,
-    lora: bool,
-    checkpointing: bool,
+def step_tokens(count: Array, sequence_tokens: Array) -> Array:
+    """Tokens of one step: a usual batch, and at least a sequence for each accelerator."""
+    return np.maximum(TOKENS_PER_STEP, count * sequence_tokens)
+
+
+def step_seconds(
+    models: Models, chips: Chips, *, count: Array, sequence_tokens: Array, lora: bool, checkpointing: bool
 ) -> Array:
-    """Seconds of the student's forward and backward passes over all tokens on `count` accelerators.
+    """Seconds of one step of the student on `count` accelerators: forward, backward, exchange and update.
 
     Backward is twice the forward pass; with adapters on frozen weights it is once, since their own gradients are not taken.
     Checkpointing adds a forward pass. Small models wait for launches, large ones for arithmetic.
     """
     passes = 1 + (1 if lora else 2) + (1 if checkpointing else 0)
-    step_tokens = np.maximum(TOKENS_PER_STEP, count * sequence_tokens)
-    compute = passes * forward_flops(models, sequence_tokens) * step_tokens / (count * chips.peak_flops * TRAIN_MFU)
+    flops = passes * forward_flops(models, sequence_tokens) * step_tokens(count, sequence_tokens)
+    compute = flops / (count * chips.peak_flops * TRAIN_MFU)
     trained = lora_parameters(models) if lora else models.block_parameters + models.stored_embedding_parameters
     update = trained * OPTIMISER_BYTES / (chips.bandwidth_bytes_s * count)
     # Sharded weights are gathered forward and backward, gradients scattered: three times the weights (ZeRO-3).
     gathered = 3 * (models.block_parameters + models.stored_embedding_parameters) * ACTIVATION_BYTES
     exchange = np.where(count > 1, gathered * (count - 1) / count / (chips.link_bytes_s * LINK_SHARE), 0.0)
     launch = LAUNCH_STEP_S + models.layers * LAUNCH_LAYER_S
-    steps = np.ceil(train_tokens / step_tokens)
     # Exchange hides behind arithmetic as far as that lasts.
-    return steps * (np.maximum(np.maximum(launch, compute), exchange) + update)
+    return np.maximum(np.maximum(launch, compute), exchange) + update
 
 
 def forward_seconds(models: Models, chips: Chips, *, count: Array, tokens: Array, sequence_tokens: Array) -> Array:

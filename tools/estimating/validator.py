@@ -17,6 +17,8 @@ CACHE_BYTES = 128e6
 """Weights on one accelerator that may stay in its level-2 cache (B200: 126 MB) and are no claim on its memory."""
 FORWARD_BACKWARD_FLOPS = 4
 """The least a training does for a weight and token: forward, and backward through frozen weights (LoRA)."""
+PLAUSIBLE_FACTOR = 1000
+"""assumption: a figure so many times slower than predicted is a wrong unit or a wrong column, not a slow server."""
 
 
 class Claim(Record):
@@ -60,6 +62,16 @@ def check_claim(
     if claim.latency_ms is not None:
         problems.append(bounds.latency_problem(claim.latency_ms))
     return tuple(problem for problem in problems if problem)
+
+
+def check_plausible(what: str, measured: float, predicted: float) -> str | None:
+    """Why a figure is too slow to be believed although hardware could do it, or None."""
+    if measured <= PLAUSIBLE_FACTOR * predicted:
+        return None
+    return (
+        f"{what} is {measured:g}, {measured / predicted:,.0f} times the {predicted:.3g} predicted; over {PLAUSIBLE_FACTOR:,} "
+        "times is no measurement of this deployment: check the unit (milliseconds) and the columns"
+    )
 
 
 class _Bounds:

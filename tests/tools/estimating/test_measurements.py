@@ -125,16 +125,38 @@ def test_calibrate_writes_what_later_predictions_take(recorded: Recorded, tmp_pa
     )
 
 
-def test_own_points_are_checked_kept_and_used(tmp_path: Path):
-    impossible = "Qwen/Qwen3-32B,h100_sxm,2,vllm,,8,1024,128,200,1.5\n"
-    points = table(tmp_path, HEADER + GOOD + impossible)
+def test_own_points_are_kept_and_used(tmp_path: Path):
+    points = table(tmp_path, HEADER + GOOD)
     document = calibrate("--workspace", str(tmp_path / "space"), "--points", str(points))
-    (dropped,) = document["dropped"]  # pyright: ignore
-    assert dropped["origin"] == "points.csv line 3"
-    assert "TPOT 1.5 ms: " in dropped["reason"]
     again = calibrate("--workspace", str(tmp_path / "space"))
     assert again["fits"] == document["fits"]
-    assert again["pairs"] == 2  # TPOT and TTFT of the one possible point
+    assert again["pairs"] == 2  # TPOT and TTFT of the one point
+
+
+def test_absurd_points_are_told_by_line_and_nothing_is_loaded(tmp_path: Path):
+    absurd = (
+        "Qwen/Qwen3-32B,h100_sxm,2,vllm,,8,1024,128,200,1.5\n"  # faster than the memory
+        "Qwen/Qwen3-32B,h100_sxm,2,vllm,,8,30000,128,10,20\n"  # above the peak
+        "Qwen/Qwen3-32B,h100_sxm,2,vllm,,8,1024,128,200,21000\n"  # microseconds
+        "Qwen/Qwen3-32B,h100_sxm,1,vllm,fp32,1,1024,128,200,20\n"  # does not fit
+    )
+    points = table(tmp_path, HEADER + GOOD + absurd)
+    asked = ["calibrate", "--workspace", str(tmp_path / "space"), "--points", str(points)]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 2
+    said = result.stderr
+    for part in ("points.csv line 3: TPOT 1.5 ms: ", "line 4: TTFT 10 ms: ", "line 5: tpot_ms is 21000, ", "line 6: "):
+        assert part in said
+    assert "line 2" not in said
+    assert not (tmp_path / "space" / FILE).exists()
+
+
+def test_a_model_of_the_users_own_may_be_measured(tmp_path: Path):
+    columns = "name,kind,roles,family,instruct,parameters,layers,hidden,heads,kv_heads,head_dim,feed_forward,vocabulary,licence,source\n"
+    own = "me/mine,open,student,mine,true,1000000000,16,2048,16,4,128,8192,32000,MIT,test\n"
+    (tmp_path / "models.csv").write_text(columns + own, encoding="utf-8")
+    points = table(tmp_path, HEADER + "me/mine,h100_sxm,1,vllm,bf16,1,100,10,40,3\n")
+    assert calibrate("--workspace", str(tmp_path), "--points", str(points))["pairs"] == 2
 
 
 def test_a_wrong_table_is_refused_with_all_its_problems(tmp_path: Path):

@@ -33,8 +33,8 @@ MIXTURE = Architecture(
 )  # fmt: skip
 PERFECT: dict[ConstantName, float] = {
     "bandwidth_share": 1, "cache_share": 1, "compute_share": 1, "layer_us": 0, "step_ms": 0, "sequence_us": 0,
-    "all_reduce_us": 0, "link_share": 1, "interference": 0, "request_ms": 0, "queue_factor": 0, "queue_power": 1,
-    "memory_share": 1,
+    "all_reduce_us": 0, "link_share": 1, "interference": 0, "request_ms": 0, "first_token_steps": 1, "queue_factor": 0,
+    "queue_power": 1, "memory_share": 1,
 }  # fmt: skip
 
 

@@ -10,19 +10,20 @@ from stratos.state.model_facts import ModelFacts
 from stratos.tools.estimating.architecture import architecture_of
 from stratos.tools.estimating.calibration import UNMEASURED, Calibrated, shipped
 from stratos.tools.estimating.chips import Engine, ServePrecision, link_gb_s, peak_tflops, supports
-from stratos.tools.estimating.points import ARCHITECTURES
 from stratos.tools.estimating.serving import predict_serving, serving_table
 from stratos.tools.pricing import accelerator_facts
 
-LARGE = ARCHITECTURES["meta-llama/Llama-3.1-70B"]
-SMALL = ARCHITECTURES["Qwen/Qwen2.5-1.5B-Instruct"]
+from ...building import architecture
+
+LARGE = architecture("meta-llama/Llama-3.1-70B-Instruct")
+SMALL = architecture("Qwen/Qwen2.5-1.5B-Instruct")
 ACCELERATORS = accelerator_facts()
 H100, L4 = ACCELERATORS["H100-80GB-SXM"], ACCELERATORS["L4"]
 
 
 def facts(**changes: object) -> ModelFacts:
     known: dict[str, object] = {
-        "name": "a/b", "kind": "open", "roles": ("student",), "family": "x", "instruct": True, "parameters": 1_544_000_000,
+        "name": "a/b", "kind": "open", "roles": ("student",), "family": "x", "instruct": True, "parameters": 1_543_714_304,
         "layers": 28, "hidden": 1536, "heads": 12, "kv_heads": 2, "head_dim": 128, "feed_forward": 8960,
         "vocabulary": 151_665, "padded_vocabulary": 151_936, "tied_embeddings": True, "licence": "Apache-2.0",
         "released": "2024-09", "source": "test",
@@ -68,7 +69,7 @@ def test_one_answer_equals_its_place_in_a_grid():
 
 
 def test_blocks_of_a_grid_do_not_show():
-    models = list(ARCHITECTURES.values()) * 4
+    models = [SMALL, LARGE, architecture("Qwen/Qwen3-32B")] * 14
     ask: dict[str, Any] = {"concurrency": list(range(1, 300)), "input_tokens": 512, "output_tokens": 128}
     chips = list(ACCELERATORS.values())
     whole = serving_table(models, chips, **ask)
@@ -123,6 +124,15 @@ def test_a_request_is_its_first_token_and_all_others():
     assert found.throughput_rps.value == pytest.approx(4e3 / found.request_ms.value)
     for figure in (found.ttft_ms, found.tpot_ms, found.latency_p95_ms, found.throughput_tokens_per_s):
         assert 0 < figure.low < figure.value < figure.high
+
+
+def test_only_waiting_makes_a_95th_percentile_much_longer_than_the_mean():
+    alone, crowded = (
+        predict_serving(SMALL, H100, precision="bf16", concurrency=clients, input_tokens=4096, output_tokens=16)
+        for clients in (1, 64)
+    )
+    assert alone.latency_p95_ms.value == pytest.approx(1.15 * alone.request_ms.value)
+    assert 1.15 < crowded.latency_p95_ms.value / crowded.request_ms.value < 3
 
 
 def test_every_constant_of_the_shipped_fit_is_physical():

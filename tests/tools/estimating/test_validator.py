@@ -7,12 +7,14 @@ import stratos
 from hypothesis import given
 from hypothesis import strategies as st
 from stratos.state.errors import Correctable
-from stratos.tools.estimating.points import ARCHITECTURES, read_points
+from stratos.tools.estimating.points import read_points
 from stratos.tools.estimating.serving import predict_serving
-from stratos.tools.estimating.validator import Claim, check_claim, check_training_claim
+from stratos.tools.estimating.validator import Claim, check_claim, check_plausible, check_training_claim
 from stratos.tools.pricing import accelerator_facts
 
-SEVEN = ARCHITECTURES["Qwen/Qwen2.5-7B-Instruct"]
+from ...building import architecture
+
+SEVEN = architecture("Qwen/Qwen2.5-7B-Instruct")
 A100 = accelerator_facts()["A100-80GB-SXM"]
 MEASURED_CSV = Path(str(stratos.__file__)).resolve().parent.parent / "shared" / "data" / "serving" / "measured.csv"
 
@@ -41,7 +43,7 @@ def test_clients_cannot_get_more_tokens_than_their_pace():
     (problem,) = check_claim(
         Claim(throughput_tokens_per_s=5000), SEVEN, A100, precision="bf16", concurrency=8, output_tokens=1000
     )
-    assert "8 clients that get a token every 6.94 ms make 1,153" in problem
+    assert "8 clients that get a token every 6.94 ms make 1,154" in problem
 
 
 def test_throughput_cannot_pass_all_arithmetic():
@@ -90,9 +92,15 @@ def test_of_the_measured_points_one_is_impossible():
         for point in read_points(MEASURED_CSV)
         if check_claim(
             Claim(ttft_ms=point.ttft_ms, tpot_ms=point.tpot_ms),
-            ARCHITECTURES[point.model],
+            point.architecture,
             accelerator_facts()[point.accelerator],
             **point.conditions,
         )
     ]
     assert wrong == [11]  # 448 clients with prompts of 15,000 tokens: three times the peak of two GB200
+
+
+def test_a_figure_a_thousand_times_slower_than_predicted_is_a_wrong_unit():
+    # 20 ms in microseconds.
+    assert "check the unit" in (check_plausible("tpot_ms", 20_100, 20) or "")
+    assert check_plausible("tpot_ms", 19_900, 20) is None
