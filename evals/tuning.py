@@ -19,7 +19,7 @@ from ..tools.tuning.specs import TuneJob
 from .mahjong import SKILL
 from .reporting import Claim, Report, arguments
 
-BATCH_TOKENS, RATE = 2048, 1e-3
+BATCH_TOKENS, SEQUENCE_TOKENS, RATE = 2048, 512, 1e-3
 SPEED_GOAL, MEMORY_GOAL, LOSS_GOAL = 0.95, 1.1, 1e-4
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
@@ -45,7 +45,9 @@ def checkpoint(folder: Path, texts: list[str], seed: int) -> int:
         show_progress=False,
     )
     backend.train_from_iterator(texts, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    tokenizer: Any = PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
     tokenizer.chat_template = CHATML
     torch.manual_seed(seed)
     config = Qwen2Config(
@@ -55,7 +57,7 @@ def checkpoint(folder: Path, texts: list[str], seed: int) -> int:
         num_hidden_layers=6,
         num_attention_heads=6,
         num_key_value_heads=6,
-        max_position_embeddings=512,
+        max_position_embeddings=SEQUENCE_TOKENS,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -86,7 +88,7 @@ def ours(model: Path, shard: Path, folder: Path, seed: int) -> dict[str, float]:
         method="full",
         learning_rate=RATE,
         batch_tokens=BATCH_TOKENS,
-        max_sequence_tokens=512,
+        max_sequence_tokens=SEQUENCE_TOKENS,
         seed=seed,
     )
     (folder / "job.json").write_text(job.model_dump_json())
@@ -103,7 +105,7 @@ def ours(model: Path, shard: Path, folder: Path, seed: int) -> dict[str, float]:
 
 def by_hand(model: Path, shard: Path, seed: int) -> dict[str, float]:
     """Figures of the loop written by hand."""
-    words = (str(model), str(shard), str(BATCH_TOKENS), str(seed), str(RATE))
+    words = (str(model), str(shard), str(BATCH_TOKENS), str(SEQUENCE_TOKENS), str(seed), str(RATE))
     return json.loads(_process("stratos.evals.tuning_loop", *words).splitlines()[-1])
 
 
@@ -124,9 +126,9 @@ def main() -> None:
     """Runs the eval."""
     options = arguments(__doc__ or "")
     report = Report(eval="tuning", seed=options.seed, quick=options.quick)
-    rounds, count = (3, 800) if options.quick else (7, 2500)
+    rounds, count = (3, 400) if options.quick else (7, 1600)
     if options.quick:
-        report.left_out = "repetitions: 3 instead of 7 rounds, 800 instead of 2,500 examples"
+        report.left_out = "repetitions: 3 instead of 7 rounds, 400 instead of 1,600 examples"
     mine: list[dict[str, float]] = []
     baseline: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:

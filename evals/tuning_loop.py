@@ -1,7 +1,7 @@
 """A tuning loop as one writes it by hand in PyTorch: the baseline of the tuning eval, in a process of its own.
 
-`python -m stratos.evals.tuning_loop MODEL SHARD BATCH_TOKENS SEED RATE` prints its tokens, CPU-seconds and peak memory as JSON. It has no
-checkpoints, no validation and no clock.
+`python -m stratos.evals.tuning_loop MODEL SHARD BATCH_TOKENS SEQUENCE_TOKENS SEED RATE` prints its tokens, CPU-seconds and peak memory
+as JSON. It has no checkpoints, no validation and no clock.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -21,7 +21,9 @@ WARM_UP_SHARE = 0.03
 CLIP = 1.0
 
 
-def learn(model_folder: Path, shard: Path, batch_tokens: int, seed: int, rate: float) -> dict[str, float]:
+def learn(
+    model_folder: Path, shard: Path, batch_tokens: int, sequence_tokens: int, seed: int, rate: float
+) -> dict[str, float]:
     """One epoch of AdamW at a cosine rate, gradients clipped, in float32 on one thread."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -29,10 +31,8 @@ def learn(model_folder: Path, shard: Path, batch_tokens: int, seed: int, rate: f
     torch.set_num_threads(1)
     tokenizer: Any = AutoTokenizer.from_pretrained(model_folder)
     model: Any = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
-    rows = encode((shard,), tokenizer, frozenset({tokenizer.eos_token_id}), batch_tokens).rows
-    plan = planned(
-        [len(row.ids) for row in rows], batch_tokens=batch_tokens, epochs=None, max_tokens=None, seed=seed
-    )
+    rows = encode((shard,), tokenizer, frozenset({tokenizer.eos_token_id}), sequence_tokens).rows
+    plan = planned([len(row.ids) for row in rows], batch_tokens=batch_tokens, epochs=None, max_tokens=None, seed=seed)
     steps = len(plan.batches)
     warm_up = math.ceil(WARM_UP_SHARE * steps)
     optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0, fused=True)
@@ -62,5 +62,7 @@ def learn(model_folder: Path, shard: Path, batch_tokens: int, seed: int, rate: f
 
 
 if __name__ == "__main__":
-    model_folder, shard, batch_tokens, seed, rate = sys.argv[1:]
-    print(json.dumps(learn(Path(model_folder), Path(shard), int(batch_tokens), int(seed), float(rate))))
+    words = sys.argv[1:]
+    print(
+        json.dumps(learn(Path(words[0]), Path(words[1]), int(words[2]), int(words[3]), int(words[4]), float(words[5])))
+    )

@@ -50,7 +50,10 @@ def compare(before: Path, after: Path, prompts: Sequence[str], judge: Judge, *, 
     if not prompts:
         raise Correctable("there are no prompts to compare the two models on")
     first, second = (
-        [judge(prompt, answer) for prompt, answer in zip(prompts, answers(m, prompts, max_tokens=max_tokens), strict=True)]
+        [
+            judge(prompt, answer)
+            for prompt, answer in zip(prompts, answers(m, prompts, max_tokens=max_tokens), strict=True)
+        ]
         for m in (before, after)
     )
     return Comparison(
@@ -70,11 +73,10 @@ def _by_transformers(folder: Path, prompts: Sequence[str], max_tokens: int, batc
     tokenizer.padding_side = "left"
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    model.to(device).eval()
     texts = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-        )
+        tokenizer.apply_chat_template([{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True)
         for prompt in prompts
     ]
     order = sorted(range(len(texts)), key=lambda at: len(texts[at]))

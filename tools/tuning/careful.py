@@ -111,7 +111,9 @@ class Keeper:
 
     def go_on(self) -> str:
         """Where a job that is started again continues."""
-        return f"it continues after step {self._kept}" if self._kept else "it begins anew, for no checkpoint was kept yet"
+        return (
+            f"it continues after step {self._kept}" if self._kept else "it begins anew, for no checkpoint was kept yet"
+        )
 
     def _wind(self) -> None:
         clock, cpu_clock = time.monotonic(), time.process_time()

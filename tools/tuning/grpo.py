@@ -118,7 +118,8 @@ def _prompts(session: Session) -> list[dict[str, Any]]:
 
 def _trainer(session: Session, prompts: Sequence[dict[str, Any]], reward: Reward, a_batch: int) -> Any:
     from datasets import Dataset
-    from trl import GRPOConfig, GRPOTrainer
+    from trl.trainer.grpo_config import GRPOConfig
+    from trl.trainer.grpo_trainer import GRPOTrainer
 
     job = session.job
     assert isinstance(job, GrpoJob)
@@ -153,7 +154,9 @@ def scored(reward: Reward, means: list[float]) -> Callable[..., list[float]]:
         for prompt, completion, one in zip(prompts, completions, line, strict=True):
             value = float(reward(prompt[-1]["content"], completion[0]["content"], json.loads(one)))
             if not math.isfinite(value):
-                raise Correctable(f"the reward of {completion[0]['content']!r} is {value!r}: it must be a finite number")
+                raise Correctable(
+                    f"the reward of {completion[0]['content']!r} is {value!r}: it must be a finite number"
+                )
             found.append(value)
         means.append(sum(found) / len(found))
         return found

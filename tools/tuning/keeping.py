@@ -94,7 +94,9 @@ def newest(folder: Path, course: str) -> tuple[Path | None, Progress, list[str]]
 
 def in_folder(folder: Path) -> list[Path]:
     """Checkpoints, the oldest first, whole or not."""
-    found = [path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
+    found = [
+        path for path in folder.glob("checkpoint-*") if path.is_dir() and re.fullmatch(r"checkpoint-\d+", path.name)
+    ]
     return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
 
 

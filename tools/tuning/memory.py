@@ -1,7 +1,8 @@
 """Memory and disk of a tuning: told before it starts, refused with the figures when it cannot fit, held against the peak afterwards.
 
-The model's parts are arithmetic on its shape (ZeRO, arXiv 1910.02054, 3.1; Korthikanti et al., arXiv 2205.05198, eq. 2). What the
-process itself takes, Python with its libraries or the GPU's context, is measured on the spot or assumed as elsewhere in Stratos.
+`tools/estimating/training.py` plans with one sequence at a time, in 16 bits, on accelerators; here batch and precision are known, and a
+CPU will do. What a layer keeps was counted (saved_tensors_hooks of torch on Llama and Qwen2 of transformers 5.23, sdpa attention). What
+the process itself takes is measured on a CPU, and assumed on a GPU as in the planning.
 """
 
 import resource
@@ -14,7 +15,7 @@ from pydantic import Field
 from ...state.brief import Record
 from ...state.errors import Correctable
 from ..estimating.architecture import Architecture, architecture_of
-from ..estimating.training_physics import ACTIVATION_LAYER_BYTES, CHECKPOINT_LAYER_BYTES, CONTEXT_GB
+from ..estimating.training_physics import CONTEXT_GB
 from ..machine import parts_of_machine
 from ..models.folder import facts_of_folder
 from .specs import Method, Precision
@@ -22,6 +23,9 @@ from .specs import Method, Precision
 GIB = 2**30
 STATE_BYTES = 12  # a trained float32 weight: its gradient and AdamW's two moments
 QUANTISED_BYTES = 0.55  # a weight in four bits with its scales, as tools/pairing/memory.py has it
+ALLOCATED = (
+    1.25  # times what is kept: other lengths leave gaps, and the backward pass has its own (measured at 3M: 1.2 to 1.4)
+)
 LOGIT_COPIES = 4  # of float32 a word: logits, their logarithms, and both gradients while they are taken
 KEPT_CHECKPOINTS = 2
 
@@ -49,6 +53,16 @@ def adapter_parameters(shape: Architecture, rank: int) -> int:
     return rank * sides * shape.layers
 
 
+def kept_by_a_layer(shape: Architecture) -> int:
+    """Numbers that a layer keeps of a token for the backward pass.
+
+    Both norms' inputs and results and the residuals are 6 widths; query and attention's result; key and value; of the MLP the gate, its
+    activation, the other half and their product.
+    """
+    queries, keys = shape.head_dim * shape.heads, shape.head_dim * shape.kv_heads
+    return 6 * shape.hidden + 2 * queries + 2 * keys + 4 * shape.feed_forward
+
+
 def estimate(
     shape: Architecture,
     *,
@@ -67,12 +81,13 @@ def estimate(
     base = {"full": 4.0, "lora": float(number), "qlora": QUANTISED_BYTES}[method]
     weights = shape.parameters * base * (1 + copies)
     weights += 0 if method == "full" else 4 * trained
-    weights += 2 * shape.parameters if method == "full" and number == 2 else 0  # autocast keeps 16-bit copies for a step
-    layer = CHECKPOINT_LAYER_BYTES if checkpointing else ACTIVATION_LAYER_BYTES
-    once = ACTIVATION_LAYER_BYTES if checkpointing else 0
-    hidden = batch_tokens * shape.hidden * (layer * shape.layers + once) * number / 2
-    words = batch_tokens * shape.vocabulary * 4 * LOGIT_COPIES
-    parts = (weights, STATE_BYTES * trained, hidden + words)
+    weights += (
+        2 * shape.parameters if method == "full" and number == 2 else 0
+    )  # autocast keeps 16-bit copies for a step
+    layer = kept_by_a_layer(shape)
+    kept = shape.hidden * shape.layers + layer if checkpointing else layer * shape.layers
+    activations = batch_tokens * (kept * number + shape.vocabulary * 4 * LOGIT_COPIES) * ALLOCATED
+    parts = (weights, STATE_BYTES * trained, activations)
     return MemoryUse(
         weights_gib=parts[0] / GIB,
         states_gib=parts[1] / GIB,

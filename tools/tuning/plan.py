@@ -3,6 +3,8 @@
 The order depends on the rows, the seed and the job alone, so that a killed job goes on with exactly the batch it would have had.
 """
 
+# pyright: reportUnknownMemberType=false
+
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +27,9 @@ class Plan:
     tokens: tuple[int, ...]
 
 
-def planned(lengths: Sequence[int], *, batch_tokens: int, epochs: float | None, max_tokens: int | None, seed: int) -> Plan:
+def planned(
+    lengths: Sequence[int], *, batch_tokens: int, epochs: float | None, max_tokens: int | None, seed: int
+) -> Plan:
     """Batches of at most `batch_tokens`, padding included, until an end is reached, whichever comes first."""
     batches: list[Batch] = []
     tokens: list[int] = []

@@ -58,7 +58,8 @@ def _torn(path: Path) -> list[str]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="numpy") as file:  # reads the header, and holds the file's length against it
+        opened: Any = safe_open(path, framework="numpy")  # reads the header, and holds the file's length against it
+        with opened as file:
             return [] if file.keys() else [f"{path.name} holds no weights: copy it again"]
     except (SafetensorError, OSError) as error:
         return [f"{path.name} is no whole file of weights ({error}): copy it again"]

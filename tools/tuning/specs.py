@@ -22,9 +22,7 @@ trains at 2e-4). Models of a few million weights learn faster with 1e-3."""
 GRPO_RATES: dict[Method, float] = {"full": 1e-6, "lora": 1e-5, "qlora": 1e-5}
 """TRL's default (DeepSeekMath, arXiv 2402.03300, 4.2), and the same ten times of it."""
 
-ATTENDANT = frozenset(
-    {"wall_clock_s", "checkpoint_every_s", "memory_limit_gib", "threads", "tracker"}
-)
+ATTENDANT = frozenset({"wall_clock_s", "checkpoint_every_s", "memory_limit_gib", "threads", "tracker"})
 """Fields that do not decide what is learned: they may change when a job is continued."""
 
 

@@ -31,7 +31,7 @@ def tune(job: TuneJob, folder: Path) -> dict[str, object]:
         max_tokens=job.max_tokens,
         seed=job.seed,
     )
-    trainer, keeper = _trainer(session, data.rows, plan)
+    trainer, keeper = trainer_of(session, data.rows, plan)
     if job.validation is not None:
         checks = _encoded(session, "validation examples", (job.validation,))
         keeper.after_step.append(_Validation(session, trainer, keeper.total, checks.rows))
@@ -104,7 +104,7 @@ def _encoded(session: Session, what: str, shards: Sequence[Path]) -> Encoded:
     return found
 
 
-def _trainer(session: Session, rows: Sequence[Row], plan: Plan) -> tuple[Any, Keeper]:
+def trainer_of(session: Session, rows: Sequence[Row], plan: Plan) -> tuple[Any, Keeper]:
     """A Trainer whose data set is the plan, an item a batch, so that its order and its resuming are the plan's."""
     from transformers import Trainer, TrainingArguments
 

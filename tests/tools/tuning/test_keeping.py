@@ -57,13 +57,18 @@ def test_only_the_newest_two_are_kept(tmp_path: Path) -> None:
     assert [path.name for path in in_folder(tmp_path)] == ["checkpoint-9", "checkpoint-10"]
 
 
+def half_written(path: Path) -> None:
+    """A disk that is full after the first file."""
+    with written(path, "it continues after step 5"):
+        (path / "half").write_text("half")
+        raise OSError(28, "No space left on device")
+
+
 def test_a_failed_write_is_removed_and_says_where_it_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint-7"
     path.mkdir()
-    with pytest.raises(ToolFailed, match=r"No space left .* make room .* it continues after step 5"), \
-        written(path, "it continues after step 5"):  # fmt: skip
-        (path / "half").write_text("half")
-        raise OSError(28, "No space left on device")
+    with pytest.raises(ToolFailed, match=r"No space left .* make room .* it continues after step 5"):
+        half_written(path)
     assert not path.exists()
 
 

@@ -14,7 +14,8 @@ LENGTHS = [random.Random(1).randrange(5, 60) for _ in range(500)]
 
 
 def plan(**changes: Any) -> Plan:
-    return planned(LENGTHS, **{"batch_tokens": 256, "epochs": None, "max_tokens": None, "seed": 3, **changes})
+    given: dict[str, Any] = {"batch_tokens": 256, "epochs": None, "max_tokens": None, "seed": 3}
+    return planned(LENGTHS, **{**given, **changes})
 
 
 def test_one_epoch_reads_every_row_once() -> None:

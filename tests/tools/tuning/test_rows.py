@@ -13,8 +13,6 @@ from stratos.tools.tuning.rows import IGNORE, Encoded, encode
 from . import tiny
 
 
-
-
 def encoded(model: Path, folder: Path, rows: list[dict[str, Any]], *, max_tokens: int = 64) -> tuple[Encoded, Any]:
     tokenizer, stops = load_tokenizer(model, None)
     return encode((tiny.shard(folder / "s.jsonl", rows),), tokenizer, stops, max_tokens), tokenizer

@@ -31,7 +31,9 @@ def shard(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     return path
 
 
-def checkpoint(folder: Path, *, kind: Literal["llama", "qwen2"] = "qwen2", dtype: str = "float32", seed: int = 0) -> Path:
+def checkpoint(
+    folder: Path, *, kind: Literal["llama", "qwen2"] = "qwen2", dtype: str = "float32", seed: int = 0
+) -> Path:
     """A model of two layers in Hugging Face format, as it would come from a hub."""
     import torch
     import transformers
