@@ -85,7 +85,7 @@ class Keeper:
 
     def end_step(self, trainer: Any, step: int, control: Any) -> None:
         """Counts the step and decides on a checkpoint and the end."""
-        loss, self._loss = float(self._loss), 0.0
+        loss, self._loss = _over_all(trainer, self._loss), 0.0
         now = self.progress
         now.step, now.tokens = step, self._tokens(step)
         now.losses.append(loss)
@@ -124,6 +124,11 @@ class Keeper:
     def _is_out_of_time(self) -> bool:
         limit = self.job.wall_clock_s
         return limit is not None and self.progress.seconds >= limit
+
+
+def _over_all(trainer: Any, mine: Any) -> float:
+    """The mean of all processes: each one's loss is its share of the step's tokens, times how many there are."""
+    return float(mine if trainer.args.world_size == 1 else trainer.accelerator.reduce(mine, reduction="mean"))
 
 
 def _agreed(trainer: Any, mine: bool) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ...state.errors import Correctable, ToolFailed
 from ..jobs import write_atomic
-from .memory import GIB, KEPT_CHECKPOINTS
+from .memory import KEPT_CHECKPOINTS, size
 
 MARK = "intact.json"
 READ_BYTES = 2**22
@@ -120,9 +120,9 @@ def written(partial: Path, go_on: str) -> Generator[None]:
         if isinstance(error, RuntimeError) and not _is_of_the_disk(error):
             raise
         shutil.rmtree(partial, ignore_errors=True)
-        free = shutil.disk_usage(partial.parent).free / GIB
+        free = shutil.disk_usage(partial.parent).free
         raise ToolFailed(
-            f"{partial} could not be written ({error}); {free:.2f} GiB are free there. Nothing that was finished is lost: make "
+            f"{partial} could not be written ({error}); {size(free)} are free there. Nothing that was finished is lost: make "
             f"room and start the job again in this folder; {go_on}"
         ) from error
 

@@ -153,12 +153,20 @@ def refuse_a_small_disk(folder: Path, shape: Architecture, method: Method, rank:
     checkpoint = 12 * trained  # weights and two moments in float32
     models = 4 * shape.parameters * (1 if method == "full" else 2) + (4 * trained if keeps_best else 0)
     needed = (KEPT_CHECKPOINTS + 1) * checkpoint + models  # an old one goes when the new one is whole
+    there = sum(
+        path.stat().st_size for path in folder.rglob("*") if path.is_file()
+    )  # of an earlier start: it is replaced
     free = shutil.disk_usage(folder).free
-    if needed > free:
+    if needed > free + there:
         raise Correctable(
-            f"{str(folder)!r} needs about {needed / GIB:.2f} GiB for {KEPT_CHECKPOINTS + 1} checkpoints and the tuned model, and "
-            f"{free / GIB:.2f} GiB are free on its disk: make room, or use another folder"
+            f"{str(folder)!r} needs about {size(needed)} for {KEPT_CHECKPOINTS + 1} checkpoints and the tuned model, and "
+            f"{size(free + there)} are free on its disk: make room, or use another folder"
         )
+
+
+def size(count: float) -> str:
+    """Bytes for people."""
+    return f"{count / GIB:.2f} GiB" if count >= GIB / 10 else f"{count / 2**20:.2f} MiB"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -112,6 +112,7 @@ def arguments(session: Session) -> dict[str, Any]:
         "seed": job.seed,
         "disable_tqdm": True,
         "dataloader_pin_memory": session.on_gpu,
+        "ddp_find_unused_parameters": False,
     }
 
 
@@ -180,7 +181,9 @@ def thinned(values: Sequence[float]) -> list[tuple[int, float]]:
 
 def launch_words(folder: Path, processes: int) -> str:
     """How the same job is started on several GPUs of one machine."""
-    return f"accelerate launch --num_processes {processes} --module stratos.tools.tuning {folder / JOB_FILE}"
+    return (
+        f"accelerate launch --multi_gpu --num_processes {processes} --module stratos.tools.tuning {folder / JOB_FILE}"
+    )
 
 
 def _import_libraries(job: AnyJob) -> None:

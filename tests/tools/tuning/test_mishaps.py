@@ -3,6 +3,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import json
+import math
 import signal
 import sys
 from pathlib import Path
@@ -66,6 +67,19 @@ def test_killed_and_started_again_it_learns_the_same_bit_for_bit(
     assert cut["validation"] == whole["validation"]
     first, second = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.slow
+def test_two_processes_share_each_step_and_one_writes(model: Path, sums: Path, unseen: Path, tmp_path: Path) -> None:
+    job = words(model, sums, method="lora", validation=str(unseen))
+    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0", "--standalone"]
+    process = tiny.started(job, tmp_path / "two", launcher=launcher)
+    out, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    two, one = json.loads((tmp_path / "two" / "result.json").read_text()), ended(tmp_path / "one", job)
+    assert (two["steps"], two["tokens"]) == (math.ceil(one["steps"] / 2), one["tokens"])
+    assert out.count('"validation_loss"') == 10
+    assert two["validation"][-1][1] < two["validation"][0][1]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit of a file's size")

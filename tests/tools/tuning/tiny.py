@@ -68,12 +68,14 @@ def checkpoint(
     return folder
 
 
-def started(job: Mapping[str, Any], folder: Path, *, prefix: Sequence[str] = ()) -> "subprocess.Popen[str]":
-    """The job as a process of its own, as an executor starts it."""
+def started(
+    job: Mapping[str, Any], folder: Path, *, prefix: Sequence[str] = (), launcher: Sequence[str] = ()
+) -> "subprocess.Popen[str]":
+    """The job as a process of its own, as an executor starts it, or as several through a module that launches them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "job.json").write_text(json.dumps(job, default=str))
     quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    words = [*prefix, sys.executable, "-P", "-m", "stratos.tools.tuning", str(folder / "job.json")]
+    words = [*prefix, sys.executable, "-P", *launcher, "-m", "stratos.tools.tuning", str(folder / "job.json")]
     pipe = subprocess.PIPE
     return subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **quiet})
 
