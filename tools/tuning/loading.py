@@ -11,9 +11,6 @@ from ...state.errors import Correctable, NotAvailable
 from ..pairing.chat import read_chat
 from .specs import AnyJob, Precision
 
-NEEDS = ("accelerate", "peft", "trl", "datasets")
-"""Packages of the extra `tuning`."""
-
 EXTRA = "pip install 'stratos-slm[tuning]'"
 
 

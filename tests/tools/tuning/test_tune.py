@@ -11,8 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from stratos.state.errors import Correctable, NotAvailable
+from stratos.tools.tuning.plan import planned
+from stratos.tools.tuning.rows import encode
 from stratos.tools.tuning.specs import TUNE_RATES, Method, TuneJob
-from stratos.tools.tuning.tune import tune
+from stratos.tools.tuning.start import begin, learn
+from stratos.tools.tuning.tune import trainer_of, tune
 
 from . import tiny
 
@@ -119,22 +122,39 @@ def test_what_gets_no_better_is_stopped_and_the_best_is_exported(
     assert same(tmp_path / "a" / "best", tmp_path / "a" / "model")
 
 
-def test_a_loss_that_is_no_number_stops_it_and_the_good_weights_are_kept(
-    model: Path, sums: Path, tmp_path: Path
-) -> None:
-    found = tuned(tmp_path / "a", model, sums, learning_rate=1e30, checkpoint_every_s=0, warm_up_share=0.5)
-    assert found["stopped_by"] == "diverged"
-    assert found["model"] is None or all(bool(w.isfinite().all()) for w in weights(tmp_path / "a" / "model").values())
-    assert all(math.isfinite(loss) for _, loss in found["curve"])
+def test_a_loss_that_is_no_number_stops_it_before_it_is_learned(model: Path, sums: Path, tmp_path: Path) -> None:
+    found = tuned(tmp_path / "a", model, sums, learning_rate=1e30, warm_up_share=0.0)
+    assert (found["stopped_by"], found["steps"], found["model"]) == ("diverged", 1, None)
+    assert math.isfinite(found["loss"])
 
 
-def test_a_divergence_goes_back_to_the_best_model(model: Path, sums: Path, unseen: Path, tmp_path: Path) -> None:
-    # The warm-up passes through rates that teach before it reaches those that break.
-    more = {"validation": unseen, "validations": 50, "warm_up_share": 1.0, "epochs": 4.0}
-    found = tuned(tmp_path / "a", model, sums, learning_rate=1e20, **more)
-    assert found["stopped_by"] == "diverged"
-    if found["best_step"] is not None:
-        assert same(tmp_path / "a" / "best", tmp_path / "a" / "model")
+def test_the_checkpoint_before_the_bad_step_is_what_is_left(model: Path, sums: Path, tmp_path: Path) -> None:
+    # The warm-up begins at a rate of 0, so that the first checkpoint is the model as it came, and the second one is ruined.
+    more = {"checkpoint_every_s": 0, "warm_up_share": 0.5}
+    found = tuned(tmp_path / "a", model, sums, learning_rate=1e30, **more)
+    assert (found["stopped_by"], found["steps"]) == ("diverged", 2)
+    assert [path.name for path in (tmp_path / "a").glob("checkpoint-*")] == ["checkpoint-1"]
+    assert same(model, tmp_path / "a" / "model")
+
+
+def test_learned_weights_survive_a_divergence(model: Path, sums: Path, tmp_path: Path) -> None:
+    given = job(model, sums, checkpoint_every_s=0)
+    session = begin(given, tmp_path, batch_tokens=given.batch_tokens)
+    rows = encode(given.shards, session.tokenizer, session.stops, given.max_sequence_tokens).rows
+    plan = planned([len(row.ids) for row in rows], batch_tokens=512, epochs=None, max_tokens=None, seed=1)
+    trainer, keeper = trainer_of(session, rows, plan)
+
+    def ruin(step: int, network: Any) -> str:
+        if step == 6:
+            next(network.parameters()).data.fill_(math.nan)
+        return ""
+
+    keeper.after_step.append(ruin)
+    assert learn(session, trainer) == "diverged"
+    kept = load_file(tmp_path / "checkpoint-5" / "model.safetensors")
+    assert not (tmp_path / "checkpoint-6").exists()
+    assert all(torch.equal(session.model.state_dict()[name], weight) for name, weight in kept.items())
+    assert not torch.equal(kept["model.norm.weight"], weights(model)["model.norm.weight"])
 
 
 def test_a_changed_job_in_the_same_folder_is_refused(model: Path, sums: Path, tmp_path: Path) -> None:
