@@ -1,0 +1,1 @@
+"""Tests of the tuning of existing checkpoints, on tiny ones made on the spot."""
