@@ -16,7 +16,6 @@ from .models.catalogue import Catalogue, with_own
 from .models.licences import known_licence
 from .training.students import SHAPES
 
-
 GIVEN_ANSWERS = "the given answers"
 """In the place of a teacher's name where the user's data hold the answers."""
 

@@ -20,8 +20,8 @@ from stratos.tools.estimating.offers import (
     predict_throughput_rps,
     predict_train,
 )
-from stratos.tools.machine import Machine
 from stratos.tools.estimating.serving import predict_serving
+from stratos.tools.machine import Machine
 from stratos.tools.pricing import LookUpPrices, accelerator_facts, look_up_prices, this_machine
 from stratos.tools.training.students import SHAPES
 
