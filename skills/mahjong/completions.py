@@ -1,7 +1,7 @@
-"""The form of a completion: groups, `/` between readings, then `=` and the answer.
+"""The form of a completion: steps, `,` and `/` between them, then `=` and the answer.
 
-A group is its tiles, `,` between groups. In *win*, `|` and the tiles left over of its suit follow a group, and `/` begins the
-suit again.
+A step is a group's tiles, and behind `|` the tiles left over. In *win* `/` begins the suit again; in *waits* and *discard* it begins
+another line, and `yes` stands before tiles found.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,8 +25,7 @@ Lines = tuple[tuple[Group, ...], ...]
 class Written:
     """A completion taken apart."""
 
-    lines: Lines | None
-    """The groups written, cut at each `/`; one empty line when there is no rationale, None when it has not the form."""
+    rationale: str
     answer: tuple[str, ...]
 
 
@@ -66,7 +65,7 @@ def read_completion(text: str) -> Written | None:
     before, mark, answer = f" {text} ".partition(f" {ANSWER} ")
     if not mark or text != " ".join(text.split()) or ANSWER in answer.split():
         return None
-    return Written(lines=read_groups(before.strip()), answer=tuple(answer.split()))
+    return Written(rationale=before.strip(), answer=tuple(answer.split()))
 
 
 def read_groups(rationale: str) -> Lines | None:
@@ -81,6 +80,17 @@ def read_groups(rationale: str) -> Lines | None:
             return None
         lines.append(found)
     return tuple(lines)
+
+
+def has_steps_form(rationale: str) -> bool:
+    """Whether a rationale of *waits* or *discard* is steps: tiles, behind `|` those left over; or `yes` and tiles."""
+    steps = f" {rationale} ".replace(f" {AGAIN} ", f" {AND} ").split(f" {AND} ")
+    return not rationale or all(map(_is_step, map(str.split, steps)))
+
+
+def _is_step(words: Sequence[str]) -> bool:
+    tiles = words[1:] if words and words[0] == YES else words
+    return bool(words) and words[-1] != LEFT and tiles.count(LEFT) <= 1 and all(w in INDEX or w == LEFT for w in tiles)
 
 
 def settled(lines: Lines) -> tuple[Group, ...]:
