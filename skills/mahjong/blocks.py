@@ -35,14 +35,12 @@ def clusters(suit: Counts) -> Iterator[tuple[int, Counts]]:
 def splits(cluster: Counts) -> tuple[Blocks, ...]:
     """The splits of a cluster that no other one beats, in the order of their tiles.
 
-    One beats another when it has no fewer melds, no smaller worth (two for a meld, one for another block), and a pair
-    where the other has one: whatever else a hand holds, it is no farther from complete.
+    One beats another when it has more melds or a greater worth (two for a meld, one for another block), not less of the
+    other, and a pair where the other has one: whatever else a hand holds, it is no farther from complete.
     """
     worths = {blocks: _worth(blocks) for blocks in _maximal(cluster, 0, 0) if not _can_grow(blocks, cluster)}
     unbeaten = [
-        blocks
-        for blocks, worth in worths.items()
-        if not any(other != worth and all(map(ge, other, worth)) for other in worths.values())
+        blocks for blocks, worth in worths.items() if not any(_beats(other, worth) for other in set(worths.values()))
     ]
     return tuple(sorted(unbeaten, key=lambda blocks: [tiles_of([block]) for block in blocks]))
 
@@ -57,6 +55,10 @@ def _worth(blocks: Blocks) -> tuple[int, int, bool]:
     kinds = [kind for _, kind in blocks]
     melds = kinds.count("set") + kinds.count("run")
     return melds, melds + len(kinds), "pair" in kinds
+
+
+def _beats(one: tuple[int, int, bool], other: tuple[int, int, bool]) -> bool:
+    return one[:2] != other[:2] and all(map(ge, one, other))
 
 
 def _can_grow(blocks: Blocks, cluster: Counts) -> bool:

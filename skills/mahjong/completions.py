@@ -83,13 +83,13 @@ def read_groups(rationale: str) -> Lines | None:
 
 
 def has_steps_form(rationale: str) -> bool:
-    """Whether a rationale of *waits* or *discard* is steps: tiles, behind `|` those left over; or `yes` and tiles."""
+    """Whether a rationale of *waits* or *discard* is steps: tiles, behind `|` those left over; or `yes` or `no` and tiles."""
     steps = f" {rationale} ".replace(f" {AGAIN} ", f" {AND} ").split(f" {AND} ")
     return not rationale or all(map(_is_step, map(str.split, steps)))
 
 
 def _is_step(words: Sequence[str]) -> bool:
-    tiles = words[1:] if words and words[0] == YES else words
+    tiles = words[1:] if words and words[0] in (YES, NO) else words
     return bool(words) and words[-1] != LEFT and tiles.count(LEFT) <= 1 and all(w in INDEX or w == LEFT for w in tiles)
 
 

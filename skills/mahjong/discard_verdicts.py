@@ -47,7 +47,7 @@ def _are_close(one: int, other: int) -> bool:
 def _split_tiles(line: str) -> tuple[int, ...] | None:
     """The tiles that a line splits; None when it does not hold.
 
-    Behind each block stands what is left over, in the end no two tiles of a block; what closes a block makes a meld of it.
+    Behind each block stands what is left over, in the end nothing that makes or closes a block; what closes a block makes a meld of it.
     """
     split, _, closed_by = line.partition(f" {AND} {YES} ")
     blocks: list[Group] = []
@@ -64,10 +64,8 @@ def _split_tiles(line: str) -> tuple[int, ...] | None:
             return None
         left, blocks = over, [*blocks, *groups[0]]
     closing = sorted({tile for block in blocks for tile in _closing(block) if (tiles or []).count(tile) < COPIES})
-    right = closed_by.split() == [TILES[tile] for tile in closing] and not any(
-        _are_close(*two) for two in pairwise(left)
-    )
-    return tuple(tiles or ()) if right else None
+    takes_all = not any(tile in left for tile in closing) and not any(_are_close(*two) for two in pairwise(left))
+    return tuple(tiles or ()) if takes_all and closed_by.split() == [TILES[tile] for tile in closing] else None
 
 
 @lru_cache(maxsize=_CACHE)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from operator import add
 
 from . import judge
-from .completions import AGAIN, AND, LEFT, YES
+from .completions import AGAIN, AND, LEFT, NONE, YES
 from .tiles import COPIES, INDEX, SUITS, TILES, Counts, count, spread, suit_of, with_change
 
 _Words = Sequence[str]
@@ -25,7 +25,7 @@ def search_holds(counts: Counts, rationale: str, answer: _Words) -> bool:
     return (
         lines[: len(threes)] == threes
         and None not in found
-        and list(answer) == [TILES[tile] for tile in _together([one for one in found if one is not None])]
+        and list(answer) == ([TILES[tile] for tile in _together([one for one in found if one is not None])] or [NONE])
     )
 
 
