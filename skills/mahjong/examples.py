@@ -17,9 +17,8 @@ from .weighing import written_weighing
 IN_PLAY_SHARE = {"waits": 0.1, "discard": 0.35}
 """Share of hands that are as in play and not made in reverse. One deal is one hand of *waits*, and fifteen of *discard*."""
 IN_PLAY = "in play"
-LONGEST_SEARCH = 320
-"""Tokens: a hand of *waits* whose search is longer (1 in 80, nearly all of one suit) is not made."""
-LONGEST_WEIGHING = 180
+LONGEST = 320
+"""Tokens: a hand of *waits* or *discard* whose rationale is longer (1 and 2 % of those made in reverse) is not made."""
 _MANY_WAITS, _FAR = 4, 4
 """Strata from here on are one."""
 
@@ -36,7 +35,7 @@ def waits(rng: Random) -> Iterator[Example]:
     while True:
         in_play = rng.random() < IN_PLAY_SHARE["waits"]
         example = solve_waits(play.waiting_hand(rng) if in_play else waiting_hand(rng))
-        if len(example.rationale.split()) <= LONGEST_SEARCH:
+        if len(example.rationale.split()) <= LONGEST:
             yield replace(example, family=family_of("waits", example, in_play=in_play))
 
 
@@ -46,7 +45,7 @@ def discards(rng: Random) -> Iterator[Example]:
     while True:
         in_play = rng.random() < IN_PLAY_SHARE["discard"]
         example = solve_discard(next(hands_in_play) if in_play else discard_hand(rng))
-        if len(example.rationale.split()) <= LONGEST_WEIGHING:
+        if len(example.rationale.split()) <= LONGEST:
             yield replace(example, family=family_of("discard", example, in_play=in_play))
 
 

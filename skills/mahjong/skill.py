@@ -165,7 +165,7 @@ _TASKS = (
             "牌效",
         ),
         max_prompt_tokens=15,
-        max_completion_tokens=185,
+        max_completion_tokens=330,
         shortcuts=shortcuts.NAMING,
     ),
 )
