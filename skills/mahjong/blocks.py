@@ -66,7 +66,11 @@ def _can_grow(blocks: Blocks, cluster: Counts) -> bool:
     left = list(cluster)
     for tile in tiles_of(blocks):
         left[tile] -= 1
-    return any(left[tile] for tile in closing(blocks, cluster) if tile < _NUMBERS)
+    for tile, kind in blocks:
+        for step in _CLOSED_BY.get(kind, ()):
+            if 0 <= tile + step < _NUMBERS and left[tile + step] and cluster[tile + step] < COPIES:
+                return True
+    return False
 
 
 @lru_cache(maxsize=_CACHE)

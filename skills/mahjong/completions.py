@@ -6,6 +6,7 @@ another line, and `yes` stands before tiles found.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .groups import SHAPES, Group, Kind, tiles_of
 from .tiles import HONOURS_FROM, INDEX, TILES, Counts, spread, suit_of
@@ -74,7 +75,7 @@ def read_groups(rationale: str) -> Lines | None:
         return ((),)
     lines: list[tuple[Group, ...]] = []
     for line in f" {rationale} ".split(f" {AGAIN} "):
-        groups = [_read_group(step.partition(f" {LEFT} ")[0].split()) for step in f" {line} ".split(f" {AND} ")]
+        groups = [_read_group(step.partition(f" {LEFT} ")[0]) for step in f" {line} ".split(f" {AND} ")]
         found = tuple(group for group in groups if group)
         if len(found) != len(groups):
             return None
@@ -104,8 +105,10 @@ def settled(lines: Lines) -> tuple[Group, ...]:
     return tuple(kept)
 
 
-def _read_group(words: Sequence[str]) -> Group | None:
+@lru_cache(maxsize=1 << 12)
+def _read_group(text: str) -> Group | None:
     """The group that some tiles are: of one suit, in order, and no row of honours."""
+    words = text.split()
     if not words or not all(word in INDEX for word in words):
         return None
     tiles = [INDEX[word] for word in words]

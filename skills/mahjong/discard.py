@@ -14,6 +14,8 @@ from .tiles import COPIES, SUITS, Counts, suits, with_change
 _MELDS = 4
 _FAR = 99
 _CACHE = 1 << 18
+_RECENT = 1 << 8
+"""Hands kept: a hand as in play is solved when it is played, and once more when it is taught."""
 
 Costs = bytes
 """Tiles lacking for p pairs and m melds, which is form 5 p + m, in order of forms."""
@@ -25,23 +27,33 @@ def best_discards(counts: Counts) -> list[int]:
 
     A tile is accepted when drawing it lowers the shanten; it counts once for each copy that the 14 tiles leave over.
     """
-    discards = nearest_discards(counts)
-    if len(discards) == 1:
-        return discards
-    copies = {tile: sum([COPIES - counts[other] for other in accepted_after(counts, tile)]) for tile in discards}
-    most = max(copies.values())
-    return [tile for tile, accepted in copies.items() if accepted == most]
+    return list(_best_discards(counts))
 
 
 def nearest_discards(counts: Counts) -> list[int]:
     """The discards that leave the lowest shanten: what a nearest complete hand can do without, or any of a complete one."""
+    return list(_nearest_discards(counts))
+
+
+@lru_cache(maxsize=_RECENT)
+def _best_discards(counts: Counts) -> tuple[int, ...]:
+    discards = _nearest_discards(counts)
+    if len(discards) == 1:
+        return discards
+    copies = {tile: sum([COPIES - counts[other] for other in _accepted_after(counts, tile)]) for tile in discards}
+    most = max(copies.values())
+    return tuple(tile for tile, accepted in copies.items() if accepted == most)
+
+
+@lru_cache(maxsize=_RECENT)
+def _nearest_discards(counts: Counts) -> tuple[int, ...]:
     parts = tuple(suits(counts))
     spare = chain.from_iterable(map(_spare, parts, _others(parts)))
-    nearest = [tile for tile, is_spare in enumerate(spare) if is_spare]
-    return nearest or [tile for tile, copies in enumerate(counts) if copies]
+    nearest = tuple(tile for tile, is_spare in enumerate(spare) if is_spare)
+    return nearest or tuple(tile for tile, copies in enumerate(counts) if copies)
 
 
-def accepted_after(counts: Counts, discard: int) -> list[int]:
+def _accepted_after(counts: Counts, discard: int) -> list[int]:
     """The tiles that the 13 tiles left by a discard accept, in order.
 
     The discard itself is accepted only where it broke a complete hand. Every discard does so there, and so it prefers none.

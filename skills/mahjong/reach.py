@@ -30,7 +30,7 @@ def best_discards(counts: Counts) -> list[int]:
     """
     kept, nearest = _nearest(counts)
     if len(nearest) == 1:
-        return nearest
+        return list(nearest)
     accepted = {tile: _raising(kept, with_change(counts, tile, -1)) for tile in nearest}
     copies = {tile: sum([COPIES - counts[other] for other in others]) for tile, others in accepted.items()}
     best = max(copies.values())
@@ -39,7 +39,7 @@ def best_discards(counts: Counts) -> list[int]:
 
 def nearest_discards(counts: Counts) -> list[int]:
     """The discards that leave the lowest shanten."""
-    return _nearest(counts)[1]
+    return list(_nearest(counts)[1])
 
 
 def lacking(counts: Counts) -> int:
@@ -48,11 +48,12 @@ def lacking(counts: Counts) -> int:
     return 14 - _together(_together(m, p), _together(s, z))[-1]
 
 
-def _nearest(counts: Counts) -> tuple[int, list[int]]:
+@lru_cache(maxsize=1)
+def _nearest(counts: Counts) -> tuple[int, tuple[int, ...]]:
     """Most tiles kept in a complete hand after a discard, and the discards that let it."""
     left = _kept_after(counts, -1)
     kept = max(left)
-    return kept, [tile for tile, most in enumerate(left) if most == kept]
+    return kept, tuple(tile for tile, most in enumerate(left) if most == kept)
 
 
 def _raising(kept: int, hand: Counts) -> list[int]:

@@ -15,7 +15,7 @@ from stratos.skills.mahjong.discard import best_discards
 from stratos.skills.mahjong.distances import cost_table
 from stratos.skills.mahjong.groups import Group, tiles_of
 from stratos.skills.mahjong.skill import SKILL
-from stratos.skills.mahjong.tiles import COPIES, SUITS, TILES, Counts, count, read_prompt, suits, with_change
+from stratos.skills.mahjong.tiles import COPIES, TILES, Counts, count, read_prompt, with_change
 
 Way = tuple[Counts, tuple[Group, ...]]
 FORMS = range(10)
