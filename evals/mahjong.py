@@ -1,4 +1,4 @@
-"""How well and how fast mahjong is learned: learning curves, and the answers-only control.
+"""How well and how fast mahjong is learned: learning curves, strata, hands as in play, and the answers-only control.
 
 `--write-curves` puts the measured points into the skill's learning_curves.csv, from which accuracy is predicted.
 """
@@ -11,20 +11,24 @@ from pathlib import Path
 
 from ..skills import load as load_skill
 from ..skills import skill_folder
-from ..skills.protocol import Example
+from ..skills.mahjong import examples
+from ..skills.protocol import Check, Example
 from ..state.evidence import Interval, wilson
 from ..state.plan import Strategy, StudentShape
 from ..tools.accuracy import CURVES_FILE
+from ..tools.evaluation import by_family
 from ..tools.executor import LocalExecutor
 from ..tools.generation import GenerateJob, available_workers
 from ..tools.serving.engine import Settings, open_engine
 from ..tools.training.batches import read_examples
 from ..tools.training.students import TrainJob, shape_named
 from ..tools.waiting import JobRequest, run
-from .reporting import Claim, Report, arguments, commit
+from . import in_play
+from .mahjong_claims import IN_REVERSE, Measured, Stratum, claim_of, claims_of_gain, claims_of_strata
+from .reporting import Report, arguments, commit
 
 SKILL = "mahjong"
-ITEMS = 1000
+ITEMS, ITEMS_IN_PLAY = 1000, 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,28 +41,14 @@ class Curve:
     lengths: tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """One point of a curve."""
-
-    task: str
-    strategy: Strategy
-    parameters: int
-    tokens: int
-    exact: Interval
-    answer: Interval
-    seed: int
-    cpu_seconds: float
-
-
-def make_data(task: str, seed: int, examples: int, folder: Path) -> None:
+def make_data(task: str, seed: int, count: int, folder: Path) -> None:
     """Training shards and a development split, as a run makes them."""
     job = GenerateJob(
         skill=SKILL,
         task=task,
         seed=seed,
         data_folder=folder / "data",
-        examples=examples,
+        examples=count,
         splits=("dev",),
         held_out_items=ITEMS,
         workers=available_workers(),
@@ -70,6 +60,9 @@ def measure_curve(curve: Curve, seed: int, folder: Path) -> Iterator[Measured]:
     """Trains to the first length, lengthens to the next, and evaluates each on the development split."""
     executor = LocalExecutor()
     previous: Path | None = None
+    cpu_seconds = 0.0
+    dev = read_examples(folder / "data" / "dev.jsonl")
+    played = [] if curve.task == "win" else hands_in_play(curve.task, seed, folder)
     for length in curve.lengths:
         job = TrainJob(
             skill=SKILL,
@@ -84,28 +77,56 @@ def measure_curve(curve: Curve, seed: int, folder: Path) -> Iterator[Measured]:
         previous = folder / f"{curve.shape.name}-{curve.strategy}-{length}"
         request = JobRequest(module="stratos.tools.training", job=job, folder=previous, threads=1)
         result = run(executor, request)
-        exact, answer = evaluate(curve.task, previous / "model", read_examples(folder / "data" / "dev.jsonl"))
+        cpu_seconds += result["cpu_seconds"]
+        checks = judged(curve.task, previous / "model", [*dev, *played])
         yield Measured(
             task=curve.task,
             strategy=curve.strategy,
             parameters=result["parameters"],
             tokens=result["tokens"],
-            exact=exact,
-            answer=answer,
+            exact=_exact(checks[: len(dev)]),
+            answer=wilson(sum(check.answer_right for check in checks[: len(dev)]), len(dev)),
             seed=seed,
-            cpu_seconds=result["cpu_seconds"],
+            cpu_seconds=cpu_seconds,
+            strata=_strata(dev, played, checks) if played else (),
         )
 
 
-def evaluate(task: str, model: Path, items: Sequence[Example]) -> tuple[Interval, Interval]:
-    """Exact and answer-only shares of a model's greedy completions."""
+def hands_in_play(task: str, seed: int, folder: Path) -> list[Example]:
+    """Hands as in play that the folder's training data does not hold."""
+    skill = load_skill(SKILL)
+    shards = (folder / "data").glob("train-*.jsonl")
+    trained_on = {skill.canonical(task, example.prompt) for shard in shards for example in read_examples(shard)}
+    return in_play.drawn(task, seed, ITEMS_IN_PLAY, trained_on)
+
+
+def judged(task: str, model: Path, items: Sequence[Example]) -> list[Check]:
+    """The verdicts on a model's greedy completions."""
     skill, engine = load_skill(SKILL), open_engine(model)
     prompts = [engine.encode_chat([{"role": "user", "content": item.prompt}]) for item in items]
     limit = Settings(max_tokens=skill.tasks[task].max_completion_tokens + 1)
     texts = [completion.text for completion in engine.generate(prompts, limit)]
-    checks = [skill.verify(task, item.prompt, text) for item, text in zip(items, texts, strict=True)]
-    exact, answer = sum(check.exact for check in checks), sum(check.answer_right for check in checks)
-    return wilson(exact, len(checks)), wilson(answer, len(checks))
+    return [skill.verify(task, item.prompt, text) for item, text in zip(items, texts, strict=True)]
+
+
+def _exact(checks: Sequence[Check]) -> Interval:
+    return wilson(sum(check.exact for check in checks), len(checks))
+
+
+def _strata(dev: Sequence[Example], played: Sequence[Example], checks: Sequence[Check]) -> tuple[Stratum, ...]:
+    """The two kinds of hands, the development split without its own hands in play; then every family of each."""
+    both = list(zip([*dev, *played], checks, strict=True))
+    kinds = {
+        IN_REVERSE: [pair for pair in both[: len(dev)] if not pair[0].family.endswith(examples.IN_PLAY)],
+        examples.IN_PLAY: both[len(dev) :],
+    }
+    whole = [Stratum(name=name, exact=_exact([check for _, check in pairs])) for name, pairs in kinds.items()]
+    families = [
+        Stratum(name=score.family, exact=score.exact)
+        for pairs in kinds.values()
+        for score in by_family([item for item, _ in pairs], [check for _, check in pairs])
+    ]
+    return (*whole, *families)
 
 
 def write_curves(points: Sequence[Measured]) -> None:
@@ -164,35 +185,22 @@ def main() -> None:
     lengths = tuple(
         options.tokens or ((600_000, 1_200_000) if options.quick else (600_000, 1_200_000, 2_400_000, 4_800_000))
     )
+    measured: list[Measured] = []
     with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
         for task in tasks:
             folder = Path(scratch) / task
-            make_data(task, options.seed, examples=lengths[-1] // 20, folder=folder)
+            make_data(task, options.seed, lengths[-1] // (60 if options.no_control else 20), folder)
             for curve in _curves([task], shapes, lengths):
                 if options.no_control and curve.strategy == "answer_only":
                     continue
                 for point in measure_curve(curve, options.seed, folder):
-                    report.add(_claim(point))
+                    measured.append(point)
+                    report.add(claim_of(point))
                     if options.write_curves:
                         write_curves([point])
+                for claim in (*claims_of_strata(measured[-1]), *claims_of_gain(measured)):
+                    report.add(claim)
     report.print(options.json)
-
-
-def _claim(point: Measured) -> Claim:
-    """A student without rationales writes no decomposition, so that only its final answers can be right."""
-    with_proof = point.strategy == "rationale"
-    share = point.exact if with_proof else point.answer
-    what = "exact" if with_proof else "final answer right"
-    demanding = point.task == "win" and with_proof and point.tokens >= 2_400_000
-    return Claim(
-        name=f"{point.task}, {point.parameters:,} parameters, {point.tokens:,} tokens, {point.strategy}: {what}",
-        value=share.value,
-        unit="share",
-        n=share.n,
-        interval=(share.low, share.high),
-        goal=">= 0.90" if demanding else "none",
-        met=share.value >= 0.9 if demanding else None,
-    )
 
 
 if __name__ == "__main__":

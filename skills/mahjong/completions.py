@@ -1,11 +1,12 @@
-"""The form of a completion: groups, `/` between readings, then `=` and the answer.
+"""The form of a completion: steps, `,` and `/` between them, then `=` and the answer.
 
-A group is its tiles, `,` between groups. In *win*, `|` and the tiles left over of its suit follow a group, and `/` begins the
-suit again.
+A step is a group's tiles, and behind `|` the tiles left over. In *win* `/` begins the suit again; in *waits* and *discard* it begins
+another line, and `yes` stands before tiles found.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .groups import SHAPES, Group, Kind, tiles_of
 from .tiles import HONOURS_FROM, INDEX, TILES, Counts, spread, suit_of
@@ -25,8 +26,7 @@ Lines = tuple[tuple[Group, ...], ...]
 class Written:
     """A completion taken apart."""
 
-    lines: Lines | None
-    """The groups written, cut at each `/`; one empty line when there is no rationale, None when it has not the form."""
+    rationale: str
     answer: tuple[str, ...]
 
 
@@ -66,7 +66,7 @@ def read_completion(text: str) -> Written | None:
     before, mark, answer = f" {text} ".partition(f" {ANSWER} ")
     if not mark or text != " ".join(text.split()) or ANSWER in answer.split():
         return None
-    return Written(lines=read_groups(before.strip()), answer=tuple(answer.split()))
+    return Written(rationale=before.strip(), answer=tuple(answer.split()))
 
 
 def read_groups(rationale: str) -> Lines | None:
@@ -75,12 +75,23 @@ def read_groups(rationale: str) -> Lines | None:
         return ((),)
     lines: list[tuple[Group, ...]] = []
     for line in f" {rationale} ".split(f" {AGAIN} "):
-        groups = [_read_group(step.partition(f" {LEFT} ")[0].split()) for step in f" {line} ".split(f" {AND} ")]
+        groups = [_read_group(step.partition(f" {LEFT} ")[0]) for step in f" {line} ".split(f" {AND} ")]
         found = tuple(group for group in groups if group)
         if len(found) != len(groups):
             return None
         lines.append(found)
     return tuple(lines)
+
+
+def has_steps_form(rationale: str) -> bool:
+    """Whether a rationale of *waits* or *discard* is steps: tiles, behind `|` those left over; or `yes` or `no` and tiles."""
+    steps = f" {rationale} ".replace(f" {AGAIN} ", f" {AND} ").split(f" {AND} ")
+    return not rationale or all(map(_is_step, map(str.split, steps)))
+
+
+def _is_step(words: Sequence[str]) -> bool:
+    tiles = words[1:] if words and words[0] in (YES, NO) else words
+    return bool(words) and words[-1] != LEFT and tiles.count(LEFT) <= 1 and all(w in INDEX or w == LEFT for w in tiles)
 
 
 def settled(lines: Lines) -> tuple[Group, ...]:
@@ -94,8 +105,10 @@ def settled(lines: Lines) -> tuple[Group, ...]:
     return tuple(kept)
 
 
-def _read_group(words: Sequence[str]) -> Group | None:
+@lru_cache(maxsize=1 << 12)
+def _read_group(text: str) -> Group | None:
     """The group that some tiles are: of one suit, in order, and no row of honours."""
+    words = text.split()
     if not words or not all(word in INDEX for word in words):
         return None
     tiles = [INDEX[word] for word in words]

@@ -1,4 +1,4 @@
-"""Splits one suit into groups, memoised: the melds that *win* is taught, and the readings that *waits* is."""
+"""Splits one suit into groups, memoised: the melds that *win* and *waits* are taught."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -47,7 +47,7 @@ def melds(suit: Counts) -> tuple[Group, ...]:
         return ()
     low = next(tile for tile, copies in enumerate(suit) if copies)
     for kind in ("set", "run"):
-        if (rest := _take(suit, low, kind)) is not None:
+        if (rest := take(suit, low, kind)) is not None:
             return (Group(low, kind), *melds(rest))
     return (Group(low, "left"),)
 
@@ -73,31 +73,8 @@ def is_complete(suit: Counts) -> bool:
     return size == 0 and not is_stuck(melds(suit))
 
 
-@lru_cache(maxsize=_CACHE)
-def readings(suit: Counts, pairs: int, opens: int) -> tuple[tuple[Group, ...], ...]:
-    """All splits of a suit into melds, `pairs` pairs and `opens` of side, gap or left, in a fixed order."""
-    if not any(suit):
-        return ((),) if pairs == opens == 0 else ()
-    low = next(tile for tile, copies in enumerate(suit) if copies)
-    found: list[tuple[Group, ...]] = []
-    for kind in SHAPES:
-        cost = (int(kind == "pair"), int(kind in ("side", "gap", "left")))
-        rest = _take(suit, low, kind)
-        if rest is None or cost[0] > pairs or cost[1] > opens:
-            continue
-        found += [
-            (Group(low, kind), *more)
-            for more in readings(rest, pairs - cost[0], opens - cost[1])
-            if not (more and more[0].tile == low and _rank(more[0].kind) < _rank(kind))
-        ]
-    return tuple(found)
-
-
-def _rank(kind: Kind) -> int:
-    return list(SHAPES).index(kind)
-
-
-def _take(suit: Counts, low: int, kind: Kind) -> Counts | None:
+def take(suit: Counts, low: int, kind: Kind) -> Counts | None:
+    """What a suit leaves over of a group that begins at a tile; None where it does not hold the group."""
     shape = SHAPES[kind]
     if shape[-1] and (len(suit) != _NUMBERS or low + shape[-1] >= _NUMBERS):
         return None

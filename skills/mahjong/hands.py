@@ -10,8 +10,8 @@ _SET_SHARE = 0.3
 """Share of sets among the melds of number suits; runs are more common in play, sets make the harder readings."""
 SUIT_WEIGHTS = (3.0, 3.0, 3.0, 1.2)
 """How often a group is of m, p, s, z: honours less often than a number suit, as they can only be alike."""
-_SWAPPED_ONCE_SHARE = 0.6
-"""Share of *discard* hands one tile from complete; the others have two tiles swapped."""
+_SWAPS = {1: 0.4, 2: 0.3, 3: 0.2, 4: 0.1}
+"""How many tiles of a *discard* hand are swapped, and how often: hands in play are mostly two to four tiles from complete."""
 _NEAR_SHARE = 0.7
 """Share of the tiles drawn for *discard* that lie within two steps of one held: a stray tile is an easy discard."""
 
@@ -66,10 +66,10 @@ def waiting_hand(rng: Random) -> Counts:
 
 
 def discard_hand(rng: Random) -> Counts:
-    """A complete hand with one or two tiles swapped for others, so that it is no longer complete in any form."""
+    """A complete hand with some tiles swapped for others, so that it is no longer complete in any form."""
     while True:
         hand = complete_hand(rng)
-        swaps = 1 if rng.random() < _SWAPPED_ONCE_SHARE else 2
+        swaps = rng.choices(list(_SWAPS), list(_SWAPS.values()))[0]
         for _ in range(swaps):
             hand = with_change(hand, any_of(hand, rng), -1)
         for _ in range(swaps):

@@ -28,14 +28,18 @@ def best_discards(counts: Counts) -> list[int]:
     The package's shanten takes 25 to 80 microseconds, and a hand would need some 250: here the package says, once,
     which suits are complete, and distances to those are counted. Examples are held against its shanten as well.
     """
-    left = _kept_after(counts, -1)
-    kept = max(left)
-    nearest = [tile for tile, most in enumerate(left) if most == kept]
+    kept, nearest = _nearest(counts)
     if len(nearest) == 1:
-        return nearest
-    accepted = {tile: _copies_raising(kept, with_change(counts, tile, -1), counts) for tile in nearest}
-    best = max(accepted.values())
-    return [tile for tile, copies in accepted.items() if copies == best]
+        return list(nearest)
+    accepted = {tile: _raising(kept, with_change(counts, tile, -1)) for tile in nearest}
+    copies = {tile: sum([COPIES - counts[other] for other in others]) for tile, others in accepted.items()}
+    best = max(copies.values())
+    return [tile for tile, most in copies.items() if most == best]
+
+
+def nearest_discards(counts: Counts) -> list[int]:
+    """The discards that leave the lowest shanten."""
+    return list(_nearest(counts)[1])
 
 
 def lacking(counts: Counts) -> int:
@@ -44,10 +48,17 @@ def lacking(counts: Counts) -> int:
     return 14 - _together(_together(m, p), _together(s, z))[-1]
 
 
-def _copies_raising(kept: int, hand: Counts, seen: Counts) -> int:
-    """The copies not seen of all tiles that, drawn, let a complete hand keep more."""
-    drawn = zip(seen, _kept_after(hand, 1), strict=True)
-    return sum(COPIES - copies for copies, most in drawn if most > kept)
+@lru_cache(maxsize=1)
+def _nearest(counts: Counts) -> tuple[int, tuple[int, ...]]:
+    """Most tiles kept in a complete hand after a discard, and the discards that let it."""
+    left = _kept_after(counts, -1)
+    kept = max(left)
+    return kept, tuple(tile for tile, most in enumerate(left) if most == kept)
+
+
+def _raising(kept: int, hand: Counts) -> list[int]:
+    """The tiles that, drawn, let a complete hand keep more."""
+    return [tile for tile, most in enumerate(_kept_after(hand, 1)) if most > kept]
 
 
 def _kept_after(counts: Counts, change: int) -> list[int]:

@@ -1,6 +1,7 @@
 """The mahjong skill: *win*, *waits* and *discard* behind the Skill Protocol."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
@@ -8,14 +9,26 @@ from types import MappingProxyType
 from ...state.errors import RequestError
 from ..protocol import Check, Example, GivenData, Task
 from . import examples, questions, shortcuts, verdicts
-from .completions import AGAIN, AND, ANSWER, LEFT, NO, NONE, YES, read_completion, write_completion
+from .completions import (
+    AGAIN,
+    AND,
+    ANSWER,
+    LEFT,
+    NO,
+    NONE,
+    YES,
+    has_steps_form,
+    read_completion,
+    read_groups,
+    write_completion,
+)
 from .symmetry import canonical_counts
 from .tiles import COPIES, HAND_SIZE, TILES, Counts, read_prompt, write_prompt
 
-_MADE: Mapping[str, Callable[[Random], Example]] = {
-    "win": examples.make_win,
-    "waits": examples.make_waits,
-    "discard": examples.make_discard,
+_MADE: Mapping[str, Callable[[Random], Iterator[Example]]] = {
+    "win": examples.wins,
+    "waits": examples.waits,
+    "discard": examples.discards,
 }
 _SOLVED: Mapping[str, Callable[[Counts], Example]] = {
     "win": examples.solve_win,
@@ -125,7 +138,7 @@ _TASKS = (
             "和什么牌",
         ),
         max_prompt_tokens=14,
-        max_completion_tokens=160,
+        max_completion_tokens=330,
         shortcuts=shortcuts.NAMING,
     ),
     Task(
@@ -153,7 +166,7 @@ _TASKS = (
             "牌效",
         ),
         max_prompt_tokens=15,
-        max_completion_tokens=20,
+        max_completion_tokens=330,
         shortcuts=shortcuts.NAMING,
     ),
 )
@@ -174,8 +187,7 @@ class MahjongSkill:
     def make(self, task: str, *, seed: int, block: int, count: int) -> list[Example]:
         """Makes `count` examples in reverse; the same on every platform: only `random` and `choices` draw."""
         maker = _MADE[self._known(task)]
-        rng = Random(f"{seed}:{task}:{block}")
-        return [maker(rng) for _ in range(count)]
+        return list(islice(maker(Random(f"{seed}:{task}:{block}")), count))
 
     def completion(self, example: Example, *, rationale: bool) -> str:
         """Rationale, `=`, answer; or `=` and the answer alone."""
@@ -187,11 +199,7 @@ class MahjongSkill:
         written = read_completion(write_completion(example.rationale, example.answer))
         if example.prompt != write_prompt(self._known(task), counts) or sum(counts) != HAND_SIZE[task]:
             return False
-        return (
-            max(counts) <= COPIES
-            and written is not None
-            and verdicts.bears_out(task, counts, example.rationale, written)
-        )
+        return max(counts) <= COPIES and written is not None and verdicts.bears_out(task, counts, written)
 
     def verify(self, task: str, prompt: str, completion: str) -> Check:
         """Judges a completion as SKILL.md says. Raises RequestError on a malformed prompt."""
@@ -199,8 +207,11 @@ class MahjongSkill:
         if written is None or not verdicts.has_answer_form(task, written.answer):
             return Check(answer_right=False, exact=False, parsed=False)
         right = verdicts.answer_right(task, counts, written.answer)
-        exact = right and (task != "win" or written.answer == (NO,) or verdicts.is_decomposition(counts, written.lines))
-        return Check(answer_right=right, exact=exact, parsed=written.lines is not None)
+        if task != "win":
+            return Check(answer_right=right, exact=right, parsed=has_steps_form(written.rationale))
+        lines = read_groups(written.rationale)
+        exact = right and (written.answer == (NO,) or verdicts.is_decomposition(counts, lines))
+        return Check(answer_right=right, exact=exact, parsed=lines is not None)
 
     def canonical(self, task: str, prompt: str) -> str:
         """The prompt of the one hand that stands for all that the symmetries make of this one."""

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from . import judge
-from .completions import AGAIN, AND, LEFT, NO, NONE, YES, Lines, Written, settled
+from . import discard_verdicts, judge, waits_verdicts
+from .completions import AGAIN, AND, LEFT, NO, NONE, YES, Lines, Written, read_groups, settled
 from .groups import Group, tiles_of
-from .tiles import COPIES, INDEX, TILES, Counts, count, spread, suit_of, with_change
+from .tiles import INDEX, TILES, Counts, count, spread, suit_of
 
 _MELDS = 4
 
@@ -40,17 +40,16 @@ def is_decomposition(counts: Counts, lines: Lines | None) -> bool:
     )
 
 
-def bears_out(task: str, counts: Counts, rationale: str, written: Written) -> bool:
+def bears_out(task: str, counts: Counts, written: Written) -> bool:
     """Whether answer and rationale of a made example both hold."""
     if not (has_answer_form(task, written.answer) and answer_right(task, counts, written.answer)):
         return False
-    if written.lines is None:
-        return False
-    if task == "win":
-        return _win_holds(counts, rationale, written.lines, written.answer)
     if task == "waits":
-        return _waits_hold(counts, written.lines, written.answer)
-    return _discard_holds(counts, written.lines, written.answer)
+        return waits_verdicts.search_holds(counts, written.rationale, written.answer)
+    if task == "discard":
+        return discard_verdicts.weighing_holds(counts, written.rationale, INDEX[written.answer[0]])
+    lines = read_groups(written.rationale)
+    return lines is not None and _win_holds(counts, written.rationale, lines, written.answer)
 
 
 def _win_holds(counts: Counts, rationale: str, lines: Lines, answer: Sequence[str]) -> bool:
@@ -88,41 +87,3 @@ def _is_dead_end(counts: Counts, line: Sequence[Group]) -> bool:
         if kind == "pair" and suit_of(tile) == suit:
             rest[tile] -= 2
     return line[-1].kind == "left" and not judge.is_only_melds(tuple(rest))
-
-
-def _waits_hold(counts: Counts, lines: Lines, answer: Sequence[str]) -> bool:
-    """Each reading must be whole suits of the hand, what closes it must complete them, and that must be the answer."""
-    closing: set[int] = set()
-    for line in lines:
-        open_suits = {suit_of(tile) for tile, _ in line}
-        part = tuple(copies if suit_of(tile) in open_suits else 0 for tile, copies in enumerate(counts))
-        free = [tile for tile in _closing(line) if counts[tile] < COPIES]
-        if count(tiles_of(line)) != part or not all(judge.is_complete(with_change(part, tile, 1)) for tile in free):
-            return False
-        closing.update(free)
-    return tuple(answer) == (tuple(TILES[tile] for tile in sorted(closing)) or (NONE,))
-
-
-def _closing(line: Sequence[Group]) -> list[int]:
-    """The tiles that close the one open block of a reading, or that make a set of one of its two pairs."""
-    around = {"side": (-1, 2), "gap": (1,), "left": (0,)}
-    steps = [(tile, step) for tile, kind in line for step in around.get(kind, ())]
-    pairs = [tile for tile, kind in line if kind == "pair"]
-    near = [tile + step for tile, step in steps if 0 <= tile + step < len(TILES)]
-    return [tile for tile in near if suit_of(tile) == suit_of(steps[0][0])] if steps else pairs
-
-
-def _discard_holds(counts: Counts, lines: Lines, answer: Sequence[str]) -> bool:
-    """The aim must be complete, nearest to the hand left after the discard, and without the tile discarded.
-
-    `Shanten` is asked of the 14 tiles alone: no discard lowers it, and so an aim that lacks as few tiles is nearest.
-    """
-    from . import reach
-
-    after, target = with_change(counts, INDEX[answer[0]], -1), count(tiles_of(lines[0]))
-    lacking = sum(target) - sum(map(min, target, after))
-    return (
-        is_decomposition(target, lines)
-        and max(target) <= COPIES
-        and lacking == reach.lacking(after) == max(0, judge.shanten(counts)) + 1
-    )

@@ -2,17 +2,20 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from itertools import product
+from operator import ge
 from random import Random
 
 import pytest
 from stratos.skills.mahjong import judge, reach
-from stratos.skills.mahjong.discard import aim, best_discards
+from stratos.skills.mahjong.blocks import splits
+from stratos.skills.mahjong.discard import best_discards
 from stratos.skills.mahjong.distances import cost_table
-from stratos.skills.mahjong.groups import Group
+from stratos.skills.mahjong.groups import Group, tiles_of
 from stratos.skills.mahjong.skill import SKILL
-from stratos.skills.mahjong.tiles import COPIES, SUITS, TILES, Counts, count, read_prompt, suits, with_change
+from stratos.skills.mahjong.tiles import COPIES, TILES, Counts, count, read_prompt, with_change
 
 Way = tuple[Counts, tuple[Group, ...]]
 FORMS = range(10)
@@ -80,24 +83,89 @@ def test_costs_are_those_of_the_cheapest_way(width: int) -> None:
         assert list(table[number :: 5**width]) == [first_cheapest(suit, form)[0] for form in FORMS]
 
 
-@pytest.mark.parametrize("hand", [*(drawn(deck, 13, 1)[0] for deck in DECKS), (2, 4, 3, 3, 1, *[0] * 29)])
-def test_the_aim_is_the_first_of_the_nearest_complete_hands(hand: Counts) -> None:
-    """Before the aim of the last hand come equally near ones, were a fifth 2m allowed."""
-    known = [[first_cheapest(suit, form) for form in FORMS] for suit in suits(hand)]
-    shares = [
-        forms
-        for forms in product(FORMS, repeat=4)
-        if sum(form // 5 for form in forms) == 1 and sum(form % 5 for form in forms) == 4
-    ]
-    chosen = min(shares, key=lambda forms: sum(known[suit][form][0] for suit, form in enumerate(forms)))
-    assert aim(hand) == tuple(
-        Group(SUITS[suit][0] + tile, kind) for suit, form in enumerate(chosen) for tile, kind in known[suit][form][1]
-    )
+@pytest.mark.parametrize(
+    ("hand", "lines", "best"),
+    [
+        (
+            "23m456p789s1112z34z",
+            ["2m 3m , yes 1m 4m", "4p 5p 6p", "7s 8s 9s", "1z 1z 1z", "| 2z", "| 3z", "| 4z", "no 2z 3z 4z"],
+            "2z",
+        ),
+        (
+            "56m33444p1128s22z6z",
+            [
+                "5m 6m , yes 4m 7m",
+                "3p 3p | 4p 4p 4p , 4p 4p 4p , yes 3p",
+                "1s 1s | 2s , yes 1s",
+                "1s 2s | 1s , yes 3s",
+                "| 8s",
+                "2z 2z , yes 2z",
+                "| 6z",
+                "no 1s 2s 8s 6z",
+            ],
+            "8s",
+        ),
+    ],
+)
+def test_a_hand_is_weighed_by_its_blocks(hand: str, lines: list[str], best: str) -> None:
+    solved = SKILL.solve("discard", SKILL.parse_question("discard", hand))
+    assert (solved.rationale.split(" / "), solved.answer) == (lines, best)
 
 
-def test_three_equal_runs_are_taught_as_runs() -> None:
-    solved = SKILL.solve("discard", SKILL.parse_question("discard", "111222333m456p9s1z"))
-    assert solved.rationale.startswith("1m 2m 3m , 1m 2m 3m , 1m 2m 3m , 4p 5p 6p")
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("1z 1z 1z", "1z 1z | 1z"),  # nothing said of what closes the pair
+        ("yes 1m 4m", "yes 1m"),
+        ("4p 5p 6p", "4p 5p | 6p , yes 3p 6p"),
+        ("no 2z 3z 4z", "no 2z 3z"),
+        ("no 2z 3z 4z", "no 1z 2z 3z 4z"),
+        ("| 2z / | 3z", "| 2z"),
+        ("| 2z / | 3z", "| 2z 3z"),
+    ],
+)
+def test_a_weighing_that_claims_what_is_not_so_is_caught(right: str, wrong: str) -> None:
+    example = SKILL.solve("discard", SKILL.parse_question("discard", "23m456p789s1112z34z"))
+    assert SKILL.check("discard", example)
+    assert right in example.rationale
+    assert not SKILL.check("discard", replace(example, rationale=example.rationale.replace(right, wrong)))
+
+
+def all_splits(tiles: tuple[int, ...]) -> set[tuple[tuple[int, ...], ...]]:
+    """Every set of blocks that some tiles hold, each as its tiles, sorted."""
+    if not tiles:
+        return {()}
+    low, found = tiles[0], all_splits(tiles[1:])
+    for block in {(low, low, low), (low, low + 1, low + 2), (low, low), (low, low + 1), (low, low + 2)}:
+        if all(tiles.count(tile) >= block.count(tile) for tile in block):
+            rest = list(tiles)
+            for tile in block:
+                rest.remove(tile)
+            found |= {tuple(sorted([block, *more])) for more in all_splits(tuple(rest))}
+    return found
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_splits_written_are_those_that_no_other_beats(seed: int) -> None:
+    """By melds and worth (a block's tiles less one), if it has a pair where the other has one."""
+    tiles = tuple(sorted(Random(seed).sample([tile for tile in range(9) for _ in range(COPIES)], 7)))
+    cluster = tuple(map(tiles.count, range(9)))
+    worths = {split: worth(split) for split in all_splits(tiles)}
+    written = [tuple(sorted(tuple(tiles_of([block])) for block in blocks)) for blocks in splits(cluster)]
+    assert set(written) <= set(worths)
+    for split in written:
+        assert not any(beats(other, worths[split]) for other in worths.values())
+    unbeaten = {worth for worth in worths.values() if not any(beats(other, worth) for other in worths.values())}
+    assert {worths[split][:2] for split in written} == {worth[:2] for worth in unbeaten}
+
+
+def beats(one: tuple[int, int, bool], other: tuple[int, int, bool]) -> bool:
+    return one[:2] != other[:2] and all(map(ge, one, other))
+
+
+def worth(split: tuple[tuple[int, ...], ...]) -> tuple[int, int, bool]:
+    melds = sum(len(block) == 3 for block in split)
+    return melds, melds + len(split), any(len(set(block)) == 1 and len(block) == 2 for block in split)
 
 
 @pytest.mark.parametrize("deck", DECKS)

@@ -85,12 +85,6 @@ def test_one_suit_hands_are_as_often_complete_as_not() -> None:
     assert 0.4 < complete / (complete + missed) < 0.6
 
 
-def test_the_other_tasks_name_no_family() -> None:
-    assert {
-        example.family for task in ("waits", "discard") for example in SKILL.make(task, seed=1, block=0, count=20)
-    } == {""}
-
-
 def test_a_family_does_not_make_another_item_of_an_example() -> None:
     example = SKILL.make("win", seed=1, block=0, count=1)[0]
     assert example.family
