@@ -102,7 +102,7 @@ def read_rows(
         states = teacher.hidden(batch.ids)[:, :-1][learned]
         parts = [np.concatenate(part) for part in zip(*_reduced(teacher, states, header), strict=True)]
         counts, ids, codes, rest = parts
-        ends = starts_of(np.array(learned.sum(-1)))
+        ends = starts_of(learned.sum(-1).numpy())
         flat = starts_of(counts)
         for at, row in enumerate(chosen):
             first, last = ends[at], ends[at + 1]

@@ -1,0 +1,196 @@
+"""Few labels, many prompts, a teacher: what do its text and its logits each give a student, and what do stored logits cost?
+
+The task is *waits*. The teacher, 0.8M parameters, learned from plenty of labels; every student has 0.35M and reads the same
+number of tokens. The teacher's text is greedy and not verified, since a verifier that knows the rules would be a label.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..state.evidence import wilson
+from ..tools.training.alignment import (
+    Alignment,
+    JensenShannon,
+    LiveTeacher,
+    LogitAlignment,
+    Loss,
+    PlainKL,
+    SkewedKL,
+    StoredTeacher,
+)
+from . import alignment_costs as costs
+from .alignment_data import (
+    TEACHER,
+    Data,
+    Sizes,
+    Student,
+    exact,
+    examined,
+    make_data,
+    paired_difference,
+    stored,
+    trained,
+    written_by,
+)
+from .reporting import Claim, Report, arguments
+
+FULL = Sizes(labelled=65_000, teacher_tokens=2_400_000, prompts=20_000, student_tokens=1_000_000)
+QUICK = Sizes(labelled=30_000, teacher_tokens=900_000, prompts=8_000, student_tokens=250_000)
+
+LOSSES: Mapping[str, Loss] = {
+    "forward": PlainKL(kind="forward"),
+    "reverse": PlainKL(kind="reverse"),
+    "js": JensenShannon(),
+    "skew_forward": SkewedKL(kind="skew_forward"),
+    "skew_reverse": SkewedKL(kind="skew_reverse"),
+}
+FEW, TEXT, FEW_LOGITS = "500 labels", "teacher's text", "500 labels + logits"
+GOLD, GOLD_LOGITS = "all labels", "all labels + logits, equal compute"
+LIVE = "teacher's text + live logits"
+
+
+class Experiment:
+    """One seed: everything is trained in one folder, and what is there is not trained again."""
+
+    def __init__(self, report: Report, sizes: Sizes, seed: int, folder: Path) -> None:
+        self.report, self.sizes, self.seed, self.folder = report, sizes, seed, folder
+        self.data: Data = make_data(sizes, seed, folder / "data")
+        self.students: dict[str, Student] = {}
+
+    def prepare(self) -> None:
+        """The teacher, its text, and its logits on that text, on the few labels and on all of them."""
+        made = trained(self.folder / "teacher", self.data.plenty, self.sizes.teacher_tokens, self.seed, shape=TEACHER)
+        self.teacher = Path(made["model"])
+        self.teacher_right = exact(self.teacher, self.data.held_out)
+        self.show("teacher, 0.8M, plenty of labels", self.teacher_right)
+        self.text, written = written_by(self.teacher, self.data.prompts, self.folder / "written")
+        logits = self.folder / "logits"
+        passes = {
+            name: stored(self.teacher, shards, logits, name)
+            for name, shards in (("text", self.text), ("few", self.data.few), ("gold", self.data.prompts))
+        }
+        again = stored(self.teacher, self.text, logits, "text-again")
+        self.store = logits / "store"
+        self.teacher_pass_cpu_s = float(passes["gold"]["cpu_seconds"])
+        self.count(
+            "second student: tokens the teacher reads again",
+            again["read_tokens"],
+            "tokens",
+            "0",
+            again["read_tokens"] == 0,
+        )
+        share = passes["text"]["share_of_full"]
+        self.count("bytes stored, 49 tokens, of full float32", share, "share", "none", None)
+        self.report.details |= {"written": written, "passes": passes}
+
+    def teach(self, name: str, shards: tuple[Path, ...], tokens: int, alignment: Alignment | None = None) -> Student:
+        """Trains and examines one student, and shows its row."""
+        folder = self.folder / name.replace(" ", "-").replace("'", "")
+        result = trained(folder, shards, tokens, self.seed, alignment=alignment)
+        student = self.students[name] = examined(folder, result, self.data.held_out)
+        self.show(f"student, 0.35M, {name}", student.right)
+        return student
+
+    def align(self, loss: Loss, *, written: bool) -> LogitAlignment:
+        """Stored logits on the teacher's text or on gold."""
+        return LogitAlignment(
+            teacher=StoredTeacher(folder=self.store), loss=loss, text="teacher" if written else "gold"
+        )
+
+    def show(self, name: str, right: tuple[bool, ...]) -> None:
+        """One row of the table."""
+        share = wilson(sum(right), len(right))
+        interval = (share.low, share.high)
+        self.report.add(
+            Claim(name=name, value=share.value, unit="share", n=share.n, interval=interval, goal="none", met=None)
+        )
+
+    def count(self, name: str, value: float, unit: str, goal: str, met: bool | None) -> None:
+        """One figure that is no share of a sample."""
+        self.report.add(Claim(name=name, value=value, unit=unit, n=1, goal=goal, met=met))
+
+    def differ(self, name: str, one: str, other: str, *, above: float | None = None) -> None:
+        """How much better one student is than another on the same items; `above`: the least that is wished for."""
+        value, interval = paired_difference(self.students[one].right, self.students[other].right)
+        goal, met = ("none", None) if above is None else (f">= {above:g}", value >= above)
+        n = self.sizes.items
+        self.report.add(Claim(name=name, value=value, unit="share", n=n, interval=interval, goal=goal, met=met))
+
+
+def few_labels(run: Experiment, losses: Mapping[str, Loss]) -> None:
+    """Students of few labels, of the teacher's text, and of its logits; what each gives."""
+    tokens = run.sizes.student_tokens
+    run.teach(FEW, run.data.few, tokens)
+    # Read so often, few labels may do better when read less: the better of two lengths is what is compared with.
+    short = run.teach(f"{FEW}, a quarter of the tokens", run.data.few, tokens // 4)
+    run.teach(TEXT, run.text, tokens)
+    for name, loss in losses.items():
+        run.teach(f"{TEXT} + {name}", run.text, tokens, run.align(loss, written=True))
+    run.teach(FEW_LOGITS, run.data.few, tokens, run.align(PlainKL(), written=False))
+    few, best = max(run.students[FEW].share, short.share), run.students[f"{TEXT} + forward"].share
+    run.count("distilled (forward) over 500 labels, exact", best / max(few, 1e-9), "ratio", ">= 5", best >= 5 * few)
+    teacher = sum(run.teacher_right) / len(run.teacher_right)
+    share = best / max(teacher, 1e-9)
+    run.count("distilled (forward), of the teacher's accuracy", share, "share", ">= 0.80", share >= 0.8)
+    run.differ("what the teacher's text gives over 500 labels", TEXT, FEW)
+    for name in losses:
+        run.differ(f"what {name} logits give over the text alone", f"{TEXT} + {name}", TEXT)
+
+
+def all_labels(run: Experiment) -> None:
+    """Every prompt has its label: do logits on top give more than the same CPU-seconds of labels?"""
+    hard = run.teach(GOLD, run.data.prompts, run.sizes.student_tokens)
+    rate = run.students[f"{TEXT} + forward"].tokens_per_cpu_second
+    alignment = run.align(PlainKL(), written=False)
+    equal = run.teach(GOLD_LOGITS, run.data.prompts, round(hard.cpu_seconds * rate), alignment)
+    run.count(
+        "CPU-seconds, all labels + logits over all labels", equal.cpu_seconds / hard.cpu_seconds, "ratio", "none", None
+    )
+    run.differ("what logits give over all labels at equal compute", GOLD_LOGITS, GOLD, above=0)
+    run.differ("what gold text gives over the teacher's", GOLD, TEXT)
+
+
+def stored_or_live(run: Experiment) -> None:
+    """The same training beside the teacher itself: what storing loses, and what it saves."""
+    alignment = LogitAlignment(teacher=LiveTeacher(folder=run.teacher), text="teacher")
+    run.teach(LIVE, run.text, run.sizes.student_tokens, alignment)
+    run.differ("what stored logits give over live ones", f"{TEXT} + forward", LIVE, above=-0.01)
+
+
+def main() -> None:
+    """Runs the eval."""
+    options = arguments(
+        __doc__ or "",
+        (
+            (
+                "--folder",
+                {"type": Path, "default": None, "help": "keeps the models here, and takes those that are there"},
+            ),
+        ),
+    )
+    report = Report(eval="alignment", seed=options.seed, quick=options.quick)
+    if options.quick:
+        report.left_out = (
+            "teacher and students trained to the end, losses but forward, all labels, live against stored accuracy"
+        )
+    with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
+        folder = options.folder or Path(scratch)
+        costs.measure_bytes(report, options.seed, folder)
+        costs.measure_memory(report)
+        run = Experiment(report, QUICK if options.quick else FULL, options.seed, folder)
+        run.prepare()
+        few_labels(run, {"forward": LOSSES["forward"]} if options.quick else LOSSES)
+        if not options.quick:
+            all_labels(run)
+            stored_or_live(run)
+        costs.measure_speed(report, run.data, run.teacher, run.store, options.seed, folder)
+    report.details["students"] = {
+        name: {"exact": one.share, "tokens": one.tokens, "cpu_seconds": one.cpu_seconds, "epochs": one.epochs}
+        for name, one in run.students.items()
+    }
+    report.print(options.json)
+
+
+if __name__ == "__main__":
+    main()
