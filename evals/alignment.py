@@ -1,6 +1,6 @@
 """Few labels, many prompts, a teacher: what do its text and its logits each give a student, and what do stored logits cost?
 
-The task is *waits*. The teacher, 0.8M parameters, learned from plenty of labels; every student has 0.35M and reads the same
+The task is *waits*. The teacher learned from plenty of labels; every student has less than half its size and reads the same
 number of tokens. The teacher's text is greedy and not verified, since a verifier that knows the rules would be a label.
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..state.evidence import wilson
+from ..state.plan import StudentShape
 from ..tools.training.alignment import (
     Alignment,
     JensenShannon,
@@ -19,9 +20,9 @@ from ..tools.training.alignment import (
     SkewedKL,
     StoredTeacher,
 )
+from ..tools.training.students import shape_named
 from . import alignment_costs as costs
 from .alignment_data import (
-    TEACHER,
     Data,
     Sizes,
     Student,
@@ -35,8 +36,22 @@ from .alignment_data import (
 )
 from .reporting import Claim, Report, arguments
 
-FULL = Sizes(labelled=65_000, teacher_tokens=2_400_000, prompts=20_000, student_tokens=1_000_000)
-QUICK = Sizes(labelled=30_000, teacher_tokens=900_000, prompts=8_000, student_tokens=250_000)
+FULL = Sizes(
+    teacher=shape_named("scratch-0.8M"),
+    student=shape_named("scratch-0.35M"),
+    labelled=65_000,
+    teacher_tokens=2_400_000,
+    prompts=20_000,
+    student_tokens=1_000_000,
+)
+QUICK = Sizes(
+    teacher=shape_named("scratch-0.35M"),
+    student=StudentShape(name="scratch-0.1M", hidden=64, layers=2, heads=2, feed_forward=176),
+    labelled=30_000,
+    teacher_tokens=1_000_000,
+    prompts=10_000,
+    student_tokens=400_000,
+)
 
 LOSSES: Mapping[str, Loss] = {
     "forward": PlainKL(kind="forward"),
@@ -60,10 +75,12 @@ class Experiment:
 
     def prepare(self) -> None:
         """The teacher, its text, and its logits on that text, on the few labels and on all of them."""
-        made = trained(self.folder / "teacher", self.data.plenty, self.sizes.teacher_tokens, self.seed, shape=TEACHER)
+        made = trained(
+            self.folder / "teacher", self.data.plenty, self.sizes.teacher_tokens, self.seed, self.sizes.teacher
+        )
         self.teacher = Path(made["model"])
         self.teacher_right = exact(self.teacher, self.data.held_out)
-        self.show("teacher, 0.8M, plenty of labels", self.teacher_right)
+        self.show(f"teacher, {_size(self.sizes.teacher)}, plenty of labels", self.teacher_right)
         self.text, written = written_by(self.teacher, self.data.prompts, self.folder / "written")
         logits = self.folder / "logits"
         passes = {
@@ -87,9 +104,9 @@ class Experiment:
     def teach(self, name: str, shards: tuple[Path, ...], tokens: int, alignment: Alignment | None = None) -> Student:
         """Trains and examines one student, and shows its row."""
         folder = self.folder / name.replace(" ", "-").replace("'", "")
-        result = trained(folder, shards, tokens, self.seed, alignment=alignment)
+        result = trained(folder, shards, tokens, self.seed, self.sizes.student, alignment)
         student = self.students[name] = examined(folder, result, self.data.held_out)
-        self.show(f"student, 0.35M, {name}", student.right)
+        self.show(f"student, {_size(self.sizes.student)}, {name}", student.right)
         return student
 
     def align(self, loss: Loss, *, written: bool) -> LogitAlignment:
@@ -116,6 +133,10 @@ class Experiment:
         goal, met = ("none", None) if above is None else (f">= {above:g}", value >= above)
         n = self.sizes.items
         self.report.add(Claim(name=name, value=value, unit="share", n=n, interval=interval, goal=goal, met=met))
+
+
+def _size(shape: StudentShape) -> str:
+    return shape.name.removeprefix("scratch-")
 
 
 def few_labels(run: Experiment, losses: Mapping[str, Loss]) -> None:
@@ -147,6 +168,8 @@ def all_labels(run: Experiment) -> None:
     run.count(
         "CPU-seconds, all labels + logits over all labels", equal.cpu_seconds / hard.cpu_seconds, "ratio", "none", None
     )
+    share = run.teacher_pass_cpu_s / hard.cpu_seconds
+    run.count("the teacher's one pass, of one student's CPU-seconds", share, "ratio", "none", None)
     run.differ("what logits give over all labels at equal compute", GOLD_LOGITS, GOLD, above=0)
     run.differ("what gold text gives over the teacher's", GOLD, TEXT)
 
@@ -184,7 +207,7 @@ def main() -> None:
         if not options.quick:
             all_labels(run)
             stored_or_live(run)
-        costs.measure_speed(report, run.data, run.teacher, run.store, options.seed, folder)
+        costs.measure_speed(report, run.data, run.store, options.seed, folder)
     report.details["students"] = {
         name: {"exact": one.share, "tokens": one.tokens, "cpu_seconds": one.cpu_seconds, "epochs": one.epochs}
         for name, one in run.students.items()

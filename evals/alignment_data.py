@@ -9,26 +9,28 @@ from typing import Any
 from ..skills import load as load_skill
 from ..skills.protocol import Example
 from ..state.evidence import Z_95
+from ..state.plan import StudentShape
 from ..tools.executor import LocalExecutor
 from ..tools.serving.engine import Settings, open_engine
 from ..tools.training.alignment import Alignment
 from ..tools.training.batches import read_examples
 from ..tools.training.provenance import Sampling
 from ..tools.training.sequences import SequencesJob
-from ..tools.training.students import TrainJob, shape_named
+from ..tools.training.students import TrainJob
 from ..tools.training.teacher import StoreJob
 from ..tools.waiting import JobRequest, run
 from .mahjong import SKILL
 
 TASK = "waits"
-TEACHER, STUDENT = "scratch-0.8M", "scratch-0.35M"
 SHARD_ROWS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """How much of everything."""
+    """Who learns from whom, and how much of everything."""
 
+    teacher: StudentShape
+    student: StudentShape
     labelled: int
     """Hands that the teacher learned from."""
     teacher_tokens: int
@@ -103,15 +105,14 @@ def trained(
     shards: Sequence[Path],
     tokens: int,
     seed: int,
-    *,
-    shape: str = STUDENT,
+    shape: StudentShape,
     alignment: Alignment | None = None,
 ) -> dict[str, Any]:
     """Trains a model on one thread, or finds it trained; the figures of its job."""
     job = TrainJob(
         skill=SKILL,
         task=TASK,
-        student=shape_named(shape),
+        student=shape,
         target="rationale",
         shards=tuple(shards),
         tokens=tokens,

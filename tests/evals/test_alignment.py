@@ -1,14 +1,16 @@
 """The alignment eval: hands that are never shared, and differences with the interval of paired items."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stratos.evals.alignment_data import TASK, Sizes, make_data, paired_difference
+from stratos.evals.alignment import QUICK
+from stratos.evals.alignment_data import TASK, make_data, paired_difference
 from stratos.evals.mahjong import SKILL
 from stratos.skills import load
 from stratos.tools.training.batches import read_examples
 
-SIZES = Sizes(labelled=2500, teacher_tokens=1, prompts=300, student_tokens=1, few=50, items=60)
+SIZES = replace(QUICK, labelled=2500, teacher_tokens=1, prompts=300, student_tokens=1, few=50, items=60)
 
 
 def test_no_hand_is_in_two_of_the_sets(tmp_path: Path) -> None:
