@@ -107,8 +107,10 @@ def trained(
     seed: int,
     shape: StudentShape,
     alignment: Alignment | None = None,
+    after: Path | None = None,
 ) -> dict[str, Any]:
-    """Trains a model on one thread, or finds it trained; the figures of its job."""
+    """Trains a model on one thread, or finds it trained; the figures of its job. `after`: a job whose training up to its
+    decay this one goes on from, so that `tokens` are those of both."""
     job = TrainJob(
         skill=SKILL,
         task=TASK,
@@ -119,6 +121,7 @@ def trained(
         seed=seed,
         warm_up_tokens=min(100_000, tokens // 4),
         alignment=alignment,
+        continue_from=after,
     )
     return run(LocalExecutor(), JobRequest(module="stratos.tools.training", job=job, folder=folder, threads=1))
 
@@ -157,7 +160,9 @@ def written_by(teacher: Path, shards: Sequence[Path], folder: Path) -> tuple[tup
 
 def stored(teacher: Path, shards: Sequence[Path], folder: Path, name: str) -> dict[str, Any]:
     """Runs the teacher once over the shards; several calls may add to one store."""
-    job = StoreJob(skill=SKILL, target="rationale", teacher=teacher, shards=tuple(shards), store=folder / "store")
+    job = StoreJob(
+        skill=SKILL, task=TASK, target="rationale", teacher=teacher, shards=tuple(shards), store=folder / "store"
+    )
     request = JobRequest(module="stratos.tools.training.teacher", job=job, folder=folder / name, threads=1)
     return run(LocalExecutor(), request)
 

@@ -23,10 +23,6 @@ class StoredTeacher(Record):
     teacher_sha256: str | None = Field(
         default=None, description="the teacher it must be of, as its manifest names it; null: any"
     )
-    tail: Literal["bucket", "renormalise"] = Field(
-        default="bucket",
-        description="the mass that was not stored: one outcome of its own, or given to the tokens that were",
-    )
 
 
 Teacher = Annotated[LiveTeacher | StoredTeacher, Field(discriminator="kind")]

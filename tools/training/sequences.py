@@ -11,11 +11,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from ...skills import load as load_skill
 from ...skills.protocol import Example, Skill
 from ...state.errors import Correctable
 from ..generation import file_sha256
-from ..jobs import TimedJob, main, progress, write_atomic
+from ..jobs import SkillJob, TimedJob, main, progress, write_atomic
 from ..serving.engine import Call, Engine, Settings, open_engine
 from .batches import read_examples
 from .provenance import Counts, Provenance, Sampling, Written, read_provenance, write_provenance
@@ -25,11 +24,9 @@ BATCH = 64
 """Completions drawn at a time, which fill the CPU engine."""
 
 
-class SequencesJob(TimedJob):
+class SequencesJob(SkillJob, TimedJob):
     """Has a teacher answer the prompts of every shard; `output` gets a shard of the same name for each, and their provenance."""
 
-    skill: str
-    task: str
     teacher: Path = Field(description="Hugging Face model folder")
     shards: tuple[Path, ...]
     output: Path
@@ -40,7 +37,7 @@ class SequencesJob(TimedJob):
 def write_sequences(job: SequencesJob, folder: Path) -> dict[str, object]:
     """Runs or continues the job; returns the figures of result.json. Raises Correctable where `output` holds other text."""
     provenance = _begun(job)
-    skill, engine = load_skill(job.skill), open_engine(job.teacher, threads=job.threads)
+    skill, engine = job.load_skill(), open_engine(job.teacher, threads=job.threads)
     for number, shard in enumerate(job.shards):
         progress(number, len(job.shards), "shards")
         source, there = file_sha256(shard), provenance.shards.get(shard.name)

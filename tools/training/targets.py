@@ -1,7 +1,9 @@
 """What a student is compared with at every learned token: a teacher that reads along, or what one said of the shards before.
 
 Both give log-probabilities of the same outcomes for both sides. From a store the outcomes are the tokens that were stored
-and one more, "any other": a divergence of distributions lumped together so is never above that of the whole ones.
+and one more, "any other": a divergence of distributions lumped together so is never above that of the whole ones. Giving
+the mass of the others to the stored tokens instead was measured and is worse (0.8M teacher of *waits*, 99.9 % of its mass
+stored): the gradient of js was 60 % off instead of 0.4 %, and that of reverse 103 % instead of 26 %.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -75,7 +77,7 @@ class StoredTargets:
                 f"{list(store.header.temperatures)}, not at {temperature!r}: take one of these or store again"
             )
         self.teacher_sha256 = store.header.teacher_sha256
-        self._temperature, self._bucket = temperature, teacher.tail == "bucket"
+        self._temperature = temperature
         self._at = store.header.temperatures.index(temperature)
         self._all = joined([store.read(path.name, file_sha256(path), rows) for path, rows in shards])
 
@@ -94,26 +96,23 @@ class StoredTargets:
         ids = torch.from_numpy(np.where(there, found.ids[at], 0))
         stored = np.where(there, found.codes[at].astype(np.float32) / -STEPS_PER_NAT / self._temperature, NEVER)
         rest = found.rest[tokens, self._at].astype(np.float32) / STEPS_PER_NAT
-        outcomes = [stored, rest[:, None]] if self._bucket else [stored]
-        theirs = torch.from_numpy(np.concatenate(outcomes, axis=1, dtype=np.float32)).log_softmax(-1)
+        outcomes = np.concatenate([stored, rest[:, None]], axis=1, dtype=np.float32)
+        theirs = torch.from_numpy(outcomes).log_softmax(-1)
         empty = torch.from_numpy(~there)
 
         def pair(logits: Any, rows: slice) -> tuple[Any, Any]:
             scaled = logits / self._temperature
-            student = _lumped(scaled, ids[rows], empty[rows], with_rest=self._bucket)
-            return student, theirs[rows].clamp(min=NEVER)
+            return _lumped(scaled, ids[rows], empty[rows]), theirs[rows].clamp(min=NEVER)
 
         return pair
 
 
-def _lumped(logits: Any, ids: Any, empty: Any, *, with_rest: bool) -> Any:
+def _lumped(logits: Any, ids: Any, empty: Any) -> Any:
     """The student's log-probabilities of the stored tokens and, in the last column, of any other."""
     import torch
 
     total = logits.logsumexp(-1, keepdim=True)
     stored = (logits.gather(-1, ids) - total).masked_fill(empty, NEVER)
-    if not with_rest:
-        return stored
     # An empty place names token 0, which may be no stored one: it is written to a column that is cut off again.
     beyond = logits.shape[-1]
     others = torch.nn.functional.pad(logits, (0, 1), value=NEVER)

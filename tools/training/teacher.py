@@ -14,24 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ...skills import load as load_skill
 from ...state.plan import Strategy
 from ..generation import file_sha256
-from ..jobs import TimedJob, main, progress
+from ..jobs import SkillJob, TimedJob, main, progress
 from .batches import IGNORE, encode_shards, padded
 from .head_loss import CHUNK_LOGITS
 from .logit_store import Entry, Header, LogitStore, StoredLogits, codes_of, rest_of, starts_of
 from .teacher_model import TeacherModel, load_teacher, require_vocabulary, vocabulary_sha256
-from .tokenizer import token_ids
+from .tokenizer import build_tokenizer
 
 FULL_BYTES = 4
 """Of one float32: what a stored distribution is compared with is one of these for every token of the vocabulary."""
 
 
-class StoreJob(TimedJob):
+class StoreJob(SkillJob, TimedJob):
     """Stores a teacher's distribution over every learned token of the shards, for students that learn the same `target`."""
 
-    skill: str
     target: Strategy
     teacher: Path = Field(description="Hugging Face model folder; its tokenizer must be the skill's")
     shards: tuple[Path, ...]
@@ -50,7 +48,8 @@ def store(job: StoreJob, folder: Path) -> dict[str, object]:
     import torch
 
     torch.set_num_threads(job.threads)
-    vocabulary = token_ids(load_skill(job.skill).vocabulary)
+    skill = job.load_skill()
+    vocabulary: dict[str, int] = build_tokenizer(skill, max_tokens=1).get_vocab()  # its length does not matter here
     require_vocabulary(job.teacher, vocabulary)
     teacher = load_teacher(job.teacher)
     header = Header(
@@ -63,9 +62,7 @@ def store(job: StoreJob, folder: Path) -> dict[str, object]:
     )
     kept = LogitStore.create(job.store, header)
     entries, read, began = list[Entry](), 0, time.process_time()
-    for number, (path, rows) in enumerate(
-        zip(job.shards, encode_shards(job.skill, job.target, job.shards), strict=True)
-    ):
+    for number, (path, rows) in enumerate(zip(job.shards, encode_shards(skill, job.target, job.shards), strict=True)):
         progress(number, len(job.shards), "shards")
         sha256 = file_sha256(path)
         entry = kept.entry(path.name, sha256, rows)

@@ -205,9 +205,15 @@ class _Training:
             state = checkpoints.load(self.job.continue_from / checkpoints.TRUNK)
         if state is None:
             return
+        beside, saved = self.lesson.parameters(), state.get("beside", [])
+        if len(beside) != len(saved):
+            raise ValueError(
+                f"the training to continue had {len(saved)} weights beside its student, this one has {len(beside)}: "
+                "hidden states are matched from the start or not at all"
+            )
         self.model.load_state_dict(state["model"])
-        for weight, saved in zip(self.lesson.parameters(), state.get("beside", ()), strict=True):
-            weight.data.copy_(saved)
+        for weight, value in zip(beside, saved, strict=True):
+            weight.data.copy_(value)
         self.optimiser.load_state_dict(state["optimiser"])
         self.number, self.tokens, self.loss = state["number"], state["tokens"], state["loss"]
         if not lengthened:  # seconds count this job's work alone; an earlier job's are in its own result

@@ -53,6 +53,7 @@ def make_store(folder: Path, teacher: Path, shards: Sequence[Path], **changes: A
     """Runs the teacher; the figures of the job."""
     values: dict[str, Any] = {
         "skill": "mahjong",
+        "task": "waits",
         "target": "rationale",
         "teacher": teacher,
         "shards": tuple(shards),

@@ -145,6 +145,21 @@ def test_hidden_states_come_nearer_too(shards: list[Path], teacher: Path, tmp_pa
     assert found["parameters"] == job(shards).student.parameters(49)  # the projection is not the student's
 
 
+def test_a_training_on_labels_is_continued_with_a_teacher(shards: list[Path], store: Path, tmp_path: Path) -> None:
+    labels = trained(tmp_path / "labels", shards, None)
+    found = trained(tmp_path / "a", shards, stored(store, loss=JensenShannon()), continue_from=tmp_path / "labels")
+    assert found["batches"] == labels["batches"]
+    assert found["curve"][0] == labels["curve"][0]
+    assert found["curve"][-1] != labels["curve"][-1]
+
+
+def test_hidden_states_are_not_matched_from_the_middle_on(shards: list[Path], teacher: Path, tmp_path: Path) -> None:
+    trained(tmp_path / "labels", shards, None)
+    part = LogitAlignment(teacher=LiveTeacher(folder=teacher), hidden=HiddenMatching())
+    with pytest.raises(ValueError, match="had 0 weights beside its student, this one has 2"):
+        trained(tmp_path / "a", shards, part, continue_from=tmp_path / "labels")
+
+
 def test_the_students_own_text_is_what_is_compared(shards: list[Path], teacher: Path, tmp_path: Path) -> None:
     part = OnPolicyAlignment(teacher=LiveTeacher(folder=teacher), student_share=1.0)
     found = trained(tmp_path / "a", shards, part, tokens=8_000, batch_tokens=300)

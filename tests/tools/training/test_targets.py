@@ -3,7 +3,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +39,6 @@ def targets(
     folder: Path,
     logits: StoredLogits,
     *,
-    tail: Literal["bucket", "renormalise"] = "bucket",
     temperature: float = 1.0,
     **changes: Any,
 ) -> StoredTargets:
@@ -47,7 +46,7 @@ def targets(
     shard = folder / "s.jsonl"
     shard.write_text("{}")
     LogitStore.create(folder, header(**changes)).put(shard.name, file_sha256(shard), ROWS, logits)
-    return StoredTargets(StoredTeacher(folder=folder, tail=tail), temperature, WORDS, [(shard, ROWS)])
+    return StoredTargets(StoredTeacher(folder=folder), temperature, WORDS, [(shard, ROWS)])
 
 
 def top_two(*, temperature: float = 1.0) -> StoredLogits:
@@ -72,12 +71,6 @@ def test_what_is_not_stored_is_one_outcome_on_both_sides(tmp_path: Path) -> None
     student, teacher = both(targets(tmp_path, top_two()), 0.4, 0.3, 0.2, 0.1)
     assert student == pytest.approx([0.4, 0.3, 0.3], abs=1e-6)
     assert teacher == pytest.approx([0.5, 0.25, 0.25], abs=0.01)  # a sixteenth of a nat is the step
-
-
-def test_or_its_mass_is_given_to_what_is(tmp_path: Path) -> None:
-    student, teacher = both(targets(tmp_path, top_two(), tail="renormalise"), 0.4, 0.3, 0.2, 0.1)
-    assert student == pytest.approx([0.4, 0.3], abs=1e-6)
-    assert teacher == pytest.approx([2 / 3, 1 / 3], abs=0.01)
 
 
 def test_a_temperature_is_exact_where_the_rest_was_stored_for_it(tmp_path: Path) -> None:

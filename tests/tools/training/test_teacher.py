@@ -65,7 +65,12 @@ def test_a_teacher_with_another_vocabulary_is_refused(teacher: Path, shards: lis
 
 def test_a_job_killed_between_shards_leaves_the_same_store(teacher: Path, shards: list[Path], tmp_path: Path) -> None:
     job = StoreJob(
-        skill="mahjong", target="rationale", teacher=teacher, shards=tuple(shards), store=tmp_path / "killed"
+        skill="mahjong",
+        task="waits",
+        target="rationale",
+        teacher=teacher,
+        shards=tuple(shards),
+        store=tmp_path / "killed",
     )
     request = JobRequest(module="stratos.tools.training.teacher", job=job, folder=tmp_path / "job", threads=1)
     handle = LocalExecutor().submit(request.module, job, request.folder, threads=1)
