@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...skills.protocol import SPECIAL_TOKENS, Example, Skill
+from ...state.plan import Strategy
 from .tokenizer import text_encoders
 
 IGNORE = -100
@@ -22,11 +23,12 @@ SAMPLE_ROWS = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Token ids and labels, both (examples, longest) int64 tensors, and how many ids are not padding."""
+    """Token ids and labels, both (examples, longest) int64 tensors, how many ids are not padding, and which rows these are."""
 
     ids: Any
     labels: Any
     tokens: int
+    rows: tuple[int, ...]
 
 
 def read_examples(path: Path) -> list[Example]:
@@ -56,6 +58,12 @@ class Encoder:
         ]
 
 
+def encode_shards(skill: Skill, target: Strategy, shards: Sequence[Path]) -> list[list[tuple[list[int], int]]]:
+    """The rows of every shard, in the shards' order."""
+    encoder = Encoder(skill=skill, rationale=target == "rationale")
+    return [encoder.encode(read_examples(shard)) for shard in shards]
+
+
 def examples_per_batch(rows: Sequence[tuple[list[int], int]], batch_tokens: int) -> int:
     """Examples that make a batch of about so many tokens; told by the first rows, which stay when data is added."""
     first = rows[:SAMPLE_ROWS]
@@ -71,7 +79,7 @@ def batches(rows: Sequence[tuple[list[int], int]], size: int, seed: int, start: 
         epoch, within = divmod(number, per_epoch)
         order = _epoch_order(rows, pool_rows, size, seed, epoch)
         for index in range(within, per_epoch):
-            yield _pad([rows[row] for row in order[index * size : (index + 1) * size]])
+            yield padded(rows, order[index * size : (index + 1) * size])
             number += 1
 
 
@@ -93,14 +101,14 @@ def _epoch_order(rows: Sequence[tuple[list[int], int]], pool_rows: int, size: in
     return mixed
 
 
-def _pad(rows: Sequence[tuple[list[int], int]]) -> Batch:
-    """Pads on the right; with causal attention nothing that counts can see the padding, so no mask is needed."""
+def padded(rows: Sequence[tuple[list[int], int]], chosen: Sequence[int]) -> Batch:
+    """Some rows, padded on the right; with causal attention nothing that counts can see the padding, so no mask is needed."""
     import torch
 
-    longest = max(len(ids) for ids, _ in rows)
-    ids = torch.zeros((len(rows), longest), dtype=torch.long)
-    labels = torch.full((len(rows), longest), IGNORE, dtype=torch.long)
-    for index, (row, given) in enumerate(rows):
+    longest = max(len(rows[row][0]) for row in chosen)
+    ids = torch.zeros((len(chosen), longest), dtype=torch.long)
+    labels = torch.full((len(chosen), longest), IGNORE, dtype=torch.long)
+    for index, (row, given) in enumerate(rows[number] for number in chosen):
         ids[index, : len(row)] = torch.tensor(row)
         labels[index, given : len(row)] = ids[index, given : len(row)]
-    return Batch(ids=ids, labels=labels, tokens=sum(len(row) for row, _ in rows))
+    return Batch(ids=ids, labels=labels, tokens=sum(len(rows[row][0]) for row in chosen), rows=tuple(chosen))

@@ -4,15 +4,18 @@ Rows that pad an embedding are no tokens: they are cut off before the softmax, s
 left, and `padding_loss` keeps the student from putting mass on rows that the divergence no longer sees.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from .batches import IGNORE
 
-Divergence = Literal["forward", "reverse", "js"]
+Divergence = Literal["forward", "reverse", "js", "skew_forward", "skew_reverse"]
 """forward: KL(teacher, student), covers the teacher. reverse: KL(student, teacher), seeks its modes. js: the generalised
-Jensen-Shannon divergence of Agarwal et al. (arXiv 2306.13649, section 3)."""
+Jensen-Shannon divergence of Agarwal et al. (arXiv 2306.13649, section 3). skew_forward, skew_reverse: the same two with a
+share alpha of the first distribution mixed into the second, so that no ratio is unbounded (DistiLLM, arXiv 2402.03898,
+section 3.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,13 +41,14 @@ def divergence(
     kind: Divergence = "forward",
     temperature: float = 1.0,
     beta: float = 0.5,
+    alpha: float = 0.1,
 ) -> Any:
     """Mean divergence over the learned tokens, nats times temperature squared (Hinton et al., arXiv 1503.02531, section 2).
 
     Logits are (examples, tokens, rows), each model's own number of rows; labels (examples, tokens) as in `batches.Batch`: the
-    logits at a place are of the label one place on, and where that is IGNORE nothing counts. With `js`, `beta` weighs the
-    teacher in the mixture. Gradients flow into the student alone. Raises ValueError where no token is learned, or
-    a model has fewer rows than the vocabulary that is said to be shared.
+    logits at a place are of the label one place on, and where that is IGNORE nothing counts. `beta` and `alpha` are those of
+    `divergences`. Gradients flow into the student alone. Raises ValueError where no token is learned, or a model has fewer
+    rows than the vocabulary that is said to be shared.
     """
     import torch
 
@@ -52,15 +56,30 @@ def divergence(
     own, others = _rows(student_logits, learned), _rows(teacher_logits, learned).detach()
     student = torch.log_softmax(_taken(own, shared, None, "student") / temperature, dim=-1)
     teacher = torch.log_softmax(_taken(others, shared, shared.teacher_ids, "teacher") / temperature, dim=-1)
-    if kind == "forward":
-        each = _kl(teacher, student)
-    elif kind == "reverse":
-        each = _kl(student, teacher)
-    else:
-        log_beta, log_rest = (torch.tensor(share, device=student.device).log() for share in (beta, 1 - beta))
-        mixture = torch.logaddexp(teacher + log_beta, student + log_rest)
-        each = beta * _kl(teacher, mixture) + (1 - beta) * _kl(student, mixture)
+    each = divergences(student, teacher, kind=kind, beta=beta, alpha=alpha)
     return each.mean() * temperature**2
+
+
+def divergences(
+    student: Any, teacher: Any, *, kind: Divergence = "forward", beta: float = 0.5, alpha: float = 0.1
+) -> Any:
+    """The divergence at every place, nats: log-probabilities of both are (places, outcomes), the result (places,).
+
+    With `js`, `beta` weighs the teacher in the mixture; with the skewed kinds `alpha` is the share of the first in the second.
+    A log-probability must be finite: where an outcome cannot be, a large negative number.
+    """
+    match kind:
+        case "forward":
+            return _kl(teacher, student)
+        case "reverse":
+            return _kl(student, teacher)
+        case "js":
+            mixture = _mixture(teacher, student, beta)
+            return beta * _kl(teacher, mixture) + (1 - beta) * _kl(student, mixture)
+        case "skew_forward":
+            return _kl(teacher, _mixture(teacher, student, alpha))
+        case "skew_reverse":
+            return _kl(student, _mixture(student, teacher, alpha))
 
 
 def padding_loss(student_logits: Any, labels: Any, shared: SharedVocabulary) -> Any:
@@ -102,6 +121,13 @@ def _taken(logits: Any, shared: SharedVocabulary, ids: Sequence[int] | None, who
         return logits[:, : shared.size]
     kept = [at if ids is None else ids[at] for at in range(shared.size) if at not in out]
     return logits.index_select(-1, torch.tensor(kept, device=logits.device))
+
+
+def _mixture(one: Any, other: Any, share: float) -> Any:
+    """Log of the mixture that holds so much of the first."""
+    import torch
+
+    return torch.logaddexp(one + math.log(share), other + math.log1p(-share))
 
 
 def _kl(one: Any, other: Any) -> Any:

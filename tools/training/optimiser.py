@@ -8,6 +8,7 @@ against 0.06 for this float32 version that stacks matrices of one shape (AMD EPY
 # pyright: reportUnknownMemberType=false
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -34,8 +35,8 @@ def orthogonalised(matrices: Any) -> Any:
 class MuonWithAdamW:
     """Steps a decoder's parameters; `scale` multiplies both learning rates. State is saved and restored exactly."""
 
-    def __init__(self, model: Any, *, rate_matrices: float, rate_rest: float) -> None:
-        """Takes the 2-d weights inside the layers for Muon and all else (embeddings, norms) for AdamW."""
+    def __init__(self, model: Any, *, rate_matrices: float, rate_rest: float, beside: Sequence[Any] = ()) -> None:
+        """Takes the 2-d weights inside the layers for Muon and all else (embeddings, norms, those beside it) for AdamW."""
         import torch
 
         named = list(model.named_parameters())
@@ -46,7 +47,7 @@ class MuonWithAdamW:
         for weight in matrices:
             self._groups[tuple(weight.shape)].append(weight)
         self._momenta = {shape: torch.zeros(len(group), *shape) for shape, group in self._groups.items()}
-        rest = [weight for _, weight in named if id(weight) not in chosen]
+        rest = [*(weight for _, weight in named if id(weight) not in chosen), *beside]
         self._adamw = torch.optim.AdamW(rest, lr=rate_rest, betas=(0.9, 0.95), weight_decay=0.0)
 
     def step(self, scale: float) -> None:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ...state.plan import StudentShape
 from ..jobs import SkillJob
+from .alignment import Alignment
 
 SHAPES: tuple[StudentShape, ...] = (
     StudentShape(name="scratch-0.35M", hidden=96, layers=3, heads=3, feed_forward=256),
@@ -46,6 +47,7 @@ class TrainJob(SkillJob):
     learning_rate_rest: float = Field(default=2e-3, gt=0, description="AdamW, for embeddings and norms")
     warm_up_tokens: int = Field(default=100_000, ge=0)
     decay_share: float = Field(default=DECAY_SHARE, gt=0, le=1)
+    alignment: Alignment | None = Field(default=None, description="null: the completions are learned as labels")
     continue_from: Path | None = Field(
         default=None, description="job folder whose training is lengthened, from before its decay"
     )

@@ -14,7 +14,8 @@ from ...skills.protocol import SPECIAL_TOKENS
 from ...state.evidence import DIVERGED
 from ..jobs import progress, report
 from . import checkpoints
-from .batches import IGNORE, Batch, Encoder, batches, examples_per_batch, read_examples
+from .batches import Batch, batches, encode_shards, examples_per_batch
+from .lessons import lesson_of
 from .optimiser import MuonWithAdamW
 from .students import TrainJob
 from .tokenizer import build_tokenizer
@@ -97,8 +98,16 @@ class _Training:
     def __init__(self, job: TrainJob, folder: Path) -> None:
         self.job, self.folder = job, folder
         self.model, self.tokenizer = build_student(job)
+        shards = encode_shards(job.load_skill(), job.target, job.shards)
+        self.rows = [row for rows in shards for row in rows]
+        if not self.rows:
+            raise ValueError(f"the shards hold no examples: {[str(shard) for shard in job.shards]}")
+        self.lesson = lesson_of(job, self.model, self.tokenizer, shards)
         self.optimiser = MuonWithAdamW(
-            self.model, rate_matrices=job.learning_rate_matrices, rate_rest=job.learning_rate_rest
+            self.model,
+            rate_matrices=job.learning_rate_matrices,
+            rate_rest=job.learning_rate_rest,
+            beside=self.lesson.parameters(),
         )
         self.number = 0  # batches done
         self.tokens = 0
@@ -112,15 +121,10 @@ class _Training:
     def learn(self) -> str:
         """Trains until the tokens are used or the clock stops it; returns which."""
         self._restore()
-        rows = Encoder(skill=self.job.load_skill(), rationale=self.job.target == "rationale").encode(
-            [example for shard in self.job.shards for example in read_examples(shard)]
-        )
-        if not rows:
-            raise ValueError(f"the shards hold no examples: {[str(shard) for shard in self.job.shards]}")
-        size = examples_per_batch(rows, self.job.batch_tokens)
+        size = examples_per_batch(self.rows, self.job.batch_tokens)
         clock, cpu_clock, reported, saved = time.monotonic(), time.process_time(), 0.0, time.monotonic()
         stopped_by = "tokens"
-        for batch in batches(rows, size, self.job.seed, self.number):
+        for batch in batches(self.rows, size, self.job.seed, self.number):
             if self.tokens >= self.job.tokens:
                 break
             self._keep_trunk()
@@ -142,7 +146,7 @@ class _Training:
                 self._keep_trunk(even_early=True)
                 stopped_by = "clock"
                 break
-        self.epochs = self.number * size / len(rows)
+        self.epochs = self.number * size / len(self.rows)
         progress(self.tokens, self.job.tokens, "tokens", loss=round(self.loss, 4))
         return stopped_by
 
@@ -158,15 +162,13 @@ class _Training:
         """Learns one batch; False, and nothing learned, when its loss is no finite number."""
         import torch
 
-        logits = self.model(input_ids=batch.ids, use_cache=False).logits
-        loss = torch.nn.functional.cross_entropy(
-            logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=IGNORE
-        )
+        batch = self.lesson.text(batch, self.number)
+        loss = self.lesson.loss(batch)
         value = loss.item()
         if not math.isfinite(value):
             return False
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+        torch.nn.utils.clip_grad_norm_([*self.model.parameters(), *self.lesson.parameters()], CLIP)
         self.optimiser.step(learning_rate_scale(self.job, self.tokens))
         self.loss = value if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * value
         self.number += 1
@@ -184,6 +186,7 @@ class _Training:
     def _state(self) -> dict[str, Any]:
         return {
             "model": self.model.state_dict(),
+            "beside": [weight.detach() for weight in self.lesson.parameters()],
             "optimiser": self.optimiser.state_dict(),
             "number": self.number,
             "tokens": self.tokens,
@@ -202,7 +205,15 @@ class _Training:
             state = checkpoints.load(self.job.continue_from / checkpoints.TRUNK)
         if state is None:
             return
+        beside, saved = self.lesson.parameters(), state.get("beside", [])
+        if len(beside) != len(saved):
+            raise ValueError(
+                f"the training to continue had {len(saved)} weights beside its student, this one has {len(beside)}: "
+                "hidden states are matched from the start or not at all"
+            )
         self.model.load_state_dict(state["model"])
+        for weight, value in zip(beside, saved, strict=True):
+            weight.data.copy_(value)
         self.optimiser.load_state_dict(state["optimiser"])
         self.number, self.tokens, self.loss = state["number"], state["tokens"], state["loss"]
         if not lengthened:  # seconds count this job's work alone; an earlier job's are in its own result

@@ -3,7 +3,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -32,13 +32,17 @@ HALF, QUARTER = logits(0.5, 0.5), logits(0.25, 0.75)
         ("forward", LN2 - LN3 / 2),  # 0.5 ln(0.5 / 0.25) + 0.5 ln(0.5 / 0.75) = 0.1438
         ("reverse", 0.75 * LN3 - LN2),  # 0.25 ln(0.25 / 0.5) + 0.75 ln(0.75 / 0.5) = 0.1308
         ("js", 0.0338220),  # mixture (0.375, 0.625): half of 0.5 ln 4/3 + 0.5 ln 4/5 and of 0.25 ln 2/3 + 0.75 ln 6/5
+        # A tenth of the teacher in the student, (0.275, 0.725): 0.5 ln 0.5/0.275 + 0.5 ln 0.5/0.725
+        ("skew_forward", 0.1131368),
+        # A tenth of the student in the teacher, (0.475, 0.525): 0.25 ln 0.25/0.475 + 0.75 ln 0.75/0.525
+        ("skew_reverse", 0.1070427),
     ],
 )
 def test_known_numbers(kind: Divergence, expected: float) -> None:
     assert divergence(QUARTER, HALF, LABELS, TWO, kind=kind).item() == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["forward", "reverse", "js"])
+@pytest.mark.parametrize("kind", get_args(Divergence))
 def test_a_student_like_its_teacher_is_at_zero(kind: Divergence) -> None:
     assert divergence(HALF, HALF, LABELS, TWO, kind=kind).item() == pytest.approx(0, abs=1e-6)
 
@@ -93,7 +97,7 @@ def test_too_few_rows_are_refused() -> None:
         divergence(HALF, logits(0.2, 0.2, 0.6), LABELS, SharedVocabulary(size=3))
 
 
-@pytest.mark.parametrize("kind", ["forward", "reverse", "js"])
+@pytest.mark.parametrize("kind", get_args(Divergence))
 def test_a_padded_pair_is_trained(kind: Divergence) -> None:
     tokens = bpe().get_vocab_size()
     teacher, student = llama(tokens + 7, seed=1), llama(tokens + 40, hidden=16, seed=2)

@@ -1,0 +1,242 @@
+"""Few labels, many prompts, a teacher: what do its text and its logits each give a student, and what do stored logits cost?
+
+The task is *waits*. The teacher learned from plenty of labels; every student has less than half its size and reads the same
+number of tokens. The teacher's text is greedy and not verified, since a verifier that knows the rules would be a label. What
+is distilled reads that text as labels for 65 % of its tokens and learns the logits on it for the rest: from random weights the
+divergences other than forward hardly get anywhere (evals/LOG.md).
+"""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..state.evidence import wilson
+from ..state.plan import StudentShape
+from ..tools.training.alignment import (
+    Alignment,
+    JensenShannon,
+    LiveTeacher,
+    LogitAlignment,
+    Loss,
+    PlainKL,
+    SkewedKL,
+    StoredTeacher,
+)
+from ..tools.training.students import shape_named
+from . import alignment_costs as costs
+from .alignment_data import (
+    Data,
+    Sizes,
+    Student,
+    exact,
+    examined,
+    make_data,
+    paired_difference,
+    stored,
+    trained,
+    written_by,
+)
+from .reporting import Claim, Report, arguments
+
+FULL = Sizes(
+    teacher=shape_named("scratch-0.8M"),
+    student=shape_named("scratch-0.35M"),
+    labelled=65_000,
+    teacher_tokens=2_400_000,
+    prompts=20_000,
+    student_tokens=1_600_000,
+)
+QUICK = Sizes(
+    teacher=shape_named("scratch-0.35M"),
+    student=StudentShape(name="scratch-0.1M", hidden=64, layers=2, heads=2, feed_forward=176),
+    labelled=30_000,
+    teacher_tokens=1_000_000,
+    prompts=10_000,
+    student_tokens=400_000,
+)
+
+LOSSES: Mapping[str, Loss] = {
+    "forward": PlainKL(kind="forward"),
+    "reverse": PlainKL(kind="reverse"),
+    "js": JensenShannon(),
+    "skew_forward": SkewedKL(kind="skew_forward"),
+    "skew_reverse": SkewedKL(kind="skew_reverse"),
+}
+FEW, TEXT, FEW_LOGITS = "500 labels", "teacher's text", "500 labels + logits"
+GOLD, GOLD_LOGITS = "all labels", "all labels + logits, equal compute"
+DISTILLED, FROM_THE_START = f"{TEXT}, then forward", f"{TEXT}, forward from the start"
+LIVE = "teacher's text, then live forward"
+
+
+class Experiment:
+    """One seed: everything is trained in one folder, and what is there is not trained again."""
+
+    def __init__(self, report: Report, sizes: Sizes, seed: int, folder: Path) -> None:
+        self.report, self.sizes, self.seed, self.folder = report, sizes, seed, folder
+        self.data: Data = make_data(sizes, seed, folder / "data")
+        self.students: dict[str, Student] = {}
+
+    def prepare(self) -> None:
+        """The teacher, its text, and its logits on that text, on the few labels and on all of them."""
+        made = trained(
+            self.folder / "teacher", self.data.plenty, self.sizes.teacher_tokens, self.seed, self.sizes.teacher
+        )
+        self.teacher = Path(made["model"])
+        self.teacher_right = exact(self.teacher, self.data.held_out)
+        self.show(f"teacher, {_size(self.sizes.teacher)}, plenty of labels", self.teacher_right)
+        self.text, written = written_by(self.teacher, self.data.prompts, self.folder / "written")
+        logits = self.folder / "logits"
+        passes = {
+            name: stored(self.teacher, shards, logits, name)
+            for name, shards in (("text", self.text), ("few", self.data.few), ("gold", self.data.prompts))
+        }
+        again = stored(self.teacher, self.text, logits, "text-again")
+        self.store = logits / "store"
+        self.teacher_pass_cpu_s = float(passes["gold"]["cpu_seconds"])
+        self.count(
+            "second student: tokens the teacher reads again",
+            again["read_tokens"],
+            "tokens",
+            "0",
+            again["read_tokens"] == 0,
+        )
+        share = passes["text"]["share_of_full"]
+        self.count("bytes stored, 49 tokens, of full float32", share, "share", "none", None)
+        self.report.details |= {"written": written, "passes": passes}
+
+    def teach(
+        self,
+        name: str,
+        shards: tuple[Path, ...],
+        tokens: int,
+        alignment: Alignment | None = None,
+        *,
+        after: str | None = None,
+    ) -> Student:
+        """Trains and examines one student, and shows its row. `after`: the student whose training is gone on from."""
+        folder, before = self.place(name), self.place(after) if after else None
+        result = trained(folder, shards, tokens, self.seed, self.sizes.student, alignment, before)
+        student = self.students[name] = examined(folder, result, self.data.held_out)
+        self.show(f"student, {_size(self.sizes.student)}, {name}", student.right)
+        return student
+
+    def place(self, name: str) -> Path:
+        """A student's job folder."""
+        return self.folder / name.replace(" ", "-").replace("'", "").replace(",", "")
+
+    def align(self, loss: Loss, *, written: bool) -> LogitAlignment:
+        """Stored logits on the teacher's text or on gold."""
+        return LogitAlignment(
+            teacher=StoredTeacher(folder=self.store), loss=loss, text="teacher" if written else "gold"
+        )
+
+    def show(self, name: str, right: tuple[bool, ...]) -> None:
+        """One row of the table."""
+        share = wilson(sum(right), len(right))
+        interval = (share.low, share.high)
+        self.report.add(
+            Claim(name=name, value=share.value, unit="share", n=share.n, interval=interval, goal="none", met=None)
+        )
+
+    def count(self, name: str, value: float, unit: str, goal: str, met: bool | None) -> None:
+        """One figure that is no share of a sample."""
+        self.report.add(Claim(name=name, value=value, unit=unit, n=1, goal=goal, met=met))
+
+    def differ(self, name: str, one: str, other: str, *, above: float | None = None) -> None:
+        """How much better one student is than another on the same items; `above`: the least that is wished for."""
+        value, interval = paired_difference(self.students[one].right, self.students[other].right)
+        goal, met = ("none", None) if above is None else (f">= {above:g}", value >= above)
+        n = self.sizes.items
+        self.report.add(Claim(name=name, value=value, unit="share", n=n, interval=interval, goal=goal, met=met))
+
+
+def _size(shape: StudentShape) -> str:
+    return shape.name.removeprefix("scratch-")
+
+
+def few_labels(run: Experiment, losses: Mapping[str, Loss]) -> None:
+    """Students of few labels, of the teacher's text, and of its logits; what each gives."""
+    tokens = run.sizes.student_tokens
+    run.teach(FEW, run.data.few, tokens)
+    # Read so often, few labels may do better when read less: the better of two lengths is what is compared with.
+    short = run.teach(f"{FEW}, a quarter of the tokens", run.data.few, tokens // 4)
+    run.teach(TEXT, run.text, tokens)
+    for name, loss in losses.items():
+        run.teach(f"{TEXT}, then {name}", run.text, tokens, run.align(loss, written=True), after=TEXT)
+    few, best = max(run.students[FEW].share, short.share), run.students[DISTILLED].share
+    run.count("distilled over 500 labels, exact", best / max(few, 1e-9), "ratio", ">= 5", best >= 5 * few)
+    teacher = sum(run.teacher_right) / len(run.teacher_right)
+    share = best / max(teacher, 1e-9)
+    run.count("distilled, of the teacher's accuracy", share, "share", ">= 0.80", share >= 0.8)
+    run.differ("what the teacher's text gives over 500 labels", TEXT, FEW)
+    for name in losses:
+        run.differ(f"what {name} logits give over the text alone", f"{TEXT}, then {name}", TEXT)
+
+
+def logits_alone(run: Experiment) -> None:
+    """Logits from the first step on, on the teacher's text and on the few labels."""
+    tokens, forward = run.sizes.student_tokens, PlainKL()
+    run.teach(FROM_THE_START, run.text, tokens, run.align(forward, written=True))
+    run.teach(FEW_LOGITS, run.data.few, tokens, run.align(forward, written=False))
+    run.differ("what logits give over 500 labels on the same", FEW_LOGITS, FEW)
+
+
+def all_labels(run: Experiment) -> None:
+    """Every prompt has its label: do logits on top give more than the same CPU-seconds of labels?"""
+    hard = run.teach(GOLD, run.data.prompts, run.sizes.student_tokens)
+    rate = run.students[FROM_THE_START].tokens_per_cpu_second
+    alignment = run.align(PlainKL(), written=False)
+    equal = run.teach(GOLD_LOGITS, run.data.prompts, round(hard.cpu_seconds * rate), alignment)
+    run.count(
+        "CPU-seconds, all labels + logits over all labels", equal.cpu_seconds / hard.cpu_seconds, "ratio", "none", None
+    )
+    share = run.teacher_pass_cpu_s / hard.cpu_seconds
+    run.count("the teacher's one pass, of one student's CPU-seconds", share, "ratio", "none", None)
+    run.differ("what logits give over all labels at equal compute", GOLD_LOGITS, GOLD, above=0)
+    run.differ("what gold text gives over the teacher's", GOLD, TEXT)
+
+
+def stored_or_live(run: Experiment) -> None:
+    """The same training beside the teacher itself: what storing loses, and what it saves."""
+    alignment = LogitAlignment(teacher=LiveTeacher(folder=run.teacher), text="teacher")
+    run.teach(LIVE, run.text, run.sizes.student_tokens, alignment, after=TEXT)
+    run.differ("what stored logits give over live ones", DISTILLED, LIVE, above=-0.01)
+
+
+def main() -> None:
+    """Runs the eval."""
+    options = arguments(
+        __doc__ or "",
+        (
+            (
+                "--folder",
+                {"type": Path, "default": None, "help": "keeps the models here, and takes those that are there"},
+            ),
+        ),
+    )
+    report = Report(eval="alignment", seed=options.seed, quick=options.quick)
+    if options.quick:
+        report.left_out = (
+            "teacher and students trained to the end, losses but forward, all labels, live against stored accuracy"
+        )
+    with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
+        folder = options.folder or Path(scratch)
+        costs.measure_bytes(report, options.seed, folder)
+        costs.measure_memory(report)
+        run = Experiment(report, QUICK if options.quick else FULL, options.seed, folder)
+        run.prepare()
+        few_labels(run, {"forward": LOSSES["forward"]} if options.quick else LOSSES)
+        if not options.quick:
+            logits_alone(run)
+            all_labels(run)
+            stored_or_live(run)
+        costs.measure_speed(report, run.data, run.store, options.seed, folder)
+    report.details["students"] = {
+        name: {"exact": one.share, "tokens": one.tokens, "cpu_seconds": one.cpu_seconds, "epochs": one.epochs}
+        for name, one in run.students.items()
+    }
+    report.print(options.json)
+
+
+if __name__ == "__main__":
+    main()
