@@ -114,6 +114,7 @@ class Purse:
                 "output_tokens": request.sampling.max_tokens,
             }
         self._append([{"reserved": name, **self._open[name]} for name in names])
+        os.fsync(self._file)  # what was settled need not outlive a power cut: its reservation, which is more, does
         return names
 
     def settle(self, name: str, answer: Answer, prices: TokenPrices) -> None:
@@ -152,10 +153,9 @@ class Purse:
             self._lost_calls += 1
             self._lost_usd += line["usd"]
 
-    def _append(self, lines: Sequence[dict[str, Any]]) -> None:
+    def _append(self, lines: Sequence[Mapping[str, Any]]) -> None:
         if lines:
             os.write(self._file, "".join(json.dumps(line) + "\n" for line in lines).encode())
-            os.fsync(self._file)
 
     def _read(self) -> None:
         """Takes up where an earlier start ended; a piece of a line, which a kill leaves, is closed off."""

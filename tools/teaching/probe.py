@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -168,19 +169,18 @@ def run(job: ProbeJob, folder: Path) -> Mapping[str, Any]:
         skill.given.train if skill.given else skill.make(job.task, seed=job.seed, block=PROBE_BLOCK, count=MOST_ITEMS)
     )
     items = Random(job.seed).sample(list(known), min(job.items, len(known)))
-    purse, cache = Purse(folder, job.usd_limit), AnswerCache(job.cache_folder)
-    asker, notes = open_asker(job.teacher, skill, job.task, purse=purse, cache=cache, use=job.use)
     form = answer_form([example.answer for example in known[:FORM_EXAMPLES]])
-    questions = Questions(skill=skill, task=job.task, form=form)
-    found = probe(
-        asker,
-        questions,
-        items,
-        samples=job.samples,
-        temperature=job.temperature,
-        max_tokens=job.max_tokens,
-        seed=job.seed,
-    )
+    with closing(Purse(folder, job.usd_limit)) as purse, closing(AnswerCache(job.cache_folder)) as cache:
+        asker, notes = open_asker(job.teacher, skill, job.task, purse=purse, cache=cache, use=job.use)
+        found = probe(
+            asker,
+            Questions(skill=skill, task=job.task, form=form),
+            items,
+            samples=job.samples,
+            temperature=job.temperature,
+            max_tokens=job.max_tokens,
+            seed=job.seed,
+        )
     return {**found.model_dump(mode="json"), "notes": notes}
 
 

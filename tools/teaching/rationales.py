@@ -9,6 +9,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
@@ -121,12 +122,19 @@ def run(job: RationalesJob, folder: Path) -> Mapping[str, Any]:
     check_choices(job.teacher, job.checker)
     skill = job.load_skill()
     examples = wanted_examples(job, skill)
-    purse, cache = Purse(folder, job.usd_limit), AnswerCache(job.cache_folder)
-    teacher, notes = open_asker(job.teacher, skill, job.task, purse=purse, cache=cache, use=job.use)
-    checker = teacher
-    if job.checker is not None:
-        checker, more = open_asker(job.checker, skill, job.task, purse=purse, cache=cache, use=job.use)
-        notes += more
+    with closing(Purse(folder, job.usd_limit)) as purse, closing(AnswerCache(job.cache_folder)) as cache:
+        teacher, notes = open_asker(job.teacher, skill, job.task, purse=purse, cache=cache, use=job.use)
+        checker = teacher
+        if job.checker is not None:
+            checker, more = open_asker(job.checker, skill, job.task, purse=purse, cache=cache, use=job.use)
+            notes += more
+        return _made(job, skill, examples, teacher, checker, notes).model_dump(mode="json")
+
+
+def _made(
+    job: RationalesJob, skill: Skill, examples: Sequence[Example], teacher: Asker, checker: Asker, notes: Sequence[str]
+) -> RationalesResult:
+    """Decoys first, then the examples block by block; writes the shard."""
     sieve = _filter(job, skill, examples, teacher, checker)
     decoyed = Tally()
     for block in _blocks(decoys(examples, job, sieve.questions)):
@@ -156,13 +164,13 @@ def run(job: RationalesJob, folder: Path) -> Mapping[str, Any]:
         round_trip=wilson(tally.reproduced, tally.tried) if tally.tried else None,
         disagreement=wilson(tally.disagreed, tally.checked) if tally.checked else None,
         decoys=measured,
-        spent=purse.spent,
+        spent=teacher.purse.spent,
         stopped_by=stopped_by,
         prompts_sha256=hashlib.sha256(
             "\0".join(prompt_template(name).template for name in PROMPTS).encode()
         ).hexdigest(),
         notes=(*notes, *_doubts(measured)),
-    ).model_dump(mode="json")
+    )
 
 
 def wanted_examples(job: RationalesJob, skill: Skill) -> list[Example]:

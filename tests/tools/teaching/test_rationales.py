@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from stratos.agent.scripted import Answer, Script, scripted_server
 from stratos.skills import load
 from stratos.state.errors import RequestError, ToolFailed
@@ -35,11 +36,11 @@ def choice(url: str, name: str = "openai:simulated") -> TeacherChoice:
     return TeacherChoice(name=name, base_url=url, usd_per_million=PRICES, in_flight=4)
 
 
-def made(folder: Path, script: Script, count: int = 200, **changes: Any) -> dict[str, Any]:
+def made(folder: Path, script: Script, count: int = 200, job_folder: str = "job", **changes: Any) -> dict[str, Any]:
     if not (folder / "given").exists():
         opened_skill(folder, count)
     with scripted_server(script) as (url, requests):
-        found = dict(run(job(folder, url, **changes), folder / "job"))
+        found = dict(run(job(folder, url, **changes), folder / job_folder))
     return {**found, "requests": len(requests)}
 
 
@@ -65,7 +66,9 @@ def opened(folder: Path) -> list[Any]:
 
 def test_steps_of_a_teacher_that_knows_anyway_need_a_checker_that_does_not(tmp_path: Path) -> None:
     def both(request: Any) -> Answer:
-        return Teacher(knows=1.0, faithful=0.5)(request) if request["model"] == "simulated" else Teacher(knows=0)(request)
+        return (
+            Teacher(knows=1.0, faithful=0.5)(request) if request["model"] == "simulated" else Teacher(knows=0)(request)
+        )
 
     made(tmp_path, both, 130)
     assert sound_share(tmp_path) < 0.7
@@ -76,7 +79,7 @@ def test_steps_of_a_teacher_that_knows_anyway_need_a_checker_that_does_not(tmp_p
 
 
 def test_examples_are_shards_as_training_reads_them_with_a_line_of_provenance_each(tmp_path: Path) -> None:
-    found = made(tmp_path, Teacher(knows=1.0), 110)
+    found = made(tmp_path, Teacher(knows=1.0), 100, most_examples=20)
     shard = tmp_path / "data" / "train-rationales.jsonl"
     kept = read_examples(shard)
     answers = {example.prompt: example.answer for example in opened(tmp_path)}
@@ -88,27 +91,36 @@ def test_examples_are_shards_as_training_reads_them_with_a_line_of_provenance_ea
 
 
 def test_rationales_that_tell_of_the_hint_are_rejected_and_counted(tmp_path: Path) -> None:
-    found = made(tmp_path, Teacher(knows=1.0, blabs=0.5), 110, decoys=0)
+    found = made(tmp_path, Teacher(knows=1.0, blabs=0.5), 100, most_examples=40, decoys=0)
     kept = read_examples(tmp_path / "data" / "train-rationales.jsonl")
-    assert found["rejected"]["tells of the hint"] == pytest.approx(0.5 * found["asked"], rel=0.2)
+    assert found["rejected"]["tells of the hint"] == pytest.approx(0.5 * found["asked"], rel=0.25)
     assert not any("given answer" in example.rationale for example in kept)
 
 
 def test_entered_again_it_asks_nothing_and_comes_to_the_same(tmp_path: Path) -> None:
-    first = made(tmp_path, Teacher(knows=0.5), 110)
-    again = made(tmp_path, Teacher(knows=0.5), 110)
+    first = made(tmp_path, Teacher(knows=0.5), 100, most_examples=30)
+    again = made(tmp_path, Teacher(knows=0.5), 100, most_examples=30)
     assert again["requests"] == 0
     assert {**again, "requests": first["requests"]} == first
 
 
 def test_money_that_ends_leaves_whole_work_and_says_so(tmp_path: Path) -> None:
-    whole = made(tmp_path, Teacher(knows=1.0), 110, decoys=0)
+    whole = made(tmp_path, Teacher(knows=1.0), 100, most_examples=64, decoys=0)
+    limit, other = 0.5 * whole["spent"]["usd"], tmp_path / "other"
     part = made(
-        tmp_path, Teacher(knows=1.0), cache_folder=tmp_path / "other", usd_limit=0.5 * whole["spent"]["usd"], decoys=0
+        tmp_path,
+        Teacher(knows=1.0),
+        job_folder="second",
+        cache_folder=other,
+        usd_limit=limit,
+        max_tokens=256,
+        most_examples=64,
+        decoys=0,
     )
     assert (whole["stopped_by"], part["stopped_by"]) == ("done", "money")
-    # The purse of the second job is the first one's: what that spent counts.
-    assert part["spent"]["usd"] == whole["spent"]["usd"]
+    assert 0.7 * limit < part["spent"]["usd"] <= limit
+    assert 0 < part["kept"] < whole["kept"]
+    assert part["rejected"]["not sent: the money limit"] > 0
 
 
 GARBAGE = {
@@ -141,7 +153,7 @@ def test_a_body_that_is_no_chat_completion_is_garbage_that_is_paid_for(tmp_path:
 
 
 def test_held_out_questions_are_never_asked_about(tmp_path: Path) -> None:
-    skill = opened_skill(tmp_path, 110)
+    skill = opened_skill(tmp_path, 100)
     assert skill.given is not None
     held_out = [example.prompt for split in skill.given.splits.values() for example in split]
     asked: list[str] = []
@@ -152,8 +164,10 @@ def test_held_out_questions_are_never_asked_about(tmp_path: Path) -> None:
 
     shard = tmp_path / "all.jsonl"
     everything = [*skill.given.train, *(example for split in skill.given.splits.values() for example in split)]
-    shard.write_text("".join(json.dumps({"prompt": e.prompt, "rationale": "", "answer": e.answer}) + "\n" for e in everything))
-    found = made(tmp_path, script, examples=shard, rationales=1)
+    shard.write_text(
+        "".join(json.dumps({"prompt": e.prompt, "rationale": "", "answer": e.answer}) + "\n" for e in everything)
+    )
+    found = made(tmp_path, script, examples=shard, rationales=1, decoys=3)
     assert found["examples"] == len(skill.given.train)
     assert not any(question in prompt for question in held_out for prompt in asked)
 
@@ -162,10 +176,13 @@ def test_the_skills_own_solver_teaches_and_its_verifier_judges_the_rationales(tm
     skill = load("mahjong")
     made_by_skill = skill.make("waits", seed=5, block=0, count=6)
     path = tmp_path / "bare.jsonl"
-    path.write_text("".join(json.dumps({"prompt": e.prompt, "rationale": "", "answer": e.answer}) + "\n" for e in made_by_skill))
+    path.write_text(
+        "".join(json.dumps({"prompt": e.prompt, "rationale": "", "answer": e.answer}) + "\n" for e in made_by_skill)
+    )
     solver = TeacherChoice(name="solver")
     found = run(
-        job(tmp_path, "", skill="mahjong", task="waits", skill_data=None, examples=path, teacher=solver, usd_limit=0), tmp_path
+        job(tmp_path, "", skill="mahjong", task="waits", skill_data=None, examples=path, teacher=solver, usd_limit=0),
+        tmp_path,
     )
     kept = read_examples(tmp_path / "data" / "train-rationales.jsonl")
     assert found["rejected"] == {"says the same as another": 2 * len(kept)}
@@ -183,14 +200,18 @@ def test_answers_that_can_be_guessed_are_checked_more_often() -> None:
 def test_a_guessing_teacher_is_found_out_by_its_decoys(tmp_path: Path) -> None:
     """It answers every question of two labels with the label that its steps end in, were they true or not."""
     labels = ["red", "blue"]
-    rows = [json.dumps({"question": f"Which colour is thing {at}?", "answer": labels[at % 2]}) + "\n" for at in range(200)]
+    rows = [
+        json.dumps({"question": f"Which colour is thing {at}?", "answer": labels[at % 2]}) + "\n" for at in range(200)
+    ]
     (tmp_path / "colours.jsonl").write_text("".join(rows))
 
     def suggestible(request: Any) -> Answer:
         prompt = request["messages"][0]["content"]
         if "eyes only: " in prompt:
             told = prompt.split("eyes only: ")[1].split("\n")[0]
-            text = f"Thing seen at {request['seed']} o'clock shines.\nIt starts with {told[0]} and goes on.\n#### {told}"
+            text = (
+                f"Thing seen at {request['seed']} o'clock shines.\nIt starts with {told[0]} and goes on.\n#### {told}"
+            )
         else:
             text = "#### red" if "starts with r" in prompt else "#### blue"
         return Answer(text=text, finish_reason="stop", tokens=(10, 10))
@@ -200,7 +221,7 @@ def test_a_guessing_teacher_is_found_out_by_its_decoys(tmp_path: Path) -> None:
     from stratos.state.brief import DataSource
 
     freeze(DataSource(path=str(tmp_path / "colours.jsonl")), Form(), tmp_path / "given", seed=0, held_out_items=2000)
-    found = made(tmp_path, suggestible)
+    found = made(tmp_path, suggestible, most_examples=30, rationales=1)
     assert found["decoys"]["kept"]["value"] == 1
     assert found["decoys"]["unsound_share"] == 1
     assert any("may be unsound" in note for note in found["notes"])
