@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from stratos.agent.scripted import Answer, Script, in_turn, scripted_server
 from stratos.state.errors import NotAvailable, ToolFailed
 from stratos.tools.teaching.asking import USELESS_IN_A_ROW, Asker

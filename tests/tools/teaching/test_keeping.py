@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from stratos.agent.scripted import scripted_server
 from stratos.state.errors import RequestError
 from stratos.tools.models.catalogue import load_catalogue

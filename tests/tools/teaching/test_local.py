@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from stratos.tests.tools.serving import tiny_model
 from stratos.tools.serving.conversion import converted
 from stratos.tools.serving.engine import Settings, open_engine

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from stratos.agent.scripted import Answer, scripted_server
 from stratos.skills.protocol import Example
 from stratos.state.errors import ToolFailed

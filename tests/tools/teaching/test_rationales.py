@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from stratos.agent.scripted import Answer, Script, scripted_server
 from stratos.skills import load
 from stratos.state.errors import RequestError, ToolFailed

@@ -1,7 +1,6 @@
 """What a teacher wrote: taken apart, its answer hidden, its tales told."""
 
 import pytest
-
 from stratos.tools.teaching.filtering import word_runs
 from stratos.tools.teaching.hiding import tells_of_the_hint, without_answer
 from stratos.tools.teaching.questions import answer_form, same_answer
