@@ -1,4 +1,4 @@
-"""Few labels, many prompts, a teacher: what do its text and its logits each give a student, and what do stored logits cost?
+"""Few labels, many prompts, a teacher: what its text and its logits each give a student, and what stored logits cost.
 
 The task is *waits*. The teacher learned from plenty of labels; every student has less than half its size and reads the same
 number of tokens. The teacher's text is greedy and not verified, since a verifier that knows the rules would be a label. What
