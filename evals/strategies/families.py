@@ -6,6 +6,7 @@ Eight are held out: the rules of `tools/teaching_choice.py` were made with the f
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from random import Random
 
 from ...skills.protocol import Example
@@ -111,7 +112,7 @@ def _addition(chance: Random) -> Example:
 def _hops(chance: Random) -> Example:
     """Three steps along arrows that the question names."""
     letters = chance.sample(string.ascii_lowercase, 7)
-    arrows = list(zip(letters, letters[1:], strict=False))
+    arrows = list(pairwise(letters))
     start = chance.randrange(4)
     chance.shuffle(arrows)
     way = letters[start : start + 4]
@@ -197,20 +198,119 @@ _SORTED = tuple(" ".join(f"{number:05d}") for number in (0, 12345, 13579, 34567)
 MANY, FEW = 6000, 150
 
 FAMILIES: tuple[Family, ...] = (
-    Family(name="topic", structure="lexical", make=_topic, teach=knows(0.9, [f"topic-{letter}" for letter in "abcd"]), labelled=MANY, held_out=False),
-    Family(name="intent", structure="lexical, many labels", make=_intent, teach=knows(0.8, [f"intent-{number}" for number in range(12)]), labelled=MANY, held_out=True),
-    Family(name="parity", structure="algorithmic", make=_parity, teach=knows(0.9, _YES_NO), labelled=3000, unlabelled=0, held_out=False),
-    Family(name="count", structure="algorithmic", make=_count, teach=knows(0.9, _NUMBERS), labelled=MANY, held_out=True),
-    Family(name="addition", structure="algorithmic, long answers", make=_addition, teach=knows(0.6, _FOUR), labelled=MANY, held_out=False),
-    Family(name="clock", structure="compositional", make=_clock, teach=knows(0.95, _HOURS), labelled=MANY, held_out=True),
-    Family(name="hops", structure="compositional", make=_hops, teach=knows(0.9, _LETTERS), labelled=MANY, held_out=False),
-    Family(name="negation", structure="compositional, lexical", make=_negation, teach=knows(0.9, _GOOD_BAD), labelled=MANY, held_out=True),
-    Family(name="memory", structure="memorising", make=_memory, teach=knows(0.5, sorted(set(_VALUES.values()))), labelled=MANY, held_out=False),
-    Family(name="majority", structure="long rationales", make=_majority, teach=knows(0.9, ("x", "y")), labelled=1500, unlabelled=0, held_out=True),
-    Family(name="sorting", structure="the answer is its own way", make=_sorting, teach=knows(0.7, _SORTED), labelled=MANY, held_out=False),
-    Family(name="few, competent teacher", structure="hops with few labels", make=_hops, teach=knows(0.95, _LETTERS), labelled=FEW, held_out=True),
-    Family(name="few, ignorant teacher", structure="clock with few labels and a teacher that guesses", make=_clock, teach=knows(0.08, _HOURS), labelled=FEW, held_out=True),
-    Family(name="noisy teacher", structure="count with many labels and a teacher half right", make=_count, teach=knows(0.5, _NUMBERS), labelled=MANY, held_out=False),
-    Family(name="few, fair teacher", structure="addition with few labels, a teacher often right", make=_addition, teach=knows(0.8, _FOUR), labelled=FEW, held_out=False),
-    Family(name="dice", structure="nothing to learn", make=_dice, teach=knows(0.5, ("heads", "tails")), labelled=MANY, held_out=True),
-)  # fmt: skip
+    Family(
+        name="topic",
+        structure="lexical",
+        make=_topic,
+        teach=knows(0.9, [f"topic-{letter}" for letter in "abcd"]),
+        labelled=MANY,
+        held_out=False,
+    ),
+    Family(
+        name="intent",
+        structure="lexical, many labels",
+        make=_intent,
+        teach=knows(0.8, [f"intent-{number}" for number in range(12)]),
+        labelled=MANY,
+        held_out=True,
+    ),
+    Family(
+        name="parity",
+        structure="algorithmic",
+        make=_parity,
+        teach=knows(0.9, _YES_NO),
+        labelled=3000,
+        unlabelled=0,
+        held_out=False,
+    ),
+    Family(
+        name="count", structure="algorithmic", make=_count, teach=knows(0.9, _NUMBERS), labelled=MANY, held_out=True
+    ),
+    Family(
+        name="addition",
+        structure="algorithmic, long answers",
+        make=_addition,
+        teach=knows(0.6, _FOUR),
+        labelled=MANY,
+        held_out=False,
+    ),
+    Family(
+        name="clock", structure="compositional", make=_clock, teach=knows(0.95, _HOURS), labelled=MANY, held_out=True
+    ),
+    Family(
+        name="hops", structure="compositional", make=_hops, teach=knows(0.9, _LETTERS), labelled=MANY, held_out=False
+    ),
+    Family(
+        name="negation",
+        structure="compositional, lexical",
+        make=_negation,
+        teach=knows(0.9, _GOOD_BAD),
+        labelled=MANY,
+        held_out=True,
+    ),
+    Family(
+        name="memory",
+        structure="memorising",
+        make=_memory,
+        teach=knows(0.5, sorted(set(_VALUES.values()))),
+        labelled=MANY,
+        held_out=False,
+    ),
+    Family(
+        name="majority",
+        structure="long rationales",
+        make=_majority,
+        teach=knows(0.9, ("x", "y")),
+        labelled=1500,
+        unlabelled=0,
+        held_out=True,
+    ),
+    Family(
+        name="sorting",
+        structure="the answer is its own way",
+        make=_sorting,
+        teach=knows(0.7, _SORTED),
+        labelled=MANY,
+        held_out=False,
+    ),
+    Family(
+        name="few, competent teacher",
+        structure="hops with few labels",
+        make=_hops,
+        teach=knows(0.95, _LETTERS),
+        labelled=FEW,
+        held_out=True,
+    ),
+    Family(
+        name="few, ignorant teacher",
+        structure="clock with few labels and a teacher that guesses",
+        make=_clock,
+        teach=knows(0.08, _HOURS),
+        labelled=FEW,
+        held_out=True,
+    ),
+    Family(
+        name="noisy teacher",
+        structure="count with many labels and a teacher half right",
+        make=_count,
+        teach=knows(0.5, _NUMBERS),
+        labelled=MANY,
+        held_out=False,
+    ),
+    Family(
+        name="few, fair teacher",
+        structure="addition with few labels, a teacher often right",
+        make=_addition,
+        teach=knows(0.8, _FOUR),
+        labelled=FEW,
+        held_out=False,
+    ),
+    Family(
+        name="dice",
+        structure="nothing to learn",
+        make=_dice,
+        teach=knows(0.5, ("heads", "tails")),
+        labelled=MANY,
+        held_out=True,
+    ),
+)

@@ -1,7 +1,9 @@
 """Trains one small student of a family in every way, with equal tokens, and measures each on the same held-out questions."""
 
+import io
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 
@@ -86,7 +88,8 @@ def _trained(
         seed=seed,
         checkpoint_every_s=600,
     )
-    train(job, at)
+    with redirect_stdout(io.StringIO()):  # where a job's progress goes, and an eval's document
+        train(job, at)
     skill, engine = job.load_skill(), open_engine(at / "model")
     assert skill.given is not None
     test = skill.given.splits["dev"]
