@@ -73,7 +73,7 @@ def canonical_question(text: str) -> str:
 
 def completion_text(example: Example, *, rationale: bool) -> str:
     """What a student is taught to write for an example."""
-    return f"{example.rationale}\n{MARK}{example.answer}" if rationale and example.rationale else example.answer
+    return f"{example.rationale} {MARK}{example.answer}" if rationale and example.rationale else example.answer
 
 
 def read_manifest(folder: Path) -> Manifest:

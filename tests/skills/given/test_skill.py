@@ -73,7 +73,7 @@ def test_the_answer_behind_a_worked_way_counts(tmp_path: Path) -> None:
     taken = [{"question": f"{n} plus 1", "answer": f"Add one to {n}.\n#### {n + 1}"} for n in range(100)]
     skill = opened(tmp_path, taken, "gsm8k", GSM8K.form)
     one: Example = skill.solve("answer", "7 plus 1")
-    assert skill.completion(one, rationale=True) == "Add one to 7.\n#### 8"
+    assert skill.completion(one, rationale=True) == "Add one to 7. #### 8"
     assert skill.verify("answer", one.prompt, "Whatever.\n#### 8.0").exact
     bare = skill.verify("answer", one.prompt, "8")
     assert (bare.exact, bare.parsed) == (True, False)
