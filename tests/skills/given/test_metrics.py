@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from stratos.skills.given.metrics import judge_of, number_in, told_metric, token_f1
+from stratos.skills.given.metrics import judge_of, number_in, token_f1, told_metric
 from stratos.state.brief import Metric
 from stratos.state.errors import RequestError
 
