@@ -45,7 +45,9 @@ DECOY_SHARE = 3
 DOUBTFUL = 0.1
 """Estimated share of unsound rationales among those kept from which on the result says so."""
 
-UNCHECKED = "no second teacher checked: of what the teacher knows anyway, steps that lead nowhere are kept too; name a checker"
+UNCHECKED = (
+    "no second teacher checked: of what the teacher knows anyway, steps that lead nowhere are kept too; name a checker"
+)
 
 PROMPTS = ("hinted", "plain", "steps")
 
