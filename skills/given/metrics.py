@@ -19,7 +19,9 @@ F1_RIGHT = 0.8
 RELATIVE_TOLERANCE = 1e-6
 """Of two numbers that are the same but for their rounding."""
 
-_NUMBER = re.compile(r"[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d+)?(?:/\d+(?:\.\d+)?)?")
+_NUMBER = re.compile(r"[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?(?:/\d+(?:\.\d+)?)?")
+"""Exponents have three digits at most: as a fraction, 1e999999999 would fill the memory."""
+
 _AROUND_A_NUMBER = re.compile(r"^[\s$€£¥]*|[\s.%°]*$")
 MOST_CHOICES = 1000
 FEWEST_A_CHOICE = 3

@@ -1,7 +1,7 @@
 """Splits of tiles that are close to each other into blocks: melds, pairs, and two tiles that one more makes a run."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import ge
 
 from .groups import Group, Kind, take, tiles_of
@@ -45,10 +45,13 @@ def splits(cluster: Counts) -> tuple[Blocks, ...]:
     return tuple(sorted(unbeaten, key=lambda blocks: [tiles_of([block]) for block in blocks]))
 
 
-def closing(blocks: Blocks, suit: Counts) -> list[int]:
-    """The tiles that make a meld of one of the blocks, in order, without those of which the suit holds all four."""
+def closing(blocks: Blocks, cluster: Counts, places: range) -> list[int]:
+    """The tiles that make a meld of one of the blocks, in order, without those of which the cluster holds all four.
+
+    `places` are those that the suit has, counted from the cluster's first tile.
+    """
     near = {tile + step for tile, kind in blocks for step in _CLOSED_BY.get(kind, ())}
-    return sorted(tile for tile in near if 0 <= tile < len(suit) and suit[tile] < COPIES)
+    return sorted(tile for tile in near if tile in places and not (0 <= tile < _NUMBERS and cluster[tile] == COPIES))
 
 
 def _worth(blocks: Blocks) -> tuple[int, int, bool]:
@@ -87,7 +90,14 @@ def _maximal(cluster: Counts, rank: int, may_be_left_from: int) -> tuple[Blocks,
     for number, kind in enumerate(_BLOCKS[rank:], rank):
         if (rest := take(cluster, low, kind)) is not None:
             more = _maximal(rest, number if rest[low] else 0, may_be_left_from)
-            found += [(Group(low, kind), *others) for others in more]
+            block = _block(low, kind)
+            found += [(block, *others) for others in more]
     if cluster[low] == 1 and low >= may_be_left_from:
         found += _maximal(with_change(cluster, low, -1), 0, low + 3)
     return tuple(found)
+
+
+@cache
+def _block(low: int, kind: Kind) -> Group:
+    """One object for each block, however many splits hold it: the garbage collector walks through what the memos keep."""
+    return Group(low, kind)

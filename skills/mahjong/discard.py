@@ -6,7 +6,7 @@ its shanten is one less.
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from itertools import chain
+from itertools import chain, product
 from operator import mul
 
 from .tiles import COPIES, SUITS, Counts, suits, with_change
@@ -20,6 +20,8 @@ _RECENT = 1 << 8
 Costs = bytes
 """Tiles lacking for p pairs and m melds, which is form 5 p + m, in order of forms."""
 _WHOLE_HAND = 5 + _MELDS
+_FITTING = [(i, j) for i, j in product(range(10), repeat=2) if i // 5 + j // 5 <= 1 and i % 5 + j % 5 <= _MELDS]
+"""Forms of two parts that one hand can have."""
 
 
 def best_discards(counts: Counts) -> list[int]:
@@ -115,10 +117,9 @@ def _nearest_forms(a: Costs, b: Costs, wanted: int) -> tuple[int, ...]:
 def _join(a: Costs, b: Costs) -> Costs:
     """What two parts of a hand lack together, with few different costs in all: nearly every join is a known one."""
     total = [_FAR] * 10
-    for i, cost_a in enumerate(a):
-        for j, cost_b in enumerate(b):
-            if i // 5 + j // 5 <= 1 and i % 5 + j % 5 <= _MELDS and cost_a + cost_b < total[i + j]:
-                total[i + j] = cost_a + cost_b
+    for i, j in _FITTING:
+        if (cost := a[i] + b[j]) < total[i + j]:
+            total[i + j] = cost
     return bytes(total)
 
 

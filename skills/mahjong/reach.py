@@ -16,6 +16,12 @@ from .tiles import COPIES, HONOURS_FROM, SUITS, TILES, Counts, suits, with_chang
 
 _FORMS = [(melds, pairs) for melds in range(5) for pairs in range(2)]
 """Numbers of melds and pairs in the order that the tables keep them."""
+_FITTING = [
+    (i, j)
+    for (i, (melds_a, pairs_a)), (j, (melds_b, pairs_b)) in product(enumerate(_FORMS), repeat=2)
+    if melds_a + melds_b <= 4 and pairs_a + pairs_b <= 1
+]
+"""Forms of two parts that one hand can have."""
 _CACHE = 1 << 18
 
 Kept = bytes
@@ -51,28 +57,39 @@ def lacking(counts: Counts) -> int:
 @lru_cache(maxsize=1)
 def _nearest(counts: Counts) -> tuple[int, tuple[int, ...]]:
     """Most tiles kept in a complete hand after a discard, and the discards that let it."""
-    left = _kept_after(counts, -1)
+    left = _kept_after_discard(counts)
     kept = max(left)
     return kept, tuple(tile for tile, most in enumerate(left) if most == kept)
 
 
 def _raising(kept: int, hand: Counts) -> list[int]:
     """The tiles that, drawn, let a complete hand keep more."""
-    return [tile for tile, most in enumerate(_kept_after(hand, 1)) if most > kept]
+    parts = tuple(suits(hand))
+    raising = map(_raising_in, parts, _others(parts), repeat(kept))
+    return [start + tile for (start, _), tiles in zip(SUITS, raising, strict=True) for tile in tiles]
 
 
-def _kept_after(counts: Counts, change: int) -> list[int]:
-    """Most tiles kept in a complete hand once each tile is drawn (1) or discarded (-1); 0 where it cannot be."""
+@lru_cache(maxsize=_CACHE)
+def _raising_in(suit: Counts, others: Kept, kept: int) -> tuple[int, ...]:
+    return tuple(tile for tile, most in enumerate(_kept_after_in(suit, others, 1)) if most > kept)
+
+
+def _kept_after_discard(counts: Counts) -> list[int]:
+    """Most tiles kept in a complete hand once each tile is discarded; 0 where it is not held."""
     parts = tuple(suits(counts))
+    return list(chain.from_iterable(map(_kept_after_in, parts, _others(parts), repeat(-1))))
+
+
+def _others(parts: tuple[Counts, ...]) -> tuple[Kept, ...]:
+    """For each suit, most tiles kept in the other three."""
     m, p, s, z = map(_kept, parts)
     mp, sz = _together(m, p), _together(s, z)
-    others = (_together(p, sz), _together(m, sz), _together(mp, z), _together(mp, s))
-    return list(chain.from_iterable(map(_kept_after_in, parts, others, repeat(change))))
+    return _together(p, sz), _together(m, sz), _together(mp, z), _together(mp, s)
 
 
 @lru_cache(maxsize=_CACHE)
 def _kept_after_in(suit: Counts, others: Kept, change: int) -> tuple[int, ...]:
-    """`_kept_after` for the tiles of one suit, when the other suits keep so many."""
+    """Most tiles kept in a complete hand once each tile of a suit is drawn (1) or discarded (-1), as the others keep so many."""
     table, now = _kept_by_suit(len(suit)), _start(suit)
     changed = zip(suit, [now + change * step for step in _STEPS[-len(suit) :]], strict=True)
     kept = [
@@ -85,9 +102,9 @@ def _kept_after_in(suit: Counts, others: Kept, change: int) -> tuple[int, ...]:
 @lru_cache(maxsize=_CACHE)
 def _together(a: Kept, b: Kept) -> Kept:
     most = [0] * len(_FORMS)
-    for (i, (melds_a, pairs_a)), (j, (melds_b, pairs_b)) in product(enumerate(_FORMS), repeat=2):
-        if melds_a + melds_b <= 4 and pairs_a + pairs_b <= 1:
-            most[i + j] = max(most[i + j], a[i] + b[j])
+    for i, j in _FITTING:
+        if (kept := a[i] + b[j]) > most[i + j]:
+            most[i + j] = kept
     return bytes(most)
 
 

@@ -3,24 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from operator import add
 
 from . import judge
 from .completions import AGAIN, AND, LEFT, NONE, YES
-from .tiles import COPIES, INDEX, SUITS, TILES, Counts, count, spread, suit_of, with_change
+from .tiles import COPIES, INDEX, SUITS, TILES, Counts, count, spread, suit_of
 
-_Words = Sequence[str]
 _CACHE = 1 << 17
 
+_Tiles = list[int]
+"""Tile numbers, sorted."""
 
-def search_holds(counts: Counts, rationale: str, answer: _Words) -> bool:
+
+def search_holds(counts: Counts, rationale: str, answer: Sequence[str]) -> bool:
     """Whether the hand stands in threes first, every line after that holds, and the waits found make the answer."""
     lines = rationale.split(f" {AGAIN} ")
-    threes = _in_threes(counts)
+    hand = spread(counts)
+    parts = [tuple(tile for tile in hand if suit_of(tile) == suit) for suit in range(len(SUITS))]
+    threes = [_in_threes(part) for part in parts if part]
     tried: list[list[str]] = [[] for _ in SUITS]
     for line in lines[len(threes) :]:
         tried[suit_of(INDEX.get(line[:2], 0))].append(line)
-    parts = [_only(counts, suit) for suit in range(len(SUITS))]
     found = [_searched(part, tuple(lines)) for part, lines in zip(parts, tried, strict=True)]
     return (
         lines[: len(threes)] == threes
@@ -30,27 +32,22 @@ def search_holds(counts: Counts, rationale: str, answer: _Words) -> bool:
 
 
 @lru_cache(maxsize=_CACHE)
-def _searched(part: Counts, lines: tuple[str, ...]) -> "_Suit | None":
+def _searched(part: tuple[int, ...], lines: tuple[str, ...]) -> "_Suit | None":
     """What the lines of one suit find; None when one of them does not hold."""
-    suit = _Suit(part)
-    return suit if all(suit.holds([step.split() for step in line.split(f" {AND} ")]) for line in lines) else None
+    suit = _Suit(list(part))
+    return suit if all(suit.holds(line.split(f" {AND} ")) for line in lines) else None
 
 
-def _only(counts: Counts, suit: int) -> Counts:
-    """The tiles of one suit, as a hand."""
-    start, end = SUITS[suit]
-    return tuple(copies if start <= tile < end else 0 for tile, copies in enumerate(counts))
-
-
-def _in_threes(counts: Counts) -> list[str]:
-    held = [[TILES[tile] for tile in spread(counts) if suit_of(tile) == suit] for suit in range(len(SUITS))]
-    return [f" {AND} ".join(" ".join(names[at : at + 3]) for at in range(0, len(names), 3)) for names in held if names]
+@lru_cache(maxsize=_CACHE)
+def _in_threes(part: tuple[int, ...]) -> str:
+    names = [TILES[tile] for tile in part]
+    return f" {AND} ".join(" ".join(names[at : at + 3]) for at in range(0, len(names), 3))
 
 
 def _together(found: "list[_Suit]") -> list[int]:
     """The waits of the suits; of two that are open, those of one count when the other may be melds and the pair."""
-    parts = [one for one in found if sum(one.tiles) % 3]
-    if not all(judge.is_only_melds(one.tiles) for one in found if one not in parts) or len(parts) > 2:
+    parts = [one for one in found if len(one.tiles) % 3]
+    if not all(_are_only_melds(tuple(one.tiles)) for one in found if one not in parts) or len(parts) > 2:
         return []
     if len(parts) == 1:
         return sorted(parts[0].waits)
@@ -61,63 +58,63 @@ def _together(found: "list[_Suit]") -> list[int]:
 class _Suit:
     """The tries of one suit: its tiles, what was set apart from so far, and what was found."""
 
-    tiles: Counts
-    known: list[Counts] = field(default_factory=list[Counts])
+    tiles: _Tiles
+    known: list[_Tiles] = field(default_factory=list[_Tiles])
     waits: set[int] = field(default_factory=set[int])
     holds_pair: bool = False
 
-    def holds(self, steps: Sequence[_Words]) -> bool:
+    def holds(self, steps: Sequence[str]) -> bool:
         """Whether a line holds: what it sets apart, if anything, then its tries, one after another."""
         before = self.tiles
-        if self._sets_apart(steps[0]):
-            apart, before = _parted(steps[0])
-            if _sum(apart, before) not in (self.tiles, *self.known):
+        apart, left = _parted(steps[0])
+        if self._is_apart(apart):
+            if sorted(apart + left) not in (self.tiles, *self.known):
                 return False
-            steps = steps[1:]
+            before, steps = left, steps[1:]
         self.known.append(before)
-        opened: Counts | None = None
+        opened: _Tiles = []
         tried = rest = before
         for step in steps:
             group, left = _parted(step)
-            if step[0] == YES:
-                right, opened = opened is not None and not any(rest) and self._finds(step[1:], opened), None
-            elif opened is None:
-                right, opened, tried, rest = _sum(group, left) == before, group, left, left
-            elif sum(group) == 1:
-                right, opened = group in map(_single, spread(rest)) and not judge.is_only_melds(tried), None
+            if step.startswith(YES):
+                right, opened = bool(opened) and not rest and self._finds(group, opened), []
+            elif not opened:
+                right, opened, tried, rest = sorted(group + left) == before, group, left, left
+            elif len(group) == 1:
+                right, opened = group[0] in rest and not left and not _are_only_melds(tuple(tried)), []
             else:
-                right, rest = _sum(group, left) == rest and judge.is_only_melds(group), left
+                right, rest = sorted(group + left) == rest and _are_only_melds(tuple(group)), left
             if not right:
                 return False
-        return opened is None
+        return not opened
 
-    def _sets_apart(self, step: _Words) -> bool:
+    def _is_apart(self, group: _Tiles) -> bool:
         """Melds are never tried as open, nor is a pair first where one tile of a suit is."""
-        group, _ = _parted(step)
-        return sum(group) == 3 or (sum(group) == 2 and max(group) == 2 and sum(self.tiles) % 3 == 1)
+        return len(group) == 3 or (len(group) == 2 and group[0] == group[1] and len(self.tiles) % 3 == 1)
 
-    def _finds(self, words: _Words, opened: Counts) -> bool:
+    def _finds(self, tiles: _Tiles, opened: _Tiles) -> bool:
         """Whether the tiles named complete the suit; a pair that may be the hand's own is named last."""
-        tiles = [INDEX[word] for word in words]
-        single = sum(self.tiles) % 3 == 1
-        if not single and max(opened) == 2:
-            if not tiles or opened[tiles.pop()] != 2 or not judge.is_complete(self.tiles):
+        single = len(self.tiles) % 3 == 1
+        if not single and len(set(opened)) == 1:
+            if not tiles or tiles[-1] != opened[0] or not _are_complete(tuple(self.tiles)):
                 return False
-            self.holds_pair = True
+            tiles, self.holds_pair = tiles[:-1], True
         self.waits.update(tiles)
-        completes = judge.is_complete if single else judge.is_only_melds
-        return all(self.tiles[tile] < COPIES and completes(with_change(self.tiles, tile, 1)) for tile in tiles)
+        completes = _are_complete if single else _are_only_melds
+        return all(self.tiles.count(tile) < COPIES and completes(tuple(sorted([*self.tiles, tile]))) for tile in tiles)
 
 
-def _parted(step: _Words) -> tuple[Counts, Counts]:
+def _parted(step: str) -> tuple[_Tiles, _Tiles]:
     """The tiles before and behind `|`."""
-    before, _, behind = " ".join(step).partition(f" {LEFT} ")
-    return count(INDEX[word] for word in before.split() if word != YES), count(INDEX[word] for word in behind.split())
+    before, _, behind = step.partition(f" {LEFT} ")
+    return [INDEX[word] for word in before.split() if word != YES], [INDEX[word] for word in behind.split()]
 
 
-def _sum(one: Counts, other: Counts) -> Counts:
-    return tuple(map(add, one, other))
+@lru_cache(maxsize=_CACHE)
+def _are_only_melds(tiles: tuple[int, ...]) -> bool:
+    return judge.is_only_melds(count(tiles))
 
 
-def _single(tile: int) -> Counts:
-    return count([tile])
+@lru_cache(maxsize=_CACHE)
+def _are_complete(tiles: tuple[int, ...]) -> bool:
+    return judge.is_complete(count(tiles))

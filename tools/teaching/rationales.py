@@ -45,6 +45,10 @@ DECOY_SHARE = 3
 DOUBTFUL = 0.1
 """Estimated share of unsound rationales among those kept from which on the result says so."""
 
+UNCHECKED = (
+    "no second teacher checked: of what the teacher knows anyway, steps that lead nowhere are kept too; name a checker"
+)
+
 PROMPTS = ("hinted", "plain", "steps")
 
 
@@ -169,7 +173,7 @@ def _made(
         prompts_sha256=hashlib.sha256(
             "\0".join(prompt_template(name).template for name in PROMPTS).encode()
         ).hexdigest(),
-        notes=(*notes, *_doubts(measured)),
+        notes=(*notes, *_doubts(measured), *([] if job.checker else [UNCHECKED])),
     )
 
 

@@ -83,3 +83,8 @@ def test_mathematics() -> None:
     assert same("q", r"\frac{1}{2}", "0.5") is True
     assert same("q", r"2\sqrt{3}", r"\sqrt{12}") is True
     assert same("q", "3", "4") is False
+
+
+def test_a_number_too_large_to_write_out_is_none() -> None:
+    assert number_in("1e300") == 10**300
+    assert number_in("1e999999999") is None

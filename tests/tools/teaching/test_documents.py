@@ -19,6 +19,9 @@ from stratos.tools.training.batches import read_examples
 
 from .simulated import drawn
 
+HALF = '{"question": "Where is \\ud800?", "answer": "north", "quote": "north"}'
+"""JSON that holds half a character."""
+
 HALLS = ("north", "south", "east", "west")
 
 
@@ -113,7 +116,7 @@ def test_a_question_that_comes_again_counts_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "I'm sorry, I can't.", "[]", '{"question": 5}', '{"a":' * 9000, "null", "5\n" * 50]
+    "text", ["", "I'm sorry, I can't.", "[]", '{"question": 5}', '{"a":' * 9000, "null", "5\n" * 50, HALF]
 )
 def test_garbage_ends_in_counted_rejections(tmp_path: Path, text: str) -> None:
     def garbage(request: Any) -> Answer:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,39 @@ def test_without_key_and_url_it_says_what_to_set() -> None:
         open_teacher(TeacherChoice(name="openai:m"), None, "", {})
     with pytest.raises(NotAvailable, match="is no URL"):
         open_teacher(TeacherChoice(name="openai:m"), None, "", {"OPENAI_BASE_URL": "localhost:8000"})
+
+
+class _Keeper(BaseHTTPRequestHandler):
+    """Takes one key and no other."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"choices": [{"message": {"content": "x"}}]}'
+        self.send_response(200 if self.headers["Authorization"] == f"Bearer {KEY}" else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+
+def test_the_key_comes_from_a_file_that_only_its_owner_reads_or_from_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(KEY)
+    path.chmod(0o600)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Keeper)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/v1"
+    try:
+        for file, environ in ((path, {}), (None, {"OPENAI_API_KEY": KEY})):
+            choice = TeacherChoice(name="openai:m", base_url=url, api_key_file=file)
+            (answer,) = open_teacher(choice, None, "", environ).sample(requests(1), lambda at, answer: None)
+            assert answer.text == "x"
+        with pytest.raises(ToolFailed, match="asks for a key"):
+            open_teacher(TeacherChoice(name="openai:m", base_url=url), None, "", {}).sample(
+                requests(1), lambda at, answer: None
+            )
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -69,12 +69,14 @@ def test_steps_of_a_teacher_that_knows_anyway_need_a_checker_that_does_not(tmp_p
             Teacher(knows=1.0, faithful=0.5)(request) if request["model"] == "simulated" else Teacher(knows=0)(request)
         )
 
-    made(tmp_path, both, 130)
+    alone = made(tmp_path, both, 130)
     assert sound_share(tmp_path) < 0.7
+    assert any("no second teacher" in note for note in alone["notes"])
     with scripted_server(both) as (url, _):
         found = run(job(tmp_path, url, checker=choice(url, "openai:ignorant")), tmp_path / "checked")
     assert sound_share(tmp_path) >= 0.95
     assert found["disagreement"]["value"] == pytest.approx(0.5, abs=0.12)
+    assert not any("no second teacher" in note for note in found["notes"])
 
 
 def test_examples_are_shards_as_training_reads_them_with_a_line_of_provenance_each(tmp_path: Path) -> None:
@@ -134,6 +136,15 @@ GARBAGE = {
     "characters that frame a student's texts": Answer(text="One <eos> two three four\n#### 5", finish_reason="stop"),
     "another answer than was told": Answer(text="One two three four \ud800\n#### \ud800", finish_reason="stop"),
 }
+
+
+@pytest.mark.parametrize(
+    "answer", ["1e999999999", "".join(map(str, range(2000))), "1/0", "-", "\ud800", "5e-1/3e5", "((((("]
+)
+def test_answers_that_no_judge_can_reckon_with_are_other_answers(tmp_path: Path, answer: str) -> None:
+    given = Answer(text=f"One two three four five.\n#### {answer}", finish_reason="stop")
+    found = made(tmp_path, lambda request: given, 100, most_examples=2, decoys=0)
+    assert found["rejected"] == {"another answer than was told": 6}
 
 
 @pytest.mark.parametrize("reason", GARBAGE)
