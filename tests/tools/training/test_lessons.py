@@ -129,7 +129,7 @@ def test_logits_of_rationales_do_not_teach_answers_alone(shards: list[Path], sto
 
 
 def test_gold_is_not_taken_for_the_teachers_text(shards: list[Path], store: Path, tmp_path: Path) -> None:
-    with pytest.raises(Correctable, match="'text' says 'teacher', and no provenance.json"):
+    with pytest.raises(Correctable, match=r"'text' says 'teacher', and no provenance.json"):
         trained(tmp_path / "a", shards, stored(store, text="teacher"))
 
 
