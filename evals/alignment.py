@@ -52,7 +52,7 @@ QUICK = Sizes(
     labelled=30_000,
     teacher_tokens=1_000_000,
     prompts=10_000,
-    student_tokens=400_000,
+    student_tokens=800_000,
 )
 
 LOSSES: Mapping[str, Loss] = {
@@ -142,6 +142,11 @@ class Experiment:
         """One figure that is no share of a sample."""
         self.report.add(Claim(name=name, value=value, unit=unit, n=1, goal=goal, met=met))
 
+    def reach(self, name: str, value: float, unit: str, least: float) -> None:
+        """One figure with a goal for the pair of the full eval; the quick one's pair is another."""
+        goal, met = ("none", None) if self.report.quick else (f">= {least:g}", value >= least)
+        self.count(name, value, unit, goal, met)
+
     def differ(self, name: str, one: str, other: str, *, above: float | None = None) -> None:
         """How much better one student is than another on the same items; `above`: the least that is wished for."""
         value, interval = paired_difference(self.students[one].right, self.students[other].right)
@@ -164,10 +169,9 @@ def few_labels(run: Experiment, losses: Mapping[str, Loss]) -> None:
     for name, loss in losses.items():
         run.teach(f"{TEXT}, then {name}", run.text, tokens, run.align(loss, written=True), after=TEXT)
     few, best = max(run.students[FEW].share, short.share), run.students[DISTILLED].share
-    run.count("distilled over 500 labels, exact", best / max(few, 1e-9), "ratio", ">= 5", best >= 5 * few)
+    run.reach("distilled over 500 labels, exact", best / max(few, 1e-9), "ratio", 5)
     teacher = sum(run.teacher_right) / len(run.teacher_right)
-    share = best / max(teacher, 1e-9)
-    run.count("distilled, of the teacher's accuracy", share, "share", ">= 0.80", share >= 0.8)
+    run.reach("distilled, of the teacher's accuracy", best / max(teacher, 1e-9), "share", 0.8)
     run.differ("what the teacher's text gives over 500 labels", TEXT, FEW)
     for name in losses:
         run.differ(f"what {name} logits give over the text alone", f"{TEXT}, then {name}", TEXT)
@@ -217,7 +221,8 @@ def main() -> None:
     report = Report(eval="alignment", seed=options.seed, quick=options.quick)
     if options.quick:
         report.left_out = (
-            "teacher and students trained to the end, losses but forward, all labels, live against stored accuracy"
+            "the teacher of 0.8M and the student of 0.35M, for which smaller ones stand that no goal is set for; "
+            "divergences but forward, logits without the text before, all labels, live against stored logits"
         )
     with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
         folder = options.folder or Path(scratch)

@@ -25,7 +25,7 @@ VOCABULARY = 151_936
 
 WIDTH = 64
 TOP_K = 64
-PLACES = 1024
+PLACES = 512
 SPEED_TOKENS = 60_000
 SPEED_STUDENT, SPEED_TEACHERS = "scratch-0.35M", ("scratch-0.8M", "scratch-2M", "scratch-5M")
 
