@@ -38,7 +38,6 @@ class Probe(Record):
     worked: bool = Field(description="the right answers come with worked ways")
     unlabelled: int = Field(default=0, description="further questions that a teacher could answer")
     tokens_an_example: float
-    answer_tokens: float = 1.0
 
 
 class TeachingChoice(Record):

@@ -30,13 +30,6 @@ class Written:
     answer: tuple[str, ...]
 
 
-def write_groups(lines: Iterable[Sequence[Group]]) -> str:
-    """Lines of groups as text, such as `1m 1m 1m , 4p 4p / 5p 6p 7p`."""
-    return f" {AGAIN} ".join(
-        f" {AND} ".join(" ".join(TILES[tile] for tile in tiles_of([group])) for group in line) for line in lines
-    )
-
-
 def write_steps(groups: Iterable[Group], suit: Counts, start: int) -> str:
     """One reading of a suit, whose tiles are numbered from `start`: each group and what it leaves over.
 

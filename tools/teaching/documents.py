@@ -20,13 +20,12 @@ from ...skills.protocol import Example
 from ...state.brief import Record
 from ...state.evidence import Interval, wilson
 from ..generation import file_sha256
-from ..jobs import TimedJob, main, progress, write_atomic
-from ..pairing.licences import Use
+from ..jobs import main, progress, write_atomic
 from .asking import Asker
 from .cache import AnswerCache
 from .facts import Fact, problem_of, read_facts
 from .money import Purse, Spent
-from .opening import TeacherChoice, check_choices, open_asker
+from .opening import WritingJob, check_choices, open_asker
 from .passages import Passage, read_passages
 from .questions import prompt_template, same_answer
 from .rationales import provenance_path
@@ -37,22 +36,12 @@ BLOCK = 16
 """Passages that go through all stages together: money that ends leaves the blocks before whole."""
 
 
-class DocumentsJob(TimedJob):
+class DocumentsJob(WritingJob):
     """Writes one file of examples and their provenance beside it."""
 
     documents: tuple[Path, ...] = Field(min_length=1, description="text files, or folders of them")
-    teacher: TeacherChoice
-    checker: TeacherChoice | None = Field(
-        default=None, description="an independent teacher; null: another sample of the first"
-    )
     questions: int = Field(default=5, gt=0, le=20, description="at most, for each passage")
     temperature: float = Field(default=0.7, gt=0, le=2)
-    max_tokens: int = Field(default=1024, gt=0)
-    seed: int = 0
-    usd_limit: float = Field(ge=0, description="for all of the job's calls, US dollars")
-    cache_folder: Path
-    shard: Path = Field(description="the file to write; its provenance lies beside it")
-    use: Use = Use()
 
 
 class DocumentsResult(Record):

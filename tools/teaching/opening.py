@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...skills.protocol import Skill
 from ...state.errors import Correctable, NotAvailable, RequestError, ToolFailed
+from ..jobs import TimedJob
 from ..models.catalogue import Catalogue, known_models
 from ..models.licences import known_licence
 from ..pairing.licences import Use, rule_on_licence
@@ -39,6 +40,21 @@ class TeacherChoice(BaseModel):
     in_flight: int = Field(default=IN_FLIGHT, gt=0, le=256, description="requests at once")
     timeout_s: float = Field(default=TIMEOUT_S, gt=0)
     sends_temperature: bool = Field(default=True, description="false for models that take no temperature")
+
+
+class WritingJob(TimedJob):
+    """Base of the jobs in which a teacher writes a file of examples: who writes and checks, for how much money, and where to."""
+
+    teacher: TeacherChoice
+    checker: TeacherChoice | None = Field(
+        default=None, description="an independent teacher; null: other samples of the first"
+    )
+    max_tokens: int = Field(default=1024, gt=0)
+    seed: int = 0
+    usd_limit: float = Field(ge=0, description="for all of the job's calls, US dollars")
+    cache_folder: Path
+    shard: Path = Field(description="the file to write; its provenance lies beside it")
+    use: Use = Use()
 
 
 def open_teacher(

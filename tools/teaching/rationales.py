@@ -22,13 +22,12 @@ from ...state.brief import Record
 from ...state.errors import RequestError
 from ...state.evidence import Interval, wilson
 from ..generation import file_sha256
-from ..jobs import SkillJob, TimedJob, progress, write_atomic
-from ..pairing.licences import Use
+from ..jobs import SkillJob, progress, write_atomic
 from .asking import Asker
 from .cache import AnswerCache
 from .filtering import Candidate, Filter, Tally
 from .money import Purse, Spent
-from .opening import TeacherChoice, check_choices, open_asker
+from .opening import WritingJob, check_choices, open_asker
 from .questions import Questions, answer_form, prompt_template, same_answer
 from .teachers import Sampling
 
@@ -52,13 +51,9 @@ UNCHECKED = (
 PROMPTS = ("hinted", "plain", "steps")
 
 
-class RationalesJob(SkillJob, TimedJob):
+class RationalesJob(SkillJob, WritingJob):
     """Writes one shard of examples with rationales, and their provenance beside it."""
 
-    teacher: TeacherChoice
-    checker: TeacherChoice | None = Field(
-        default=None, description="an independent teacher; null: other samples of the first"
-    )
     examples: Path | None = Field(
         default=None, description="examples as shards hold them; null: those given to the skill for training"
     )
@@ -74,12 +69,6 @@ class RationalesJob(SkillJob, TimedJob):
         default=30, ge=0, description="wrong answers told on purpose, to measure what the filter lets through"
     )
     temperature: float = Field(default=0.8, gt=0, le=2)
-    max_tokens: int = Field(default=1024, gt=0)
-    seed: int = 0
-    usd_limit: float = Field(ge=0, description="for all of the job's calls, US dollars")
-    cache_folder: Path
-    shard: Path = Field(description="the file to write; its provenance lies beside it")
-    use: Use = Use()
 
 
 class Decoys(Record):
