@@ -1,4 +1,7 @@
-"""Which way of teaching truly wins on sixteen families, which one was chosen before training, and what the choice lost."""
+"""Which way of teaching truly wins on sixteen families, which one was chosen before training, and what the choice lost.
+
+Some families are learned all at once or not at all, which the seed decides: each is drawn, probed and trained under several seeds.
+"""
 
 import tempfile
 from dataclasses import dataclass
@@ -15,24 +18,44 @@ PROBE_ITEMS = 100
 QUICK_FAMILIES = ("topic", "parity", "clock", "few, competent teacher")
 
 
+SEEDS = 3
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One family: what was chosen, and what each way reached."""
+    """One family: what was chosen under each seed, and what each way reached there."""
 
     family: Family
-    chosen: TeachingChoice
-    reached: dict[str, Interval]
+    chosen: list[TeachingChoice]
+    reached: list[dict[str, Interval]]
+
+    def pooled(self, way: str) -> Interval:
+        """A way's right answers under all seeds together."""
+        return _pooled([reached[way] for reached in self.reached])
+
+    @property
+    def best(self) -> Interval:
+        """Of the way that is best over all seeds."""
+        return max(map(self.pooled, self.reached[0]), key=lambda one: one.value)
+
+    @property
+    def got(self) -> Interval:
+        """Of the ways that were chosen."""
+        return _pooled([reached[chosen.way] for reached, chosen in zip(self.reached, self.chosen, strict=True)])
 
     @property
     def regret(self) -> float:
-        """Share of right answers lost against the best way."""
-        return max(one.value for one in self.reached.values()) - self.reached[self.chosen.way].value
+        """Share of right answers lost against the best way; below 0 where choosing seed by seed did better."""
+        return self.best.value - self.got.value
 
     @property
     def within_noise(self) -> bool:
-        """Whether the best way's interval holds what the chosen one reached."""
-        best = max(self.reached.values(), key=lambda one: one.value)
-        return self.reached[self.chosen.way].value >= best.low
+        """Whether the best way's interval holds what the choices reached. It knows of the questions' noise, not of the seeds'."""
+        return self.got.value >= self.best.low
+
+
+def _pooled(shares: list[Interval]) -> Interval:
+    return wilson(round(sum(one.value * one.n for one in shares)), sum(one.n for one in shares))
 
 
 def probe_of(family: Family, questions: Questions, seed: int) -> Probe:
@@ -58,35 +81,57 @@ def probe_of(family: Family, questions: Questions, seed: int) -> Probe:
 
 def main() -> None:
     """Runs the eval."""
-    options = arguments(__doc__ or "", (("--families", {"nargs": "+", "default": None}),))
+    options = arguments(
+        __doc__ or "",
+        (
+            ("--families", {"nargs": "+", "default": None}),
+            ("--seeds", {"type": int, "default": None, "help": f"seeds from --seed on; {SEEDS}, with --quick 1"}),
+        ),
+    )
     report = Report(eval="strategies", seed=options.seed, quick=options.quick)
     wanted = options.families or (QUICK_FAMILIES if options.quick else [family.name for family in FAMILIES])
+    seeds = range(options.seed, options.seed + (options.seeds or (1 if options.quick else SEEDS)))
     if options.quick:
-        report.left_out = f"all families but {', '.join(QUICK_FAMILIES)}"
+        report.left_out = f"all families but {', '.join(QUICK_FAMILIES)}; all seeds but one"
     results: list[Result] = []
     for family in FAMILIES:
-        if family.name not in wanted:
-            continue
-        questions = family.questions(options.seed)
-        chosen = choose_way(probe_of(family, questions, options.seed), TOKENS)
-        with tempfile.TemporaryDirectory(prefix="stratos-eval-") as folder:
-            reached = measured(family, questions, options.seed, TOKENS, Path(folder))
-        results.append(Result(family=family, chosen=chosen, reached=reached))
-        _add(report, results[-1])
+        if family.name in wanted:
+            results.append(_result(family, seeds))
+            _add(report, results[-1])
     for held_out in (False, True):
         _sum_up(report, [one for one in results if one.family.held_out == held_out], held_out)
     report.print(options.json)
 
 
+def _result(family: Family, seeds: range) -> Result:
+    chosen: list[TeachingChoice] = []
+    reached: list[dict[str, Interval]] = []
+    for seed in seeds:
+        questions = family.questions(seed)
+        chosen.append(choose_way(probe_of(family, questions, seed), TOKENS))
+        with tempfile.TemporaryDirectory(prefix="stratos-eval-") as folder:
+            reached.append(measured(family, questions, seed, TOKENS, Path(folder)))
+    return Result(family=family, chosen=chosen, reached=reached)
+
+
 def _add(report: Report, result: Result) -> None:
-    for way, share in result.reached.items():
-        mark = ", chosen" if way == result.chosen.way else ""
+    for way in result.reached[0]:
+        times = sum(chosen.way == way for chosen in result.chosen)
+        mark = f", chosen {times} of {len(result.chosen)}" if times else ""
+        each = " ".join(f"{100 * reached[way].value:.0f}" for reached in result.reached)
+        share = result.pooled(way)
         report.add(
             Claim(
-                name=f"{result.family.name} ({result.family.structure}): {way}{mark}",
+                name=f"{result.family.name} ({result.family.structure}): {way}{mark} [{each}]",
                 value=share.value, unit="share", n=share.n, goal="none", met=None, interval=(share.low, share.high),
             )
         )  # fmt: skip
+    report.details[result.family.name] = {
+        "held_out": result.family.held_out,
+        "regret": result.regret,
+        "chosen": [chosen.model_dump(mode="json") for chosen in result.chosen],
+        "reached": [{way: share.value for way, share in reached.items()} for reached in result.reached],
+    }
 
 
 def _sum_up(report: Report, results: list[Result], held_out: bool) -> None:
