@@ -42,7 +42,8 @@ def run(
     limits, or a function that is asked; without it a plan that costs something raises ApprovalNeeded, and the run can be
     resumed. `settings` are fields of `stratos.tools.base.Settings`: planner, planner_usd_per_million, seed, deploy, serve_hours,
     local_usd_per_hour, plan_only, max_attempts, data (the path of your own examples, or a
-    DataSource), ... Raises StratosError; RequestError only for a brief, a limit or a setting that
+    DataSource), teacher (a name as for `--teacher`, or a TeacherSource), ... Raises StratosError; RequestError only for a brief,
+    a limit or a setting that
     cannot be used (a sentence that cannot is an outcome, "refused").
     """
     carried = stream(
@@ -77,7 +78,8 @@ def stream(
     Parameters as for `run`; with `approve=None` a question comes as the event Asked and is answered with `answer()`.
     `executor` runs the jobs in the place of this machine.
     """
-    settings["data"] = _data(settings.get("data"))
+    settings["data"] = _named(settings.get("data"), "path")
+    settings["teacher"] = _named(settings.get("teacher"), "name")
     given = _settings(settings, max_usd=max_usd, max_minutes=max_minutes, approved=approve is True)
     at = Workspace(Path(workspace)) if workspace else Workspace()
     brief, text = _brief(request, given, at)
@@ -136,9 +138,9 @@ def _settings(
     return found
 
 
-def _data(given: object) -> object:
-    """Examples named by their path alone as the source that they are."""
-    return {"path": str(given)} if isinstance(given, str | Path) else given
+def _named(given: object, by: str) -> object:
+    """Examples or a teacher named by path or name alone, as the source that they are."""
+    return {by: str(given)} if isinstance(given, str | Path) else given
 
 
 def _brief(request: str | Path | Brief, settings: Settings, workspace: Workspace) -> tuple[Brief | None, str]:

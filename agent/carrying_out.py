@@ -16,6 +16,7 @@ from ..tools.base import Context, Event, Settings, Tool
 from ..tools.costs import fits, plan_parts
 from ..tools.executor import Executor
 from ..tools.pricing.moves import MOVED_SHARE, PriceMove, price_moved
+from ..tools.teaching.budget import probe_usd
 from ..tools.waiting import BILLED
 from .guard import Ruling, call_text, rule
 from .planners import Planner
@@ -277,20 +278,26 @@ def _settle(context: RunContext, run: RunState, ruling: Ruling, usd: float, bill
 
 
 def needs_a_word(context: RunContext, run: RunState) -> bool:
-    """Whether the plan must be approved: because of its money, and in a chat in any case."""
-    if not run.has_plan:
-        return False
-    approved = run.approval is not None and run.approval.plan_sha256 == run.known_plan.sha256
-    return to_approve(context, run) > 0 or (context.settings.asks and not approved)
+    """Whether the plan, or asking a teacher before there is one, must be approved: because of its money, and a plan in a chat in
+    any case."""
+    approved = run.approval is not None and run.approval.plan_sha256 == run.payable_sha256
+    return to_approve(context, run) > 0 or (run.has_plan and context.settings.asks and not approved)
 
 
 def to_approve(context: RunContext, run: RunState) -> float:
-    """Money that this plan may bring the run to and that was not approved for it; 0 when none is needed."""
-    if not run.has_plan:
-        return 0.0
-    still = sum(plan_parts(run, context.settings).values())
+    """Money that the plan, or asking a teacher before there is one, may bring the run to and that was not approved for it; 0 when
+    none is needed."""
+    still = sum(money_parts(run, context.settings).values())
     wanted = min(run.known_brief.limits.usd or 0.0, run.billed_usd + still)
     approval = run.approval
-    if approval is not None and approval.plan_sha256 == run.known_plan.sha256 and fits(wanted, approval.usd):
+    if approval is not None and approval.plan_sha256 == run.payable_sha256 and fits(wanted, approval.usd):
         return 0.0
     return wanted if still > 0 else 0.0
+
+
+def money_parts(run: RunState, settings: Settings) -> dict[str, float]:
+    """The most that what comes next may still cost, US dollars, by what it is for."""
+    if run.has_plan:
+        return plan_parts(run, settings)
+    usd = probe_usd(run) if run.complexity is None else 0.0
+    return {"the teacher's answers to the probe": usd} if usd > 0 else {}

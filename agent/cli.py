@@ -14,6 +14,7 @@ import click
 import typer
 
 from .calibrate_command import calibrate
+from .data_option import Beside
 from .models_command import models
 from .options import AsJson, At, figures
 from .pair_command import pair
@@ -82,6 +83,26 @@ TestFile = Annotated[
         "--test", metavar="FILE", help="Your own examples to be judged by; else some of --data are kept apart."
     ),
 ]
+Unlabelled = Annotated[
+    str | None,
+    typer.Option("--unlabelled", metavar="FILE", help="Further questions, without answers, that --teacher may answer."),
+]
+TeacherName = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher",
+        metavar="NAME",
+        help="Who may write worked ways and answers to your examples: openai:MODEL at OPENAI_BASE_URL, or a model's folder.",
+    ),
+]
+TeacherPrice = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        metavar="IN OUT",
+        callback=figures,
+        help="What a million tokens of the teacher cost, US dollars; the catalogue's unless named, 0 0 for a server of your own.",
+    ),
+]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave out rows of --data that cannot be used.")]
 RUN_STATUSES = (
     "planned", "met", "missed", "infeasible", "refused", "cancelled", "failed", "running", "waiting", "interrupted", "damaged",
@@ -125,7 +146,10 @@ def run(
     request: Request,
     data: DataFile = None,
     test: TestFile = None,
+    unlabelled: Unlabelled = None,
     skip_bad_rows: SkipBadRows = False,
+    teacher: TeacherName = None,
+    teacher_price: TeacherPrice = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Approve the plan's money in advance, up to --max-usd or the brief's limit.")
     ] = False,
@@ -156,7 +180,14 @@ def run(
             "local_usd_per_hour": local_usd_per_hour,
             "serve_hours": serve_hours,
         },
-        data=(data, test, skip_bad_rows),
+        beside=Beside(
+            data=data,
+            test=test,
+            unlabelled=unlabelled,
+            skip_bad_rows=skip_bad_rows,
+            teacher=teacher,
+            teacher_price=teacher_price,
+        ),
     )
 
 
@@ -168,7 +199,10 @@ def chat(
     ] = None,
     data: DataFile = None,
     test: TestFile = None,
+    unlabelled: Unlabelled = None,
     skip_bad_rows: SkipBadRows = False,
+    teacher: TeacherName = None,
+    teacher_price: TeacherPrice = None,
     planner: PlannerName = "rules",
     planner_price: PlannerPrice = (0.0, 0.0),
     workspace: At = None,
@@ -179,15 +213,25 @@ def chat(
 ) -> None:
     """Talk it over: ask for a model, see the plan and its money, approve or change it, follow the work."""
     from ..tools.base import Settings
+    from ..tools.teaching.access import check_teacher
     from .chat import GREETING, Chat
     from .chat_terminal import talk
     from .consoles import console
-    from .data_option import data_source
     from .display import RichDisplay
     from .planners import check_planner
 
+    beside = Beside(
+        data=data,
+        test=test,
+        unlabelled=unlabelled,
+        skip_bad_rows=skip_bad_rows,
+        teacher=teacher,
+        teacher_price=teacher_price,
+    )
     with errors(False):
         check_planner(planner)
+        source, taught_by = beside.sources(has_brief=False)
+        check_teacher(taught_by)
         settings = Settings(
             planner=planner,
             planner_usd_per_million=planner_price,
@@ -195,7 +239,8 @@ def chat(
             deploy=not no_deploy,
             local_usd_per_hour=local_usd_per_hour,
             serve_hours=serve_hours,
-            data=data_source(data, test, skip_bad_rows, has_brief=False),
+            data=source,
+            teacher=taught_by,
             asks=True,
         )
         at = workspace_at(workspace)
@@ -214,7 +259,10 @@ def plan(
     request: Request,
     data: DataFile = None,
     test: TestFile = None,
+    unlabelled: Unlabelled = None,
     skip_bad_rows: SkipBadRows = False,
+    teacher: TeacherName = None,
+    teacher_price: TeacherPrice = None,
     max_usd: MaxUsd = None,
     max_minutes: MaxMinutes = None,
     planner: PlannerName = "rules",
@@ -239,7 +287,14 @@ def plan(
             "plan_only": True,
             "local_usd_per_hour": local_usd_per_hour,
         },
-        data=(data, test, skip_bad_rows),
+        beside=Beside(
+            data=data,
+            test=test,
+            unlabelled=unlabelled,
+            skip_bad_rows=skip_bad_rows,
+            teacher=teacher,
+            teacher_price=teacher_price,
+        ),
     )
 
 
@@ -577,11 +632,10 @@ def _start(
     max_minutes: float | None,
     approved: bool,
     settings: dict[str, Any],
-    data: tuple[str | None, str | None, bool],
+    beside: Beside,
 ) -> NoReturn:
     from ..tools.base import Settings
     from . import session
-    from .data_option import data_source
     from .intake import read_brief_file
     from .names import own_names
 
@@ -591,12 +645,12 @@ def _start(
         at = workspace_at(workspace)
         own = partial(own_names, at.path)
         brief = read_brief_file(Path(request), **limits, own=own) if request.endswith((".yaml", ".yml")) else None
-        source = data_source(*data, brief is not None)
+        source, teacher = beside.sources(has_brief=brief is not None)
         with display(as_json) as shown:
             outcome = session.start(
                 brief.request if brief else request,
                 workspace=at,
-                settings=Settings(**limits, **settings, data=source, approved=approved),
+                settings=Settings(**limits, **settings, data=source, teacher=teacher, approved=approved),
                 brief=brief,
                 shown=shown,
                 ask=asking(approved, as_json),

@@ -1,15 +1,41 @@
-"""The user's own examples, as named beside a request on the command line or in Python."""
+"""The user's own examples and teacher, as named beside a request on the command line or in Python."""
 
-from ..state.brief import DataSource
+from dataclasses import dataclass
+
+from ..state.brief import DataSource, TeacherSource
 from ..state.errors import RequestError
 
 
-def data_source(path: str | None, test: str | None, skip_bad_rows: bool, has_brief: bool) -> DataSource | None:
-    """The data that these options name; None where they name none. Raises RequestError where they contradict each other."""
-    if path is None and (test is not None or skip_bad_rows):
-        raise RequestError(["--test and --skip-bad-rows go with --data FILE"])
-    if path is None:
-        return None
-    if has_brief:
-        raise RequestError(["--data goes with a request in words; in a YAML brief write data: {path: FILE}"])
-    return DataSource(path=path, test=test, skip_bad_rows=skip_bad_rows)
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What options of the command line name beside a request."""
+
+    data: str | None = None
+    test: str | None = None
+    unlabelled: str | None = None
+    skip_bad_rows: bool = False
+    teacher: str | None = None
+    teacher_price: tuple[float, float] | None = None
+
+    def sources(self, has_brief: bool) -> tuple[DataSource | None, TeacherSource | None]:
+        """The data and the teacher; None where none is named. Raises RequestError where options contradict each other."""
+        problems: list[str] = []
+        if self.data is None and (self.test or self.unlabelled or self.skip_bad_rows):
+            problems.append("--test, --unlabelled and --skip-bad-rows go with --data FILE")
+        if self.teacher is None and self.teacher_price is not None:
+            problems.append("--teacher-price goes with --teacher NAME")
+        if has_brief and self.data is not None:
+            problems.append("--data goes with a request in words; in a YAML brief write data: {path: FILE}")
+        if has_brief and self.teacher is not None:
+            problems.append("--teacher goes with a request in words; in a YAML brief write teacher: {name: NAME}")
+        if problems:
+            raise RequestError(problems)
+        return self._data(), self._teacher()
+
+    def _data(self) -> DataSource | None:
+        if self.data is None:
+            return None
+        return DataSource(path=self.data, test=self.test, unlabelled=self.unlabelled, skip_bad_rows=self.skip_bad_rows)
+
+    def _teacher(self) -> TeacherSource | None:
+        return None if self.teacher is None else TeacherSource(name=self.teacher, usd_per_million=self.teacher_price)

@@ -23,10 +23,10 @@ from ..state.evidence import OutcomeStatus, Verdict
 from ..state.journal import WAITING
 from ..state.run import Approval, GivenFacts, PlannerUse, ProposedCall, RunState
 from ..state.talk import Answer, Question, Word
+from ..tools.base import Settings
 from ..tools.classify_complexity import GUESSABLE
-from ..tools.costs import plan_parts
 from ..tools.given_data import take_data
-from .carrying_out import RunContext, guarded_call, needs_a_word, take, to_approve
+from .carrying_out import RunContext, guarded_call, money_parts, needs_a_word, take, to_approve
 from .digest import digest
 from .guard import UNAPPROVED
 from .intake import NO_DOLLARS, read_request
@@ -108,11 +108,19 @@ def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
         found, decision = read_with_model(
             context.planner, run.request, data=data, spent_usd=run.planner_use.usd, own=own, **limits
         )
-        return {**found, "reading": decision.model_dump(mode="json")}
+        return {**_with_teacher(found, context.settings), "reading": decision.model_dump(mode="json")}
     try:
-        return {"brief": read_request(run.request, data=data, own=own, **limits).model_dump(mode="json")}
+        brief = read_request(run.request, data=data, own=own, **limits).model_dump(mode="json")
     except RequestError as error:
         return {"problems": error.problems}
+    return _with_teacher({"brief": brief}, context.settings)
+
+
+def _with_teacher(found: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """A brief with the teacher that was named beside the request."""
+    if "brief" not in found or settings.teacher is None:
+        return found
+    return {**found, "brief": {**found["brief"], "teacher": settings.teacher.model_dump(mode="json")}}
 
 
 def _question(run: RunState, result: Mapping[str, Any]) -> Question | None:
@@ -280,14 +288,14 @@ def approve(
     """Waits for the user's word on the money; what was approved in advance is not asked again."""
     context, run = runtime.context, state["run"]
     wanted = to_approve(context, run)
-    plan = run.known_plan
+    teacher = run.known_brief.teacher
     question = Question(
         run_id=run.run_id,
         about="plan",
-        plan=plan.candidate.id,
-        plan_sha256=plan.sha256,
+        plan=run.known_plan.candidate.id if run.has_plan else f"ask teacher {teacher.name}" if teacher else "",
+        plan_sha256=run.payable_sha256,
         usd=wanted,
-        reason=plan.reason,
+        reason=run.known_plan.reason if run.has_plan else "what it knows of the task tells how a student is taught",
         parts=_money_parts(context, run, wanted),
         doubts=_doubts(run),
     )
@@ -309,8 +317,12 @@ def approve(
             return Command(goto="judge", update={"run": heard})
         return Command(goto="approve" if heard.has_plan else "plan", update={"run": heard})
     if not said["approved"]:
-        return _end(run, "cancelled", f"the plan was not approved: up to ${wanted:,.4f}")
-    approval = Approval(plan_sha256=plan.sha256, usd=wanted, by=said["by"])
+        return _end(
+            run,
+            "cancelled",
+            f"{'the plan' if run.has_plan else 'asking the teacher'} was not approved: up to ${wanted:,.4f}",
+        )
+    approval = Approval(plan_sha256=run.payable_sha256, usd=wanted, by=said["by"])
     run = run.model_copy(update={"approval": approval, "last_problem": "", "refused": None})
     context.shown.step("approve", run, replayed=replayed)
     won = run.attempt_is_made and bool(run.verdicts) and run.verdicts[-1].next == "deploy"
@@ -320,7 +332,7 @@ def approve(
 def _money_parts(context: RunContext, run: RunState, wanted: float) -> tuple[str, ...]:
     """What the money asked for is made of, each part at its most."""
     so_far = {"spent or reserved so far": run.billed_usd} if run.billed_usd > 0 else {}
-    parts = {**so_far, **plan_parts(run, context.settings)}
+    parts = {**so_far, **money_parts(run, context.settings)}
     capped = ("all together no more than the limit",) if sum(parts.values()) > wanted > 0 else ()
     return (*(f"{what} ${usd:,.4f}" for what, usd in parts.items()), *capped)
 
@@ -329,7 +341,7 @@ def _doubts(run: RunState) -> tuple[str, ...]:
     """Why the plan may not be worth its money."""
     complexity = run.complexity
     guessable = complexity.evidence[-1:] if complexity is not None and complexity.verdict == GUESSABLE else ()
-    return (*guessable, *run.known_plan.offer.warnings)
+    return (*guessable, *(run.known_plan.offer.warnings if run.has_plan else ()))
 
 
 def judge_node(

@@ -75,10 +75,11 @@ def _check_money(state: RunState, cost: Cost, name: str) -> None:
             f"${limit:,.2f} is spent or reserved, so it does not fit"
         )
     approval = state.approval
-    if approval is None or approval.plan_sha256 != state.known_plan.sha256:
-        raise Correctable(f"{name} would cost up to ${cost.usd:,.4f}, and this plan {UNAPPROVED}")
+    if approval is None or approval.plan_sha256 != state.payable_sha256:
+        what = "this plan" if state.has_plan else "that"
+        raise Correctable(f"{name} would cost up to ${cost.usd:,.4f}, and {what} {UNAPPROVED}")
     if not fits(state.billed_usd + cost.usd, approval.usd):
         raise Correctable(
             f"{name} would cost up to ${cost.usd:,.4f}; ${approval.usd:,.4f} is approved and ${state.billed_usd:,.4f} of it is "
-            f"spent or reserved: the plan {UNAPPROVED}"
+            f"spent or reserved: it {UNAPPROVED}"
         )

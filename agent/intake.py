@@ -16,7 +16,17 @@ from pydantic import ValidationError
 
 from ..skills import load as load_skill
 from ..skills import names as skill_names
-from ..state.brief import PEAK_OVER_MEAN, SECONDS_PER_DAY, Brief, DataSource, Limits, Record, Targets, Weights
+from ..state.brief import (
+    PEAK_OVER_MEAN,
+    SECONDS_PER_DAY,
+    Brief,
+    DataSource,
+    Limits,
+    Record,
+    Targets,
+    TeacherSource,
+    Weights,
+)
 from ..state.canonical import odd_part
 from ..state.errors import RequestError
 from ..state.numbers import shown
@@ -228,11 +238,23 @@ def read_brief_file(
         brief.request, brief.skill, brief.task, targets, limits, max_usd=max_usd, max_hours=max_hours, own=own
     )
     assumptions = (*brief.assumptions, *found.assumptions)
-    kept = {"data": brief.data, "weights": brief.weights, "choose": brief.choose, "assumptions": assumptions}
+    kept = {
+        "data": brief.data,
+        "teacher": brief.teacher,
+        "weights": brief.weights,
+        "choose": brief.choose,
+        "assumptions": assumptions,
+    }
     return found.model_copy(update=kept)
 
 
-_PARTS: Mapping[str, type[Record]] = {"targets": Targets, "limits": Limits, "weights": Weights, "data": DataSource}
+_PARTS: Mapping[str, type[Record]] = {
+    "targets": Targets,
+    "limits": Limits,
+    "weights": Weights,
+    "data": DataSource,
+    "teacher": TeacherSource,
+}
 
 
 def _field_problem(error: Any) -> str:

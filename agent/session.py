@@ -29,6 +29,7 @@ from ..state.talk import Answer, Question, Word
 from ..state.workspace import Workspace
 from ..tools.base import Event, Settings
 from ..tools.executor import Executor, LocalExecutor
+from ..tools.teaching.access import check_teacher
 from .intake import tighter
 from .names import own_names, unknown_names
 from .planners import Planner, check_planner, planner_for, recorded_planner
@@ -95,6 +96,7 @@ def start(
         settings = settings.model_copy(update={"planner": planner.name})
     else:
         check_planner(settings.planner)
+    check_teacher(brief.teacher if brief else settings.teacher)
     if brief is None:
         settings = with_own_names(settings, workspace)
     elif problems := unknown_names(brief.limits.model_dump(), partial(own_names, workspace.path)):

@@ -53,6 +53,8 @@ class GivenData:
     train: Sequence[Example]
     splits: Mapping[str, Sequence[Example]]
     """The development split and the sealed ones, by name."""
+    unlabelled: Sequence[str] = ()
+    """Further questions without an answer, none of them an item of the above."""
 
 
 class Skill(Protocol):

@@ -117,6 +117,21 @@ class DataSource(Record):
         default=None, description="FILE.py:FUNCTION of (question, right answer, given answer), for the metric python"
     )
     skip_bad_rows: bool = Field(default=False, description="leave out rows that cannot be used instead of refusing all")
+    unlabelled: str | None = Field(
+        default=None, description="further questions, in a column of the same name, that a teacher may answer"
+    )
+
+
+class TeacherSource(Record):
+    """A model that teaches: where it is and what its tokens cost. Its key is only ever in the environment."""
+
+    name: str = Field(
+        min_length=1, description="openai:MODEL on any OpenAI-compatible endpoint, a model's folder, or solver"
+    )
+    base_url: str | None = Field(default=None, description="null: OPENAI_BASE_URL, else OpenAI's own")
+    usd_per_million: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] | None = Field(
+        default=None, description="price of input and output tokens, US dollars; null: the catalogue's"
+    )
 
 
 class Brief(Record):
@@ -126,6 +141,9 @@ class Brief(Record):
     skill: str = Field(description="name of a skill in skills/")
     task: str = Field(description="one of the skill's tasks")
     data: DataSource | None = Field(default=None, description="the user's own examples, where the skill needs them")
+    teacher: TeacherSource | None = Field(
+        default=None, description="a model that may teach beside what the skill or the data know; null: none is asked"
+    )
     targets: Targets
     limits: Limits
     weights: Weights | None = Field(

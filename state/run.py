@@ -1,13 +1,16 @@
 """Where a run stands: everything its steps have established so far, rebuilt from the journal on resume and replay."""
 
+import hashlib
 from typing import Any, Literal
 
 from pydantic import Field
 
 from .brief import Brief, Metric, Record
+from .canonical import canonical
 from .evidence import Attempt, CurvePoint, Entry, Outcome, Verdict
 from .model_facts import ModelFacts
 from .plan import Candidate, Correction, Machine, Offer, Plan, StudentShape
+from .teaching import Lessons, TeacherEvidence, Way
 
 
 class OwnNames(Record):
@@ -48,6 +51,11 @@ class Complexity(Record):
     rationale_tokens_p95: int = Field(description="95th percentile of the same: what a slow request has to write")
     answer_tokens: float
     prompt_tokens: float
+    way: Way = Field(default="ways", description="how students are taught: what the verdict calls for")
+    teacher: TeacherEvidence | None = Field(
+        default=None, description="what a named teacher's answers to the probe show"
+    )
+    teacher_seconds: float = Field(default=0.0, description="that asking it took")
     curve: tuple[CurvePoint, ...] = Field(default=(), description="what is known of how this task is learned")
 
 
@@ -58,6 +66,25 @@ class Split(Record):
     path: str
     n: int
     sha256: str
+
+
+class GivenFacts(Record):
+    """The user's examples as they were taken: split, sealed and kept in the run's folder."""
+
+    folder: str = Field(description="relative to the run's folder")
+    rows: int = Field(description="of the files, the test's included")
+    train: int = Field(description="examples to learn from")
+    train_sha256: str
+    splits: tuple[Split, ...]
+    unlabelled: int = Field(default=0, description="questions without an answer")
+    metric: Metric
+    choices: int = Field(description="different answers where they are choices, else 0")
+    with_rationales: bool
+    vocabulary: int = Field(description="tokens, without the special ones")
+    taught_by: str = Field(
+        default="", description="the teacher who wrote what is learned; empty: it is as it was given"
+    )
+    notes: tuple[str, ...] = Field(description="what was assumed, left out or is odd, one sentence each")
 
 
 class Data(Record):
@@ -72,6 +99,19 @@ class Data(Record):
     seconds: float
     own_examples: int = Field(default=0, description="of the examples, the user's own")
     own_sha256: str = Field(default="", description="of the user's data that is in it; empty when none is")
+    labelled: tuple[str, ...] = Field(
+        default=(), description="shards of the right answers alone, where a teacher wrote the others; empty: the shards"
+    )
+    lessons: Lessons | None = Field(default=None, description="what a teacher wrote")
+    given: GivenFacts | None = Field(
+        default=None, description="the examples as they are since, where a teacher wrote to them"
+    )
+    complexity: Complexity | None = Field(default=None, description="the same of what the probe found")
+
+    @property
+    def labelled_shards(self) -> tuple[str, ...]:
+        """What a control may learn from: right answers that no teacher had to give."""
+        return self.labelled or self.shards
 
 
 class OwnData(Record):
@@ -83,25 +123,10 @@ class OwnData(Record):
     sha256: str
 
 
-class GivenFacts(Record):
-    """The user's examples as they were taken: split, sealed and kept in the run's folder."""
-
-    folder: str = Field(description="relative to the run's folder")
-    rows: int = Field(description="of the files, the test's included")
-    train: int = Field(description="examples to learn from")
-    train_sha256: str
-    splits: tuple[Split, ...]
-    metric: Metric
-    choices: int = Field(description="different answers where they are choices, else 0")
-    with_rationales: bool
-    vocabulary: int = Field(description="tokens, without the special ones")
-    notes: tuple[str, ...] = Field(description="what was assumed, left out or is odd, one sentence each")
-
-
 class Approval(Record):
     """The word on a plan's money. It holds for that plan alone; a changed plan needs a new one."""
 
-    plan_sha256: str
+    plan_sha256: str = Field(description="of what is paid for: a plan, or a teacher who is asked before there is one")
     usd: float = Field(description="the most the tools may have cost, counted from the run's start, US dollars")
     by: Literal["user", "in advance"]
 
@@ -234,6 +259,14 @@ class RunState(Record):
         return self.choice is not None and self.choice.plan is not None
 
     @property
+    def payable_sha256(self) -> str:
+        """Of what money would be spent on now: the plan, or the teacher who is asked before there is one."""
+        if self.has_plan:
+            return self.known_plan.sha256
+        teacher = self.known_brief.teacher
+        return hashlib.sha256(canonical(teacher.model_dump(mode="json") if teacher else None).encode()).hexdigest()
+
+    @property
     def attempt_is_made(self) -> bool:
         """Whether the plan's student is trained already."""
         return self.has_plan and bool(self.attempts) and self.attempts[-1].candidate.id == self.known_plan.candidate.id
@@ -257,6 +290,7 @@ class RunState(Record):
     def hours_used(self) -> float:
         """Hours the jobs of this run have worked; time the run lay still after a crash does not count."""
         seconds = self.seconds_lost + (self.data.seconds if self.data else 0.0)
+        seconds += self.complexity.teacher_seconds if self.complexity else 0.0
         for attempt in self.attempts:
             seconds += attempt.seconds + sum(evaluation.seconds for evaluation in attempt.evaluations)
         return seconds / 3600

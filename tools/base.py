@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..skills import load
 from ..skills.protocol import Skill
-from ..state.brief import Brief, DataSource, Record
+from ..state.brief import Brief, DataSource, Record, TeacherSource
 from ..state.errors import Correctable
 from ..state.run import OwnNames, RunState
 from .executor import Executor
@@ -48,6 +48,7 @@ class Settings(Record):
         description="hours the winner is served for where this machine has a price; the server then stops",
     )
     data: DataSource | None = Field(default=None, description="the user's own examples, beside a request in words")
+    teacher: TeacherSource | None = Field(default=None, description="a model that may teach, beside a request in words")
     asks: bool = Field(default=False, description="what the request lacks is asked for instead of assumed")
     max_attempts: int = Field(default=4, gt=0)
     own_names: OwnNames = Field(

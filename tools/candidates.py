@@ -20,6 +20,7 @@ from .estimating.measurements import corrected, engine_of, hardware_name
 from .estimating.offers import predict_dollars, predict_latency_p95_ms, predict_throughput_rps, predict_train
 from .match_models import hub_facts
 from .pricing.accelerators import resolve
+from .teaching.budget import wants_lessons
 from .training.students import DECAY_SHARE
 
 if TYPE_CHECKING:
@@ -49,8 +50,13 @@ PILOT_EPOCHS = 10
 
 
 def strategy_of(state: RunState) -> Strategy:
-    """How students are taught: rationales, with an answers-only student beside as the control; answers where nothing else was given."""
-    return "answer_only" if state.given is not None and not state.given.with_rationales else "rationale"
+    """How students are taught: rationales, with an answers-only student beside as the control; answers alone where the probe says that
+    these suffice, or nothing else is at hand."""
+    if state.given is None:
+        return "rationale"
+    assert state.complexity is not None
+    worked = state.given.with_rationales or wants_lessons(state)
+    return "rationale" if worked and state.complexity.way != "answers" else "answer_only"
 
 
 CPU_RECIPE_FACTOR = 1.9

@@ -1,17 +1,28 @@
 """What kind of task this is, found out on a probe set before anything is trained."""
 
-from statistics import NormalDist, fmean
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
 
 from pydantic import Field
 
 from ..skills.protocol import Example, Skill
 from ..state.brief import Record
-from ..state.evidence import wilson
+from ..state.errors import Correctable
+from ..state.evidence import Interval, wilson
 from ..state.run import Complexity, RunState
+from ..state.teaching import TeacherEvidence, Way
 from .accuracy import measured_points
-from .base import Context, Tool
+from .base import FREE, Context, Cost, Tool
 from .controls import guesses_of, right_answers
+from .costs import FRAMING_TOKENS
+from .teaching.access import CACHE_FOLDER, teacher_choice
+from .teaching.budget import PROBE_ITEMS, PROBE_SAMPLES, PROBE_TOKENS, probe_costs, probe_usd
+from .teaching.probe import ProbeJob
+from .teaching.ways import Probe, TeachingChoice, chance_above, choose_way
 from .training.tokenizer import text_encoders
+from .waiting import JobRequest, run
 
 PROBE_BLOCK = 3_000_000
 """First block number of probe examples; training and held-out blocks lie far below."""
@@ -24,10 +35,14 @@ GIVEN_FIT_ITEMS = 20_000
 GUESSABLE = "plain fine-tuning suffices"
 """The verdict where a guess or one cheap feature is as good as the target."""
 
+CHOSEN_FOR_TOKENS = 600_000
+"""The length of training that a way of teaching is chosen for: a run's usual first one."""
+
 
 class ClassifyComplexity(Record):
-    """Finds out how hard the task is: whether its answers can be guessed or told from a shortcut, and whether the teacher
-    and the verifier agree. Says which way of teaching fits: injection, plain fine-tuning, or none needed."""
+    """Finds out how hard the task is: whether its answers can be guessed or told from a shortcut, what a named teacher knows of it,
+    and whether it and the verifier agree. Says which way of teaching fits: alignment with the teacher, injection of right answers
+    and the ways to them, plain fine-tuning, or none needed."""
 
     probe_items: int = Field(default=100, ge=20, le=100, description="items the verdict is based on")
 
@@ -38,36 +53,152 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
     guesses = guesses_of(skill, task, fit)
     right = [right_answers(skill, task, guess, probe) for guess in guesses]
     best = max(range(len(guesses)), key=lambda index: (right[index], -index))
+    asked = _asked_teacher(context, args)
     teacher_right = len(probe) if skill.given else _teacher_right(skill, task, probe)
-    target = context.brief.targets.accuracy or 1.0
-    reach = _chance_of_reaching(right[best], len(probe), target)
-    verdict, probability, why = _verdict(guesses[best].name, reach, teacher_right / len(probe))
     shares = wilson(right[best], len(probe))
     prompts, completions = text_encoders(skill)
     lengths = sorted(map(len, completions([skill.completion(example, rationale=True) for example in fit])))
+    evidence = asked.evidence if asked else None
+    answer_tokens = fmean(map(len, completions([skill.completion(example, rationale=False) for example in fit])))
+    prompt_tokens = fmean(map(len, prompts([example.prompt for example in fit])))
+    known = Known(
+        guess=guesses[best].name,
+        share=shares,
+        chance=right[0] / len(probe),
+        solver_accuracy=teacher_right / len(probe),
+        teacher=evidence,
+        tokens_an_example=prompt_tokens + fmean(lengths) + FRAMING_TOKENS,
+    )
+    chosen = choice_of(context.state, known)
     return Complexity(
-        verdict=verdict,
-        probability=round(probability, 4),
+        verdict=chosen.verdict,
+        probability=round(chosen.probability, 4),
         evidence=(
             f"the most frequent answer is right on {right[0]} of {len(probe)} probe items",
             f"best cheap guess ({guesses[best].name}): {shares.value:.0%}, 95 % interval {shares.low:.0%} to {shares.high:.0%}",
-            "the right answers were given with the data; no teacher was asked"
-            if skill.given
-            else f"the teacher (the skill's solver) is right on {teacher_right} of {len(probe)} by the independent verifier",
-            why,
+            *(() if skill.given else (_solver_line(teacher_right, len(probe)),)),
+            *(teacher_lines(evidence) if evidence else (NOBODY_ASKED,) if skill.given else ()),
+            chosen.why,
         ),
         probe_items=len(probe),
-        teacher_accuracy=teacher_right / len(probe),
+        teacher_accuracy=evidence.accuracy.value if evidence else teacher_right / len(probe),
         most_frequent_share=right[0] / len(probe),
         best_shortcut=guesses[best].name,
         best_shortcut_share=right[best] / len(probe),
         distinct_answers=len({example.answer for example in fit}),
         rationale_tokens=fmean(lengths),
         rationale_tokens_p95=lengths[len(lengths) * 95 // 100],
-        answer_tokens=fmean(map(len, completions([skill.completion(example, rationale=False) for example in fit]))),
-        prompt_tokens=fmean(map(len, prompts([example.prompt for example in fit]))),
+        answer_tokens=answer_tokens,
+        prompt_tokens=prompt_tokens,
+        way=chosen.way,
+        teacher=evidence,
+        teacher_seconds=asked.seconds if asked else 0.0,
         curve=measured_points(skill.name, task),
     )
+
+
+NOBODY_ASKED = "the right answers were given with the data; no teacher was asked"
+
+
+def _solver_line(right: int, n: int) -> str:
+    return f"the teacher (the skill's solver) is right on {right} of {n} by the independent verifier"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What the probe of a teacher gave, and the seconds it took."""
+
+    evidence: TeacherEvidence
+    seconds: float
+
+
+def _asked_teacher(context: Context, args: ClassifyComplexity) -> _Asked | None:
+    """The probe of the brief's teacher; None where none was named, or where asking costs money and only a plan is wanted."""
+    source, usd = context.brief.teacher, probe_usd(context.state)
+    if source is None or (context.settings.plan_only and usd > 0):
+        return None
+    with teacher_choice(source, context.step_folder) as teacher:
+        job = ProbeJob(
+            skill=context.brief.skill,
+            task=context.brief.task,
+            skill_data=context.skill_data,
+            teacher=teacher,
+            items=args.probe_items,
+            samples=PROBE_SAMPLES,
+            max_tokens=PROBE_TOKENS,
+            seed=context.settings.seed,
+            usd_limit=usd,
+            cache_folder=context.workspace / CACHE_FOLDER,
+        )
+        request = JobRequest(module="stratos.tools.teaching.probe", job=job, folder=context.step_folder)
+        found: dict[str, Any] = run(context.executor, request, context.emit)
+    for note in found.pop("notes"):
+        context.emit({"event": "note", "text": note})
+    seconds = found.pop("seconds")
+    return _Asked(evidence=TeacherEvidence.model_validate(found), seconds=seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What the probe found, beside the run's own facts."""
+
+    guess: str
+    share: Interval
+    """Of its right answers."""
+    chance: float
+    solver_accuracy: float
+    teacher: TeacherEvidence | None
+    tokens_an_example: float
+
+
+def choice_of(state: RunState, known: Known) -> TeachingChoice:
+    """What kind of task this is and how it should be taught."""
+    given = state.given
+    reach = chance_above(known.share, state.known_brief.targets.accuracy or 1.0)
+    if reach > 0.5:
+        why = f"{known.guess} alone may reach the target: distilling would prove nothing"
+        way: Way = "ways" if given is None or given.with_rationales else "answers"
+        return TeachingChoice(way=way, verdict=GUESSABLE, probability=reach, why=why)
+    if given is None:
+        return _made(reach, known.solver_accuracy)
+    probe = Probe(
+        chance=known.chance,
+        guess=known.share,
+        teacher=known.teacher.accuracy if known.teacher else None,
+        hinted=known.teacher.hinted_accuracy if known.teacher else None,
+        labelled=given.train,
+        worked=given.with_rationales,
+        unlabelled=given.unlabelled,
+        tokens_an_example=known.tokens_an_example,
+    )
+    return choose_way(probe, CHOSEN_FOR_TOKENS)
+
+
+def _made(reach: float, solver_accuracy: float) -> TeachingChoice:
+    """Of a skill that makes its own examples."""
+    if solver_accuracy > 0.5:
+        why = "a student built from scratch knows nothing of the domain; right answers exist, so knowledge is injected"
+        return TeachingChoice(way="ways", verdict="injection", probability=1 - reach, why=why)
+    why = "neither a guess nor the teacher gets the answers right"
+    return TeachingChoice(way="ways", verdict="out of reach", probability=1 - reach, why=why)
+
+
+def teacher_lines(found: TeacherEvidence) -> tuple[str, ...]:
+    """What a teacher's answers show, in words."""
+    steps = f"; {found.rationale_tokens:.0f} tokens where it writes steps" if found.rationale_tokens else ""
+    unusable = sum(found.unusable.values())
+    return (
+        f"teacher {found.teacher}: {found.accuracy.value:.0%} of {found.items} right, 95 % interval {found.accuracy.low:.0%} to "
+        f"{found.accuracy.high:.0%}{steps}",
+        f"its {found.samples} samples an item agree by {found.agreement:.0%} (entropy {found.answer_entropy_nats:.2f} nats); the answer "
+        f"that most give is right on {found.vote_accuracy.value:.0%}",
+        f"told the {found.hint}: {found.hinted_accuracy.value:.0%} right",
+        *((f"{unusable} of its answers could not be read: {_counted(found.unusable)}",) if unusable else ()),
+    )
+
+
+def _counted(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items(), key=lambda one: -one[1]))
 
 
 def _looked_at(skill: Skill, task: str, seed: int, probe_items: int) -> tuple[list[Example], list[Example]]:
@@ -85,19 +216,18 @@ def _teacher_right(skill: Skill, task: str, probe: list[Example]) -> int:
     return sum(skill.verify(task, prompt, skill.completion(answer, rationale=True)).exact for prompt, answer in solved)
 
 
-def _chance_of_reaching(right: int, n: int, target: float) -> float:
-    """Chance that the true share reaches the target: normal approximation of the Beta posterior under a uniform prior."""
-    mean = (right + 1) / (n + 2)
-    return 1 - NormalDist(mean, (mean * (1 - mean) / (n + 3)) ** 0.5).cdf(target)
-
-
-def _verdict(best: str, reach: float, teacher_accuracy: float) -> tuple[str, float, str]:
-    if reach > 0.5:
-        return GUESSABLE, reach, f"{best} alone may reach the target: distilling would prove nothing"
-    if teacher_accuracy > 0.5:
-        why = "a student built from scratch knows nothing of the domain; right answers exist, so knowledge is injected"
-        return "injection", 1 - reach, why
-    return "out of reach", 1 - reach, "neither a guess nor the teacher gets the answers right"
+def _estimate(context: Context, args: ClassifyComplexity) -> Cost:
+    """What asking the teacher may cost. Raises Correctable where its tokens cost money and nothing may be spent."""
+    teacher, usd = context.brief.teacher, probe_usd(context.state)
+    if teacher is None or context.settings.plan_only or not probe_costs(context.state):
+        return FREE
+    if usd <= 0:
+        raise Correctable(
+            f"asking teacher {teacher.name!r} costs money, and none may be spent: name a limit, or no teacher"
+        )
+    return Cost(
+        usd=usd, basis=f"up to {PROBE_ITEMS * (PROBE_SAMPLES + 2)} answers of {teacher.name}, bounded by its purse"
+    )
 
 
 def _apply(state: RunState, result: Complexity) -> RunState:
@@ -112,4 +242,6 @@ CLASSIFY_COMPLEXITY = Tool(
     needs=lambda state, args: None,
     run=_run,
     apply=_apply,
+    estimate=_estimate,
+    settle=lambda context, result: result.teacher.spent.usd if result.teacher else 0.0,
 )

@@ -7,6 +7,7 @@ from ..state.numbers import shown
 from ..state.plan import Offer
 from ..state.run import RunState
 from .base import Settings
+from .teaching.budget import lesson_minutes, lessons_usd
 
 PATIENCE = 3.0
 """Times the predicted upper end that a training may take before the clock stops it: a busy machine must give the same
@@ -61,9 +62,14 @@ def evaluation_usd(state: RunState) -> float:
     return EVALUATION_MINUTES / 60 * state.known_plan.offer.usd_per_hour
 
 
+def generation_minutes(state: RunState) -> float:
+    """The longest that making data may take; a teacher's lessons are part of it."""
+    return GENERATION_MINUTES + lesson_minutes(state)
+
+
 def generation_usd(state: RunState) -> float:
-    """The most that making data may cost."""
-    return GENERATION_MINUTES / 60 * state.known_plan.offer.usd_per_hour
+    """The most that making data may cost, a teacher's tokens apart."""
+    return generation_minutes(state) / 60 * state.known_plan.offer.usd_per_hour
 
 
 def measuring_usd(offer: Offer) -> float:
@@ -96,6 +102,7 @@ def plan_parts(state: RunState, settings: Settings) -> dict[str, float]:
     else:
         if lacks_data(state, state.known_plan.candidate.train_tokens):
             parts["data"] = generation_usd(state)
+            parts["what the teacher writes"] = lessons_usd(state)
         parts[f"training (a busy machine may take {PATIENCE:g} times the longest predicted)"] = training_usd(state)
     parts[f"{evaluations} evaluations"] = evaluations * evaluation_usd(state)
     parts[f"serving for {shown(serving_hours(state, settings) or 0)} h"] = serving_usd(state, settings)

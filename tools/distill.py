@@ -58,7 +58,10 @@ def _run(context: Context, args: Distill) -> Distilled:
     jobs = {"student": student}
     if plan.candidate.strategy == "rationale":
         trunk = context.run_folder / previous.control_folder if previous and previous.control_folder else None
-        jobs["control"] = student.model_copy(update={"target": "answer_only", "continue_from": trunk})
+        labelled = tuple(context.run_folder / shard for shard in context.state.data.labelled_shards)
+        jobs["control"] = student.model_copy(
+            update={"target": "answer_only", "shards": labelled, "continue_from": trunk}
+        )
     requests = {
         name: JobRequest(
             module="stratos.tools.training",

@@ -57,7 +57,7 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
                 items=min(UNTRAINED_ITEMS, split.n),
             ),
         ),
-        fit_shards=tuple(context.run_folder / shard for shard in context.state.data.shards[:FIT_SHARDS]),
+        fit_shards=tuple(context.run_folder / shard for shard in context.state.data.labelled_shards[:FIT_SHARDS]),
         latency_requests=min(LATENCY_REQUESTS, split.n),
         threads=context.settings.threads,
         seed=context.settings.seed,

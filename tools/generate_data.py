@@ -5,13 +5,16 @@ from typing import Any
 
 from pydantic import Field
 
+from ..skills.given.folder import LABELLED, TRAIN
 from ..state.brief import Record
 from ..state.errors import ToolFailed
 from ..state.numbers import AS_SAID, shown
 from ..state.run import Data, GivenFacts, RunState, Split
 from .base import Context, Cost, Tool
-from .costs import GENERATION_MINUTES, clock_s, examples_needed, generation_usd
+from .costs import GENERATION_MINUTES, clock_s, examples_needed, generation_minutes, generation_usd
 from .generation import SHARD_EXAMPLES, GenerateJob, available_workers, file_sha256
+from .lessons import FEWEST_TAUGHT, taught, with_lengths, without_lessons, written_lessons
+from .teaching.budget import lessons_usd, wants_lessons
 from .waiting import JobRequest, run
 
 DATA_FOLDER = "data"
@@ -60,13 +63,14 @@ def _run(context: Context, args: GenerateData) -> Data:
 
 
 def _given(context: Context, given: GivenFacts) -> Data:
-    """The user's own examples, which were split and sealed when they were taken. Raises ToolFailed when they changed since."""
-    train = f"{given.folder}/train.jsonl"
+    """The user's own examples, which were split and sealed when they were taken, and what a teacher writes to them where that is
+    wanted. Raises ToolFailed when they changed since."""
+    train = f"{given.folder}/{TRAIN}.jsonl"
     hashes = {train: given.train_sha256, **{split.path: split.sha256 for split in given.splits}}
     changed = [name for name, sha256 in hashes.items() if file_sha256(context.run_folder / name) != sha256]
     if changed:
         raise ToolFailed(f"the examples changed after they were taken: {', '.join(changed)}")
-    return Data(
+    data = Data(
         examples=given.train,
         shards=(train,),
         sha256=given.train_sha256,
@@ -75,6 +79,25 @@ def _given(context: Context, given: GivenFacts) -> Data:
         rejected_by_verifier=0,
         seconds=0.0,
     )
+    if not wants_lessons(context.state):
+        return data
+    assert context.state.complexity is not None
+    lessons, seconds = written_lessons(context, given)
+    if lessons.questions < FEWEST_TAUGHT:
+        left = without_lessons(context.state.complexity, lessons)
+        return data.model_copy(update={"seconds": seconds, "lessons": lessons, "complexity": left})
+    now = taught(context, given, lessons)
+    changes = {
+        "examples": now.train,
+        "shards": (f"{now.folder}/{TRAIN}.jsonl",),
+        "sha256": now.train_sha256,
+        "seconds": seconds,
+        "labelled": (f"{now.folder}/{LABELLED}.jsonl",),
+        "lessons": lessons,
+        "given": now,
+        "complexity": with_lengths(context, now, context.state.complexity),
+    }
+    return data.model_copy(update=changes)
 
 
 def _check_seals(before: Data | None, now: tuple[Split, ...]) -> None:
@@ -84,14 +107,27 @@ def _check_seals(before: Data | None, now: tuple[Split, ...]) -> None:
 
 
 def _estimate(context: Context, args: GenerateData) -> Cost:
-    price = context.state.known_plan.offer.usd_per_hour
-    basis = f"at most {GENERATION_MINUTES:g} minutes at ${shown(price, AS_SAID)} an hour"
-    return Cost(usd=generation_usd(context.state), basis=basis)
+    state, price = context.state, context.state.known_plan.offer.usd_per_hour
+    basis = f"at most {generation_minutes(state):g} minutes at ${shown(price, AS_SAID)} an hour"
+    written = lessons_usd(state)
+    basis += f", and up to ${written:,.4f} for what the teacher writes" if written > 0 else ""
+    return Cost(usd=generation_usd(state) + written, basis=basis)
 
 
 def _apply(state: RunState, result: Data) -> RunState:
     before = state.data.seconds if state.data else 0.0
-    return state.model_copy(update={"data": result.model_copy(update={"seconds": before + result.seconds})})
+    data = result.model_copy(update={"seconds": before + result.seconds, "given": None, "complexity": None})
+    changes: dict[str, object] = {"data": data}
+    if result.complexity is not None:
+        changes |= {"complexity": result.complexity, "given": result.given or state.given}
+        # The plan was to teach what no teacher could write: another is made.
+        changes |= {} if result.given is not None else {"choice": None}
+    return state.model_copy(update=changes)
+
+
+def _usd(context: Context, result: Data) -> float:
+    written = result.lessons.usd if result.lessons else 0.0
+    return written + result.seconds / 3600 * context.state.known_plan.offer.usd_per_hour
 
 
 def _needs(state: RunState, args: GenerateData) -> str | None:
@@ -112,5 +148,5 @@ GENERATE_DATA = Tool(
     run=_run,
     apply=_apply,
     estimate=_estimate,
-    settle=lambda context, result: result.seconds / 3600 * context.state.known_plan.offer.usd_per_hour,
+    settle=_usd,
 )

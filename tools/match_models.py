@@ -52,12 +52,18 @@ def _run(context: Context, args: MatchModels) -> Match:
             f"licences other than {', '.join(licences)}: the limit holds, for students built from scratch carry none"
         )
     return Match(
-        teacher=GIVEN_ANSWERS if given else f"solver:{context.brief.skill}",
+        teacher=_teacher(context),
         students=tuple(shape for shape, _ in fitting),
         parameters=tuple(size for _, size in fitting),
         hub_students=tuple(name for name, reason in why.items() if not reason),
         rejected=tuple(rejected),
     )
+
+
+def _teacher(context: Context) -> str:
+    if context.brief.teacher is not None and context.state.given is not None:
+        return context.brief.teacher.name
+    return GIVEN_ANSWERS if context.state.given else f"solver:{context.brief.skill}"
 
 
 def hub_facts(state: RunState) -> list[ModelFacts]:

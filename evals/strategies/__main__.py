@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...state.evidence import Interval, wilson
 from ...tools.controls import WordCounts
-from ...tools.teaching_choice import Probe, TeachingChoice, choose_way
+from ...tools.teaching.ways import Probe, TeachingChoice, choose_way
 from ..reporting import Claim, Report, arguments
 from .families import FAMILIES, Family, Questions
 from .training import TOKENS, measured

@@ -1,6 +1,6 @@
 """Sixteen task families of known structure, each with a teacher whose knowledge is known exactly.
 
-Eight are held out: the rules of `tools/teaching_choice.py` were made with the figures of the other eight alone.
+Eight are held out: the rules of `tools/teaching/ways.py` were made with the figures of the other eight alone.
 """
 
 import string

@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 
-from ...skills.given.freezing import Manifest, completion_text
+from ...skills.given.folder import Manifest, completion_text
 from ...skills.given.tokens import words_of
 from ...skills.protocol import Example
 from ...state.evidence import Interval, wilson
@@ -50,6 +50,7 @@ def open_family(questions: Questions, taught: Sequence[Example], folder: Path) -
         vocabulary=tuple(words),
         pieces=False,
         splits=("dev",),
+        worked=True,
         max_prompt_tokens=max(len(one.prompt.split()) for one in every),
         max_completion_tokens=max(len(text.split()) for text in texts[1::2]),
     )

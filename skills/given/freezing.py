@@ -5,27 +5,20 @@ end and spaces aside; near duplicates in other words are not found.
 """
 
 import hashlib
-import json
 import math
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field
-
-from ...state.brief import DataSource, Metric, Record
+from ...state.brief import DataSource, Metric
 from ...state.errors import RequestError
 from ...state.run import GivenFacts, Split
 from ..protocol import Example
+from .folder import TRAIN, Contents, canonical_question, write_folder
 from .form import Form
-from .mapping import mapped, shortened
+from .mapping import mapped, questions_of, shortened
 from .metrics import F1_RIGHT, METRICS, judge_of, told_metric, wrong_answer_form
 from .rows import read_table
-from .tokens import TOKENIZER_FILE, learn_pieces, token_counts, words_of
-
-MANIFEST = "manifest.json"
-"""Written last: its presence means complete."""
 
 DEV, SEALED = "dev", "sealed-{}"
 HELD_OUT_SHARE = 0.1
@@ -35,24 +28,8 @@ FEWEST_HELD_OUT = 10
 SEALED_SPLITS = 2
 """Splits taken from the examples for the judge to open, each once; a test file of the user's is one."""
 
-ROOM = 1.5
-"""Times the longest given text that a student has room for: questions asked later may be longer."""
-
 CASELESS = ("choice", "f1")
-MARK = "#### "
-"""Before the final answer of a completion with a rationale, as GSM8K has it."""
-
-
-class Manifest(Record):
-    """What a folder of given examples holds beside them."""
-
-    metric: Metric
-    verifier: str | None
-    vocabulary: tuple[str, ...]
-    pieces: bool = Field(description="the vocabulary is of tokenizer.json, not of whole words")
-    splits: tuple[str, ...]
-    max_prompt_tokens: int
-    max_completion_tokens: int
+SKIP = "leave such rows out with --skip-bad-rows, or skip_bad_rows: true under data"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,27 +43,6 @@ class _Taken:
     notes: list[str]
 
 
-def canonical_question(text: str) -> str:
-    """One text for all that count as the same question."""
-    return " ".join(text.casefold().split()).rstrip(" .?!")
-
-
-def completion_text(example: Example, *, rationale: bool) -> str:
-    """What a student is taught to write for an example."""
-    return f"{example.rationale} {MARK}{example.answer}" if rationale and example.rationale else example.answer
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """What a folder of given examples holds. Raises FileNotFoundError where `freeze` did not end."""
-    return Manifest.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8"))
-
-
-def read_examples(path: Path) -> list[Example]:
-    """The examples of a file that `freeze` wrote."""
-    with path.open(encoding="utf-8") as lines:
-        return [Example(**json.loads(line)) for line in lines]
-
-
 def freeze(source: DataSource, form: Form, folder: Path, *, seed: int, held_out_items: int) -> GivenFacts:
     """Writes examples, splits and tokens into the folder, in the place of what an earlier try left, and describes them.
 
@@ -94,9 +50,8 @@ def freeze(source: DataSource, form: Form, folder: Path, *, seed: int, held_out_
     """
     taken = _read(source, form)
     if taken.problems and not source.skip_bad_rows:
-        skip = "leave such rows out with --skip-bad-rows, or skip_bad_rows: true under data"
         raise RequestError(
-            [*shortened(taken.problems), f"{len(taken.problems):,} of {taken.rows:,} rows cannot be used; {skip}"]
+            [*shortened(taken.problems), f"{len(taken.problems):,} of {taken.rows:,} rows cannot be used; {SKIP}"]
         )
     metric, notes = _metric(source, form, [example.answer for example in (*taken.train, *(taken.test or ()))])
     train, test, dropped = _distinct(taken, metric)
@@ -104,15 +59,55 @@ def freeze(source: DataSource, form: Form, folder: Path, *, seed: int, held_out_
     if taken.problems:
         notes.append(f"{len(taken.problems):,} of {taken.rows:,} rows were left out: {taken.problems[0]}")
     learned, splits = _kept_apart(train, test, seed=seed, held_out_items=held_out_items)
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    if source.verifier:
-        shutil.copy(Path(source.verifier.rpartition(":")[0]).expanduser(), partial)
-    facts = _written(partial, folder, learned, splits, metric, source, notes, taken.rows)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    return facts
+    everything = [*learned, *(example for part in splits.values() for example in part)]
+    contents = Contents(
+        learned=learned,
+        labelled=learned,
+        splits=splits,
+        unlabelled=_unlabelled(source, {canonical_question(one.prompt) for one in everything}, notes),
+        metric=metric,
+        verifier=source.verifier,
+    )
+    verifier = Path(source.verifier.rpartition(":")[0]).expanduser() if source.verifier else None
+    written = write_folder(contents, folder, verifier)
+    return GivenFacts(
+        folder=folder.name,
+        rows=taken.rows,
+        train=len(learned),
+        train_sha256=written.sha256[TRAIN],
+        splits=tuple(
+            Split(name=name, path=f"{folder.name}/{name}.jsonl", n=len(part), sha256=written.sha256[name])
+            for name, part in splits.items()
+        ),
+        unlabelled=len(contents.unlabelled),
+        metric=metric,
+        choices=written.choices,
+        with_rationales=written.worked,
+        vocabulary=written.vocabulary,
+        notes=tuple(notes),
+    )
+
+
+def _unlabelled(source: DataSource, known: Set[str], notes: list[str]) -> list[str]:
+    """Different questions without an answer that are none of the others. Raises RequestError as `freeze` does."""
+    if source.unlabelled is None:
+        return []
+    questions, problems = questions_of(read_table(source.unlabelled), source)
+    if problems and not source.skip_bad_rows:
+        raise RequestError(
+            [*shortened(problems), f"{len(problems):,} rows of {source.unlabelled} cannot be used; {SKIP}"]
+        )
+    first: dict[str, str] = {}
+    for question in questions:
+        first.setdefault(canonical_question(question), question)
+    kept = [question for key, question in first.items() if key not in known]
+    notes.append(
+        f"{source.unlabelled}: {len(kept):,} questions without an answer; {len(questions) - len(kept):,} came again or are among the "
+        "examples"
+    )
+    if problems:
+        notes.append(f"{len(problems):,} rows of it were left out: {problems[0]}")
+    return kept
 
 
 def _read(source: DataSource, form: Form) -> _Taken:
@@ -216,56 +211,3 @@ def _kept_apart(
     if test is not None:
         splits[SEALED.format(1)] = test
     return order[taken * size :], splits
-
-
-def _written(
-    partial: Path,
-    folder: Path,
-    learned: Sequence[Example],
-    splits: Mapping[str, Sequence[Example]],
-    metric: Metric,
-    source: DataSource,
-    notes: Sequence[str],
-    rows: int,
-) -> GivenFacts:
-    """Writes everything and the manifest last."""
-    everything = [*learned, *(example for part in splits.values() for example in part)]
-    choices = sorted({example.answer for example in learned}) if metric == "choice" else []
-    texts = [text for example in everything for text in (example.prompt, completion_text(example, rationale=True))]
-    words = words_of(texts)
-    # Pieces are learned from what may be learned from; words are only names, and a test's must be there to be asked.
-    of_training = [text for example in learned for text in (example.prompt, completion_text(example, rationale=True))]
-    vocabulary = words if words is not None else learn_pieces(of_training, choices, partial)
-    hashes = {name: _write(partial / f"{name}.jsonl", part) for name, part in {"train": learned, **splits}.items()}
-    lengths = token_counts(texts, partial / TOKENIZER_FILE if words is None else None)
-    manifest = Manifest(
-        metric=metric,
-        verifier=source.verifier,
-        vocabulary=tuple(vocabulary),
-        pieces=words is None,
-        splits=tuple(splits),
-        max_prompt_tokens=math.ceil(ROOM * max(lengths[::2])),
-        max_completion_tokens=math.ceil(ROOM * max(lengths[1::2])),
-    )
-    (partial / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
-    return GivenFacts(
-        folder=folder.name,
-        rows=rows,
-        train=len(learned),
-        train_sha256=hashes["train"],
-        splits=tuple(
-            Split(name=name, path=f"{folder.name}/{name}.jsonl", n=len(part), sha256=hashes[name])
-            for name, part in splits.items()
-        ),
-        metric=metric,
-        choices=len(choices),
-        with_rationales=any(example.rationale for example in learned),
-        vocabulary=len(vocabulary),
-        notes=tuple(notes),
-    )
-
-
-def _write(path: Path, examples: Sequence[Example]) -> str:
-    text = "".join(json.dumps(asdict(example)) + "\n" for example in examples)
-    path.write_text(text, encoding="utf-8")
-    return hashlib.sha256(text.encode()).hexdigest()

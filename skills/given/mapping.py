@@ -75,6 +75,25 @@ def mapped(table: Table, source: DataSource, form: Form) -> Mapped:
     return Mapped(columns=columns, examples=examples, problems=problems)
 
 
+def questions_of(table: Table, source: DataSource) -> tuple[list[str], list[str]]:
+    """Every usable question of a file without answers, and what is wrong with the other rows. Raises RequestError where no column is
+    one of questions."""
+    lowered = {column.lower(): column for column in table.columns}
+    column = source.question or next((lowered[name] for name in QUESTION_COLUMNS if name in lowered), None)
+    if column not in table.columns:
+        wanted = repr(column) if column else f"as questions usually are ({', '.join(QUESTION_COLUMNS)})"
+        raise RequestError([f"{table.name}: no column is called {wanted}; valid: {', '.join(table.columns) or 'none'}"])
+    questions: list[str] = []
+    problems: list[str] = []
+    for row in table.rows:
+        found = row.fields if isinstance(row.fields, str) else _problem(row.fields.get(column))
+        if found:
+            problems.append(f"{table.name}: {table.unit} {row.number}: question ({column}): {found}")
+        elif not isinstance(row.fields, str):
+            questions.append(text_of(row.fields[column]))
+    return questions, problems
+
+
 def shortened(problems: Sequence[str]) -> list[str]:
     """The first of them and how many more there are."""
     more = len(problems) - PROBLEMS_SHOWN

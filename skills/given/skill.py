@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from ...state.errors import RequestError
 from ..protocol import Check, Example, GivenData, Task
+from .folder import MARK, canonical_question, completion_text, read_folder, read_manifest
 from .form import Form
-from .freezing import MARK, canonical_question, completion_text, read_examples, read_manifest
 from .mapping import text_of
 from .metrics import Judge, judge_of
 from .tokens import TOKENIZER_FILE
@@ -43,6 +43,7 @@ class GivenSkill:
         self.name, self.description, self.keywords = name, description, keywords
         self.form, self.folder = form or Form(), folder
         manifest = read_manifest(folder) if folder else None
+        self._worked = manifest is not None and manifest.worked
         self.vocabulary: Sequence[str] = manifest.vocabulary if manifest else ()
         self.tokenizer: Path | None = folder / TOKENIZER_FILE if folder and manifest and manifest.pieces else None
         self.tasks: Mapping[str, Task] = {
@@ -57,7 +58,7 @@ class GivenSkill:
         }
 
     def opened(self, folder: Path) -> "GivenSkill":
-        """The same skill over the examples of a folder that `freezing.freeze` wrote."""
+        """The same skill over a folder of examples."""
         return GivenSkill(
             name=self.name, description=self.description, keywords=self.keywords, form=self.form, folder=folder
         )
@@ -67,8 +68,8 @@ class GivenSkill:
         """The examples; None before it is opened."""
         if self.folder is None:
             return None
-        splits = {name: read_examples(self.folder / f"{name}.jsonl") for name in read_manifest(self.folder).splits}
-        return GivenData(train=read_examples(self.folder / "train.jsonl"), splits=splits)
+        found = read_folder(self.folder)
+        return GivenData(train=found.learned, splits=found.splits, unlabelled=found.unlabelled)
 
     def make(self, task: str, *, seed: int, block: int, count: int) -> list[Example]:
         """A sample of the training examples, the same for the same (seed, block)."""
@@ -86,10 +87,10 @@ class GivenSkill:
     def verify(self, task: str, prompt: str, completion: str) -> Check:
         """Judges the final answer against the given one. Raises RequestError for a question that was not given."""
         example = self.solve(task, prompt)
-        _, mark, last = completion.rpartition(MARK.strip()) if example.rationale else ("", "", completion)
+        _, mark, last = completion.rpartition(MARK.strip()) if self._worked else ("", "", completion)
         answer = last.strip()
         right = bool(answer) and self._judge(example.prompt, example.answer, answer)
-        return Check(answer_right=right, exact=right, parsed=bool(answer) and bool(mark) == bool(example.rationale))
+        return Check(answer_right=right, exact=right, parsed=bool(answer) and bool(mark) == self._worked)
 
     def canonical(self, task: str, prompt: str) -> str:
         """The question without its letter case, spaces and punctuation at the end."""

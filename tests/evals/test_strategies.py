@@ -7,7 +7,7 @@ from stratos.evals.strategies.__main__ import Result, probe_of
 from stratos.evals.strategies.families import FAMILIES, TEST, Family
 from stratos.evals.strategies.training import lessons
 from stratos.state.evidence import wilson
-from stratos.tools.teaching_choice import TeachingChoice
+from stratos.tools.teaching.ways import TeachingChoice
 
 READ: dict[str, Callable[[str], str]] = {
     "parity": lambda text: ["even", "odd"][text.count("1") % 2],
@@ -64,9 +64,20 @@ def test_the_probe_is_none_of_what_the_guesses_learn_from() -> None:
     assert found.guess.value > 0.9  # its key words are in both
 
 
-def test_regret_is_what_the_best_way_had_more() -> None:
-    chosen = TeachingChoice(way="answers", verdict="plain fine-tuning suffices", why="")
-    reached = {"answers": wilson(80, 100), "ways": wilson(90, 100), "teacher": wilson(10, 100)}
-    result = Result(family=FAMILIES[0], chosen=chosen, reached=reached)
-    assert result.regret == pytest.approx(0.1)
-    assert not result.within_noise  # the best one's interval begins at 82.6 %
+def result(*, chosen: str = "answers", ways: tuple[int, ...]) -> Result:
+    """A family whose answers reached 80 of 100 under every seed, and its worked ways so many."""
+    choice = TeachingChoice.model_validate({"way": chosen, "verdict": "injection", "probability": 1.0, "why": ""})
+    reached = [{"answers": wilson(80, 100), "ways": wilson(right, 100), "teacher": wilson(10, 100)} for right in ways]
+    return Result(family=FAMILIES[0], chosen=[choice] * len(ways), reached=reached)
+
+
+def test_regret_is_what_the_best_way_had_more_over_all_seeds() -> None:
+    one = result(ways=(90,))
+    assert one.regret == pytest.approx(0.1)
+    assert not one.within_noise  # the best one's interval begins at 82.6 %
+    assert result(ways=(90, 100)).regret == pytest.approx(0.15)
+
+
+def test_a_way_that_wins_under_one_seed_alone_is_not_the_best() -> None:
+    assert result(ways=(100, 20)).regret == 0
+    assert result(chosen="ways", ways=(100, 20)).regret == pytest.approx(0.2)

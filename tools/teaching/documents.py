@@ -14,17 +14,18 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ...skills.given.freezing import canonical_question
+from ...skills.given.folder import canonical_question
 from ...skills.given.metrics import F1_RIGHT, token_f1
 from ...skills.protocol import Example
 from ...state.brief import Record
 from ...state.evidence import Interval, wilson
+from ...state.teaching import Spent
 from ..generation import file_sha256
 from ..jobs import main, progress, write_atomic
 from .asking import Asker
 from .cache import AnswerCache
 from .facts import Fact, problem_of, read_facts
-from .money import Purse, Spent
+from .money import Purse
 from .opening import WritingJob, check_choices, open_asker
 from .passages import Passage, read_passages
 from .questions import prompt_template, same_answer

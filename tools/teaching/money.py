@@ -16,6 +16,7 @@ from pydantic import Field
 
 from ...state.brief import Record
 from ...state.errors import Correctable, RequestError
+from ...state.teaching import Spent
 from ..models.catalogue import Catalogue
 from .teachers import Answer, Request
 
@@ -35,17 +36,6 @@ class TokenPrices(Record):
     def most_usd(self, request: Request) -> float:
         """What a request can cost at most."""
         return self.usd(request.most_input_tokens, request.sampling.max_tokens)
-
-
-class Spent(Record):
-    """What a job's calls came to, those of its earlier starts included."""
-
-    usd: float
-    calls: int = Field(description="that were billed or may have been")
-    input_tokens: int
-    output_tokens: int
-    unanswered_calls: int = Field(description="of them, calls that gave nothing: lost, or broken off with the job")
-    unanswered_usd: float = Field(description="of the dollars, counted at the most that those calls can have cost")
 
 
 def token_prices(model: str, catalogue: Catalogue, stated: tuple[float, float] | None) -> TokenPrices:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ...skills.protocol import Skill
+from ...state.brief import TeacherSource
 from ...state.errors import Correctable, NotAvailable, RequestError, ToolFailed
 from ..jobs import TimedJob
 from ..models.catalogue import Catalogue, known_models
@@ -26,17 +27,10 @@ SOLVER = "solver"
 OPENAI_URL = "https://api.openai.com/v1"
 
 
-class TeacherChoice(BaseModel):
+class TeacherChoice(TeacherSource):
     """A teacher as a job file names it; a key is only ever in the environment or in a file of mode 0600."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(description="openai:MODEL on any OpenAI-compatible endpoint, a model's folder, or solver")
-    base_url: str | None = Field(default=None, description="null: OPENAI_BASE_URL, else OpenAI's own")
     api_key_file: Path | None = Field(default=None, description="null: OPENAI_API_KEY")
-    usd_per_million: tuple[float, float] | None = Field(
-        default=None, description="price of input and output tokens, US dollars; null: the catalogue's"
-    )
     in_flight: int = Field(default=IN_FLIGHT, gt=0, le=256, description="requests at once")
     timeout_s: float = Field(default=TIMEOUT_S, gt=0)
     sends_temperature: bool = Field(default=True, description="false for models that take no temperature")

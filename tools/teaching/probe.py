@@ -12,14 +12,14 @@ from typing import Any
 from pydantic import Field
 
 from ...skills.protocol import Example
-from ...state.brief import Record
 from ...state.errors import ToolFailed
 from ...state.evidence import Interval, wilson
+from ...state.teaching import TeacherEvidence
 from ..jobs import SkillJob, TimedJob, main, progress
 from ..pairing.licences import Use
 from .asking import Asker
 from .cache import AnswerCache
-from .money import Purse, Spent
+from .money import Purse
 from .opening import TeacherChoice, open_asker
 from .questions import Questions, answer_form, same_answer
 from .reading import Solution, take_apart
@@ -29,26 +29,6 @@ MOST_ITEMS = 100
 FORM_EXAMPLES = 5000
 PROBE_BLOCK = 3_000_001
 """The block of made examples that `classify_complexity` probes with."""
-
-
-class TeacherEvidence(Record):
-    """What the probe found. Shares are of the items that were asked about; no usable answer counts as a wrong one."""
-
-    teacher: str
-    items: int
-    accuracy: Interval = Field(description="of one greedy answer, nothing told, by the skill's verifier")
-    samples: int = Field(description="answers per item behind the next three figures")
-    vote_accuracy: Interval = Field(description="of the answer that most samples gave (self-consistency)")
-    agreement: float = Field(description="mean share of the samples that gave the most frequent answer")
-    answer_entropy_nats: float = Field(description="mean entropy of an item's sampled answers; 0: always the same")
-    rationale_tokens: float | None = Field(
-        description="mean of the greedy answers with steps, as the server counts tokens; null: none had any"
-    )
-    hint: str = Field(description="what was told: the example's own rationale without its answer, or the answer")
-    hinted_accuracy: Interval
-    unusable: dict[str, int] = Field(description="answers that could not be read, by reason")
-    spent: Spent
-    out_of_money: bool
 
 
 class ProbeJob(SkillJob, TimedJob):

@@ -21,12 +21,13 @@ from ...skills.protocol import Example, Skill
 from ...state.brief import Record
 from ...state.errors import RequestError
 from ...state.evidence import Interval, wilson
+from ...state.teaching import Spent
 from ..generation import file_sha256
 from ..jobs import SkillJob, progress, write_atomic
 from .asking import Asker
 from .cache import AnswerCache
 from .filtering import Candidate, Filter, Tally
-from .money import Purse, Spent
+from .money import Purse
 from .opening import WritingJob, check_choices, open_asker
 from .questions import Questions, answer_form, prompt_template, same_answer
 from .teachers import Sampling

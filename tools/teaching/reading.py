@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from ...skills.given.freezing import MARK
+from ...skills.given.folder import MARK
 from ...skills.given.mapping import MAX_CHARACTERS, text_of
 from ...skills.protocol import SPECIAL_TOKENS
 from .teachers import Answer

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stratos.skills.given.folder import canonical_question, read_examples
 from stratos.skills.given.form import Form
-from stratos.skills.given.freezing import canonical_question, freeze, read_examples
+from stratos.skills.given.freezing import freeze
 from stratos.skills.gsm8k.skill import SKILL as GSM8K
 from stratos.state.brief import DataSource
 from stratos.state.errors import RequestError

@@ -9,12 +9,13 @@ from stratos.agent.scripted import Answer, scripted_server
 from stratos.skills.protocol import Example
 from stratos.state.errors import ToolFailed
 from stratos.state.evidence import wilson
+from stratos.state.teaching import TeacherEvidence
 from stratos.tools.teaching.asking import Asker
 from stratos.tools.teaching.cache import AnswerCache
 from stratos.tools.teaching.endpoint import EndpointTeacher
 from stratos.tools.teaching.money import Purse, TokenPrices
 from stratos.tools.teaching.opening import TeacherChoice
-from stratos.tools.teaching.probe import ProbeJob, TeacherEvidence, entropy_nats, probe, run
+from stratos.tools.teaching.probe import ProbeJob, entropy_nats, probe, run
 from stratos.tools.teaching.questions import Questions
 
 from .simulated import Teacher, code, opened_skill
