@@ -3,8 +3,11 @@
 It covers the standard form only: a hand complete as seven pairs or thirteen orphans alone is not complete here.
 """
 
-from .tiles import COPIES, HONOURS_FROM, TILES, Counts, suit_of, suits, with_change
+from functools import lru_cache
 
+from .tiles import COPIES, HONOURS_FROM, SUITS, TILES, Counts, suits, with_change
+
+_CACHE = 1 << 16
 _ORPHANS = (0, 8, 9, 17, 18, 26, *range(HONOURS_FROM, len(TILES)))
 
 
@@ -47,16 +50,20 @@ def shanten(counts: Counts) -> int:
 
 def waits(counts: Counts) -> list[int]:
     """The tiles that complete 13 tiles, without those of which the hand holds all four."""
-    from mahjong.agari import Agari
+    found = [
+        tile for suit in _open_suits(counts) for tile in _completing(counts[slice(*SUITS[suit])], SUITS[suit][0])
+    ]
+    return [tile for tile in found if is_complete(with_change(counts, tile, 1))]
 
-    hand, found, open_suits = list(counts), list[int](), _open_suits(counts)
-    for tile in range(len(TILES)):
-        if counts[tile] < COPIES and suit_of(tile) in open_suits and _touches(counts, tile):
-            hand[tile] += 1
-            if Agari.is_agari(hand) and is_complete(tuple(hand)):
-                found.append(tile)
-            hand[tile] -= 1
-    return found
+
+@lru_cache(maxsize=_CACHE)
+def _completing(suit: Counts, start: int) -> list[int]:
+    """The tiles that make one suit, whose first tile is `start`, melds, or melds and a pair; the only ones worth a try in a hand."""
+    hand = (*[0] * start, *suit, *[0] * (len(TILES) - start - len(suit)))
+    is_whole = is_only_melds if sum(suit) % 3 == 2 else is_complete
+    return [
+        start + at for at, copies in enumerate(suit) if copies < COPIES and is_whole(with_change(hand, start + at, 1))
+    ]
 
 
 def _open_suits(counts: Counts) -> list[int]:
@@ -65,11 +72,3 @@ def _open_suits(counts: Counts) -> list[int]:
     return [
         suit for suit in range(4) if sorted((*sizes[:suit], (sizes[suit] + 1) % 3, *sizes[suit + 1 :])) == [0, 0, 0, 2]
     ]
-
-
-def _touches(counts: Counts, tile: int) -> bool:
-    """Whether the hand holds the tile or one within two steps: the tile drawn must be in a group with another."""
-    if tile >= HONOURS_FROM:
-        return counts[tile] > 0
-    start = tile // 9 * 9
-    return any(counts[max(start, tile - 2) : min(start + 9, tile + 3)])
