@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from .tiles import COPIES, HONOURS_FROM, SUITS, TILES, Counts, suits, with_change
 
+_NUMBERS = 9
 _CACHE = 1 << 16
 _ORPHANS = (0, 8, 9, 17, 18, 26, *range(HONOURS_FROM, len(TILES)))
 
@@ -50,20 +51,19 @@ def shanten(counts: Counts) -> int:
 
 def waits(counts: Counts) -> list[int]:
     """The tiles that complete 13 tiles, without those of which the hand holds all four."""
-    found = [
-        tile for suit in _open_suits(counts) for tile in _completing(counts[slice(*SUITS[suit])], SUITS[suit][0])
-    ]
-    return [tile for tile in found if is_complete(with_change(counts, tile, 1))]
+    open_suits = [SUITS[suit] for suit in _open_suits(counts)]
+    worth_a_try = [start + tile for start, end in open_suits for tile in _completing(counts[start:end])]
+    return [tile for tile in worth_a_try if is_complete(with_change(counts, tile, 1))]
 
 
 @lru_cache(maxsize=_CACHE)
-def _completing(suit: Counts, start: int) -> list[int]:
-    """The tiles that make one suit, whose first tile is `start`, melds, or melds and a pair; the only ones worth a try in a hand."""
-    hand = (*[0] * start, *suit, *[0] * (len(TILES) - start - len(suit)))
+def _completing(suit: Counts) -> list[int]:
+    """The tiles that make one suit melds, or melds and a pair, without those of which it holds all four."""
+    start = 0 if len(suit) == _NUMBERS else HONOURS_FROM
+    alone = (*[0] * start, *suit, *[0] * (len(TILES) - start - len(suit)))
     is_whole = is_only_melds if sum(suit) % 3 == 2 else is_complete
-    return [
-        start + at for at, copies in enumerate(suit) if copies < COPIES and is_whole(with_change(hand, start + at, 1))
-    ]
+    free = [tile for tile, copies in enumerate(suit) if copies < COPIES]
+    return [tile for tile in free if is_whole(with_change(alone, start + tile, 1))]
 
 
 def _open_suits(counts: Counts) -> list[int]:

@@ -60,14 +60,9 @@ def with_change(counts: Counts, tile: int, change: int) -> Counts:
 
 def write_prompt(task: str, counts: Counts) -> str:
     """The canonical question: the task's word, then the sorted tiles."""
-    return " ".join([task, *[_names(counts[start:end], start) for start, end in SUITS if any(counts[start:end])]])
+    return " ".join([task, *[TILES[tile] for tile in spread(counts)]])
 
 
 def read_prompt(prompt: str) -> Counts:
     """The tiles of a well-formed prompt; raises KeyError on a word that is no tile."""
     return count(INDEX[word] for word in prompt.split(" ")[1:])
-
-
-@lru_cache(maxsize=_CACHE)
-def _names(suit: Counts, start: int) -> str:
-    return " ".join([TILES[tile] for tile in _tiles(suit, start)])
