@@ -15,6 +15,9 @@ _CLOSED_BY: dict[Kind, tuple[int, ...]] = {"pair": (0,), "side": (-1, 2), "gap":
 
 Blocks = tuple[Group, ...]
 
+_Worth = tuple[int, int, bool]
+"""Melds, worth, and whether there is a pair."""
+
 
 def clusters(suit: Counts) -> Iterator[tuple[int, Counts]]:
     """The tiles of a suit parted where no block joins them: numbers three apart, and any two honours.
@@ -38,10 +41,13 @@ def splits(cluster: Counts) -> tuple[Blocks, ...]:
     One beats another when it has more melds or a greater worth (two for a meld, one for another block), not less of the
     other, and a pair where the other has one: whatever else a hand holds, it is no farther from complete.
     """
-    worths = {blocks: _worth(blocks) for blocks in _maximal(cluster, 0, 0) if not _can_grow(blocks, cluster)}
-    unbeaten = [
-        blocks for blocks, worth in worths.items() if not any(_beats(other, worth) for other in set(worths.values()))
-    ]
+    by_worth: dict[_Worth, list[Blocks]] = {}
+    for blocks in _maximal(cluster, 0, 0):
+        by_worth.setdefault(_worth(blocks), []).append(blocks)
+    # A split that can grow is none of the taught ones, and beats none; one that cannot is all it takes for its worth to beat.
+    worths = [worth for worth, alike in by_worth.items() if not all(_can_grow(blocks, cluster) for blocks in alike)]
+    best = [worth for worth in worths if not any([_beats(other, worth) for other in worths])]
+    unbeaten = [blocks for worth in best for blocks in by_worth[worth] if not _can_grow(blocks, cluster)]
     return tuple(sorted(unbeaten, key=lambda blocks: [tiles_of([block]) for block in blocks]))
 
 
@@ -54,13 +60,13 @@ def closing(blocks: Blocks, cluster: Counts, places: range) -> list[int]:
     return sorted(tile for tile in near if tile in places and not (0 <= tile < _NUMBERS and cluster[tile] == COPIES))
 
 
-def _worth(blocks: Blocks) -> tuple[int, int, bool]:
+def _worth(blocks: Blocks) -> _Worth:
     kinds = [kind for _, kind in blocks]
     melds = kinds.count("set") + kinds.count("run")
     return melds, melds + len(kinds), "pair" in kinds
 
 
-def _beats(one: tuple[int, int, bool], other: tuple[int, int, bool]) -> bool:
+def _beats(one: _Worth, other: _Worth) -> bool:
     return one[:2] != other[:2] and all(map(ge, one, other))
 
 

@@ -49,6 +49,11 @@ def _names(tiles: Iterable[int], start: int) -> list[str]:
     return [TILES[start + tile] for tile in tiles]
 
 
+def in_suit(text: str, start: int) -> str:
+    """Text about tiles of m, or of z, as it is of the suit that begins at `start`."""
+    return text if start in (0, HONOURS_FROM) else text.replace(TILES[0][1], TILES[start][1])
+
+
 def write_completion(rationale: str, answer: str) -> str:
     """Rationale, `=`, answer."""
     return f"{rationale} {ANSWER} {answer}".strip()

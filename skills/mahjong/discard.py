@@ -6,7 +6,7 @@ its shanten is one less.
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from itertools import chain, product
+from itertools import product
 from operator import mul
 
 from .tiles import COPIES, SUITS, Counts, suits, with_change
@@ -20,6 +20,11 @@ _RECENT = 1 << 8
 Costs = bytes
 """Tiles lacking for p pairs and m melds, which is form 5 p + m, in order of forms."""
 _WHOLE_HAND = 5 + _MELDS
+_BESIDE = [
+    [(one, *[suit for suit in range(4) if suit not in (here, one)]) for one in range(4) if one != here]
+    for here in range(4)
+]
+"""For each suit, the other three in turn, each followed by the two that are neither."""
 _FITTING = [(i, j) for i, j in product(range(10), repeat=2) if i // 5 + j // 5 <= 1 and i % 5 + j % 5 <= _MELDS]
 """Forms of two parts that one hand can have."""
 
@@ -42,30 +47,40 @@ def _best_discards(counts: Counts) -> tuple[int, ...]:
     discards = _nearest_discards(counts)
     if len(discards) == 1:
         return discards
-    copies = {tile: sum([COPIES - counts[other] for other in _accepted_after(counts, tile)]) for tile in discards}
+    copies = _copies_accepted(counts, discards)
     most = max(copies.values())
-    return tuple(tile for tile, accepted in copies.items() if accepted == most)
+    return tuple([tile for tile, accepted in copies.items() if accepted == most])
 
 
 @lru_cache(maxsize=_RECENT)
 def _nearest_discards(counts: Counts) -> tuple[int, ...]:
     parts = tuple(suits(counts))
-    spare = chain.from_iterable(map(_spare, parts, _others(parts)))
-    nearest = tuple(tile for tile, is_spare in enumerate(spare) if is_spare)
-    return nearest or tuple(tile for tile, copies in enumerate(counts) if copies)
+    a, b, c, d = map(_costs, parts)
+    ab, cd = _join(a, b), _join(c, d)
+    spare = map(_spare, parts, (_join(b, cd), _join(a, cd), _join(ab, d), _join(ab, c)))
+    nearest = tuple([start + tile for (start, _), tiles in zip(SUITS, spare, strict=True) for tile in tiles])
+    return nearest or tuple([tile for tile, copies in enumerate(counts) if copies])
 
 
-def _accepted_after(counts: Counts, discard: int) -> list[int]:
-    """The tiles that the 13 tiles left by a discard accept, in order.
+def _copies_accepted(counts: Counts, discards: Sequence[int]) -> dict[int, int]:
+    """For each discard, the copies that the 13 tiles left accept, of those that they leave over.
 
     The discard itself is accepted only where it broke a complete hand. Every discard does so there, and so it prefers none.
     """
-    parts = tuple(suits(with_change(counts, discard, -1)))
-    return [
-        start + tile
-        for part, others, (start, _) in zip(parts, _others(parts), SUITS, strict=True)
-        for tile in _accepted_in(part, others)
-    ]
+    parts, copies = tuple(suits(counts)), dict[int, int]()
+    costs = tuple(map(_costs, parts))
+    for suit, (start, end) in enumerate(SUITS):
+        if not (here := [tile for tile in discards if start <= tile < end]):
+            continue
+        beside = [(parts[one], _join(costs[two], costs[three])) for one, two, three in _BESIDE[suit]]
+        together = _join(costs[_BESIDE[suit][0][0]], beside[0][1])
+        elsewhere: dict[Costs, int] = {}
+        for tile in here:
+            left = with_change(parts[suit], tile - start, -1)
+            if (cost := _costs(left)) not in elsewhere:
+                elsewhere[cost] = sum([_copies_accepted_in(other, _join(rest, cost)) for other, rest in beside])
+            copies[tile] = elsewhere[cost] + _copies_accepted_in(left, together)
+    return copies
 
 
 def lacking(counts: Counts) -> int:
@@ -74,35 +89,41 @@ def lacking(counts: Counts) -> int:
     return _join(_join(a, b), _join(c, d))[_WHOLE_HAND]
 
 
-def _others(parts: Sequence[Counts]) -> tuple[Costs, ...]:
-    """For each suit, what the other three lack together."""
-    a, b, c, d = map(_costs, parts)
-    ab, cd = _join(a, b), _join(c, d)
-    return _join(b, cd), _join(a, cd), _join(ab, d), _join(ab, c)
+@lru_cache(maxsize=_CACHE)
+def _spare(suit: Counts, others: Costs) -> tuple[int, ...]:
+    """The tiles of a suit that a nearest complete hand can do without: none where the hand is complete."""
+    table, held, spare = _table(len(suit)), _steps(suit, 1, COPIES), set[int]()
+    for start in _starts(suit, _nearest_forms(_costs(suit), others, _WHOLE_HAND)):
+        cost = table[start]
+        spare.update([tile for tile, step in held if table[start - step] == cost])
+    return tuple(sorted(spare))
 
 
 @lru_cache(maxsize=_CACHE)
-def _spare(suit: Counts, others: Costs) -> tuple[bool, ...]:
-    """Which tiles of a suit a nearest complete hand can do without: none where the hand is complete."""
-    table, steps, starts = _table(len(suit)), _STEPS[len(suit)], _nearest_costs(suit, others)
-    held = [(tile, step) for tile, step in enumerate(steps) if suit[tile]]
-    spare = {tile for start in starts for tile, step in held if table[start - step] == table[start]}
-    return tuple([tile in spare for tile in range(len(suit))])
+def _copies_accepted_in(suit: Counts, others: Costs) -> int:
+    """The copies left over of the tiles of a suit that any of the nearest complete hands lacks."""
+    return _copies_lacked(suit, _nearest_forms(_costs(suit), others, _WHOLE_HAND))
 
 
 @lru_cache(maxsize=_CACHE)
-def _accepted_in(suit: Counts, others: Costs) -> tuple[int, ...]:
-    """The tiles of a suit that any of the nearest complete hands lacks."""
-    table, steps, starts = _table(len(suit)), _STEPS[len(suit)], _nearest_costs(suit, others)
-    free = [(tile, step) for tile, step in enumerate(steps) if suit[tile] < COPIES]
-    lacking = {tile for start in starts for tile, step in free if table[start + step] < table[start]}
-    return tuple(sorted(lacking))
+def _copies_lacked(suit: Counts, forms: Sequence[int]) -> int:
+    """The same, where a suit has one of these forms in the nearest complete hands."""
+    table, free, lacked = _table(len(suit)), _steps(suit, 0, COPIES - 1), set[int]()
+    for start in _starts(suit, forms):
+        cost = table[start]
+        lacked.update([tile for tile, step in free if table[start + step] < cost])
+    return sum([COPIES - suit[tile] for tile in lacked])
 
 
-def _nearest_costs(suit: Counts, others: Costs) -> list[int]:
-    """Where the table holds the costs of a suit for the forms that it has in the nearest complete hands."""
+def _starts(suit: Counts, forms: Sequence[int]) -> list[int]:
+    """Where the table holds the costs of a suit for some forms."""
     number, suits_in_table = _number(suit), 5 ** len(suit)
-    return [number + suits_in_table * form for form in _nearest_forms(_costs(suit), others, _WHOLE_HAND)]
+    return [number + suits_in_table * form for form in forms]
+
+
+def _steps(suit: Counts, least: int, most: int) -> list[tuple[int, int]]:
+    """The tiles of a suit of which it holds so many copies, each with how far apart in the table one copy of it is."""
+    return [(tile, step) for tile, step in enumerate(_STEPS[len(suit)]) if least <= suit[tile] <= most]
 
 
 @lru_cache(maxsize=_CACHE)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from operator import mul
 from typing import Literal, NamedTuple
 
 from .tiles import Counts, with_change
@@ -69,8 +70,26 @@ def is_complete(suit: Counts) -> bool:
     """Whether a suit is melds, or melds and one pair."""
     size = sum(suit) % 3
     if size == 2:
-        return not all(map(is_stuck, readings_with_pair(suit)))
-    return size == 0 and not is_stuck(melds(suit))
+        return any([_are_melds(with_change(suit, tile, -2)) for tile in _pairs_by_sum(suit)])
+    return size == 0 and _are_melds(suit)
+
+
+def _pairs_by_sum(suit: Counts) -> list[int]:
+    """The pairs that may stand beside melds: numbers of a meld add up to a multiple of three, and what is over is the pair's."""
+    first, step = (0, 1) if len(suit) != _NUMBERS else (2 * sum(map(mul, range(_NUMBERS), suit)) % 3, 3)
+    return [tile for tile in range(first, len(suit), step) if suit[tile] >= 2]
+
+
+def _are_melds(suit: Counts) -> bool:
+    """Whether a suit is melds: what three alike leave of the lowest tile must begin runs."""
+    if len(suit) != _NUMBERS:
+        return all([copies in (0, 3) for copies in suit])
+    last = earlier = 0  # runs begun one and two tiles before
+    for copies in suit:
+        if copies < last + earlier:
+            return False
+        last, earlier = (copies - last - earlier) % 3, last
+    return last == earlier == 0
 
 
 def take(suit: Counts, low: int, kind: Kind) -> Counts | None:

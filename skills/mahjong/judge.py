@@ -3,8 +3,12 @@
 It covers the standard form only: a hand complete as seven pairs or thirteen orphans alone is not complete here.
 """
 
-from .tiles import COPIES, HONOURS_FROM, TILES, Counts, suit_of, suits, with_change
+from functools import lru_cache
 
+from .tiles import COPIES, HONOURS_FROM, SUITS, TILES, Counts, suits, with_change
+
+_NUMBERS = 9
+_CACHE = 1 << 16
 _ORPHANS = (0, 8, 9, 17, 18, 26, *range(HONOURS_FROM, len(TILES)))
 
 
@@ -47,16 +51,19 @@ def shanten(counts: Counts) -> int:
 
 def waits(counts: Counts) -> list[int]:
     """The tiles that complete 13 tiles, without those of which the hand holds all four."""
-    from mahjong.agari import Agari
+    open_suits = [SUITS[suit] for suit in _open_suits(counts)]
+    worth_a_try = [start + tile for start, end in open_suits for tile in _completing(counts[start:end])]
+    return [tile for tile in worth_a_try if is_complete(with_change(counts, tile, 1))]
 
-    hand, found, open_suits = list(counts), list[int](), _open_suits(counts)
-    for tile in range(len(TILES)):
-        if counts[tile] < COPIES and suit_of(tile) in open_suits and _touches(counts, tile):
-            hand[tile] += 1
-            if Agari.is_agari(hand) and is_complete(tuple(hand)):
-                found.append(tile)
-            hand[tile] -= 1
-    return found
+
+@lru_cache(maxsize=_CACHE)
+def _completing(suit: Counts) -> list[int]:
+    """The tiles that make one suit melds, or melds and a pair, without those of which it holds all four."""
+    start = 0 if len(suit) == _NUMBERS else HONOURS_FROM
+    alone = (*[0] * start, *suit, *[0] * (len(TILES) - start - len(suit)))
+    is_whole = is_only_melds if sum(suit) % 3 == 2 else is_complete
+    free = [tile for tile, copies in enumerate(suit) if copies < COPIES]
+    return [tile for tile in free if is_whole(with_change(alone, start + tile, 1))]
 
 
 def _open_suits(counts: Counts) -> list[int]:
@@ -65,11 +72,3 @@ def _open_suits(counts: Counts) -> list[int]:
     return [
         suit for suit in range(4) if sorted((*sizes[:suit], (sizes[suit] + 1) % 3, *sizes[suit + 1 :])) == [0, 0, 0, 2]
     ]
-
-
-def _touches(counts: Counts, tile: int) -> bool:
-    """Whether the hand holds the tile or one within two steps: the tile drawn must be in a group with another."""
-    if tile >= HONOURS_FROM:
-        return counts[tile] > 0
-    start = tile // 9 * 9
-    return any(counts[max(start, tile - 2) : min(start + 9, tile + 3)])

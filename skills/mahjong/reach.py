@@ -3,16 +3,16 @@
 Imported at the point of use: it needs NumPy, and takes some 0.3 s to make its tables when first asked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, reduce
-from itertools import chain, product, repeat
+from itertools import chain, groupby, product
 from operator import mul
 
 import numpy as np
 from mahjong.agari import Agari
 from numpy.typing import NDArray
 
-from .tiles import COPIES, HONOURS_FROM, SUITS, TILES, Counts, suits, with_change
+from .tiles import COPIES, HONOURS_FROM, SUITS, TILES, Counts, suit_of, suits, with_change
 
 _FORMS = [(melds, pairs) for melds in range(5) for pairs in range(2)]
 """Numbers of melds and pairs in the order that the tables keep them."""
@@ -37,8 +37,7 @@ def best_discards(counts: Counts) -> list[int]:
     kept, nearest = _nearest(counts)
     if len(nearest) == 1:
         return list(nearest)
-    accepted = {tile: _raising(kept, with_change(counts, tile, -1)) for tile in nearest}
-    copies = {tile: sum([COPIES - counts[other] for other in others]) for tile, others in accepted.items()}
+    copies = _copies_raising(kept, counts, nearest)
     best = max(copies.values())
     return [tile for tile, most in copies.items() if most == best]
 
@@ -62,22 +61,39 @@ def _nearest(counts: Counts) -> tuple[int, tuple[int, ...]]:
     return kept, tuple(tile for tile, most in enumerate(left) if most == kept)
 
 
-def _raising(kept: int, hand: Counts) -> list[int]:
-    """The tiles that, drawn, let a complete hand keep more."""
-    parts = tuple(suits(hand))
-    raising = map(_raising_in, parts, _others(parts), repeat(kept))
-    return [start + tile for (start, _), tiles in zip(SUITS, raising, strict=True) for tile in tiles]
+def _copies_raising(kept: int, counts: Counts, discards: Sequence[int]) -> dict[int, int]:
+    """For each discard, the copies left over of the tiles that, drawn after it, let a complete hand keep more.
+
+    A tile just discarded is one only where the hand was complete, where that is so of every discard.
+    """
+    copies: dict[int, int] = {}
+    for suit, here in groupby(discards, suit_of):
+        part, *others = sorted(enumerate(suits(counts)), key=lambda numbered: numbered[0] != suit)
+        a, b, c = [_kept(other) for _, other in others]
+        beside = [_together(b, c), _together(a, c), _together(a, b)]
+        together, elsewhere = _together(a, beside[0]), dict[Kept, int]()
+        for tile in here:
+            left = with_change(part[1], tile - SUITS[suit][0], -1)
+            if (now := _kept(left)) not in elsewhere:
+                raised = [
+                    _copies_raising_in(o, _together(now, two), kept) for (_, o), two in zip(others, beside, strict=True)
+                ]
+                elsewhere[now] = sum(raised)
+            copies[tile] = elsewhere[now] + _copies_raising_in(left, together, kept)
+    return copies
 
 
 @lru_cache(maxsize=_CACHE)
-def _raising_in(suit: Counts, others: Kept, kept: int) -> tuple[int, ...]:
-    return tuple(tile for tile, most in enumerate(_kept_after_in(suit, others, 1)) if most > kept)
+def _copies_raising_in(suit: Counts, others: Kept, kept: int) -> int:
+    table, start = _kept_by_suit(len(suit)), _start(suit)
+    free = [(COPIES - copies, start + step) for copies, step in zip(suit, _steps(suit), strict=True) if copies < COPIES]
+    return sum([left for left, drawn in free if _whole(table, drawn, others) > kept])
 
 
 def _kept_after_discard(counts: Counts) -> list[int]:
     """Most tiles kept in a complete hand once each tile is discarded; 0 where it is not held."""
     parts = tuple(suits(counts))
-    return list(chain.from_iterable(map(_kept_after_in, parts, _others(parts), repeat(-1))))
+    return list(chain.from_iterable(map(_kept_after_discard_in, parts, _others(parts))))
 
 
 def _others(parts: tuple[Counts, ...]) -> tuple[Kept, ...]:
@@ -88,15 +104,15 @@ def _others(parts: tuple[Counts, ...]) -> tuple[Kept, ...]:
 
 
 @lru_cache(maxsize=_CACHE)
-def _kept_after_in(suit: Counts, others: Kept, change: int) -> tuple[int, ...]:
-    """Most tiles kept in a complete hand once each tile of a suit is drawn (1) or discarded (-1), as the others keep so many."""
-    table, now = _kept_by_suit(len(suit)), _start(suit)
-    changed = zip(suit, [now + change * step for step in _STEPS[-len(suit) :]], strict=True)
-    kept = [
-        _together(table[start : start + len(_FORMS)], others)[-1] if 0 <= copies + change <= COPIES else 0
-        for copies, start in changed
-    ]
-    return tuple(kept)
+def _kept_after_discard_in(suit: Counts, others: Kept) -> tuple[int, ...]:
+    table, start = _kept_by_suit(len(suit)), _start(suit)
+    copies_left = zip(suit, [start - step for step in _steps(suit)], strict=True)
+    return tuple([_whole(table, left, others) if copies else 0 for copies, left in copies_left])
+
+
+def _whole(table: Kept, start: int, others: Kept) -> int:
+    """Most tiles kept in a complete hand by the suit at a place of the table and the others."""
+    return _together(table[start : start + len(_FORMS)], others)[-1]
 
 
 @lru_cache(maxsize=_CACHE)
@@ -118,8 +134,12 @@ _STEPS = [len(_FORMS) * (COPIES + 1) ** after for after in range(8, -1, -1)]
 """How far apart in the table two suits are that differ by one tile."""
 
 
+def _steps(suit: Counts) -> list[int]:
+    return _STEPS[-len(suit) :]
+
+
 def _start(suit: Counts) -> int:
-    return sum(map(mul, suit, _STEPS[-len(suit) :]))
+    return sum(map(mul, suit, _steps(suit)))
 
 
 @lru_cache(maxsize=2)

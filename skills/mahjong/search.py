@@ -5,10 +5,13 @@ learns each step (evals/LOG.md, 2026-11-24, has the figures of both).
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from .completions import AGAIN, AND, write_steps
 from .groups import Group, is_stuck, melds, readings_with_pair
 from .tiles import SUITS, Counts, suits
+
+_CACHE = 1 << 16
 
 
 def written_search(counts: Counts) -> tuple[str, bool]:
@@ -20,14 +23,21 @@ def written_search(counts: Counts) -> tuple[str, bool]:
     found: list[str] = []
     has_pair = False
     for part, (start, _) in zip(suits(counts), SUITS, strict=True):
-        if not any(part):
-            continue
-        tried = list(_tries(part, may_have_pair=not has_pair))
-        found.append(f" {AGAIN} ".join(write_steps(reading, part, start) for reading in tried))
-        if is_stuck(tried[-1]):
-            return f" {AND} ".join(found), False
-        has_pair = has_pair or tried[-1][0].kind == "pair"
+        if any(part):
+            text, is_read, gives_pair = _searched(part, start, not has_pair)
+            found.append(text)
+            if not is_read:
+                return f" {AND} ".join(found), False
+            has_pair = has_pair or gives_pair
     return f" {AND} ".join(found), has_pair
+
+
+@lru_cache(maxsize=_CACHE)
+def _searched(suit: Counts, start: int, may_have_pair: bool) -> tuple[str, bool, bool]:
+    """The tries of a suit, whose tiles are numbered from `start`, as text; whether the last reads it; whether by a pair."""
+    tried = list(_tries(suit, may_have_pair=may_have_pair))
+    text = f" {AGAIN} ".join([write_steps(reading, suit, start) for reading in tried])
+    return text, not is_stuck(tried[-1]), tried[-1][0].kind == "pair"
 
 
 def _tries(suit: Counts, *, may_have_pair: bool) -> Iterator[tuple[Group, ...]]:

@@ -1,6 +1,8 @@
 """Cheap features of a prompt that could leak its answer: each is tried as a control; hands are made against them."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from operator import mul
 
 from .tiles import HONOURS_FROM, TILES, Counts, read_prompt, spread, suits
 
@@ -9,10 +11,17 @@ Feature = Callable[[str], str]
 
 def stray_tiles(suit: Counts) -> list[int]:
     """Tiles of a suit held once that are in no run of held tiles."""
-    runs = {
-        low + step for low in range(len(suit) - 2) if len(suit) == 9 and all(suit[low : low + 3]) for step in range(3)
-    }
+    if 1 not in suit:
+        return []
+    runs = _in_runs(tuple(map(bool, suit)))
     return [tile for tile, copies in enumerate(suit) if copies == 1 and tile not in runs]
+
+
+@cache
+def _in_runs(held: tuple[bool, ...]) -> frozenset[int]:
+    """The tiles of a suit that are in a run of held ones."""
+    lows = [low for low in range(len(held) - 2) if len(held) == 9 and all(held[low : low + 3])]
+    return frozenset(low + step for low in lows for step in range(3))
 
 
 def sums_allow(suit: Counts) -> bool:
@@ -22,7 +31,7 @@ def sums_allow(suit: Counts) -> bool:
     """
     if len(suit) != 9:
         return True
-    total = sum(number * copies for number, copies in enumerate(suit)) % 3
+    total = sum(map(mul, range(9), suit)) % 3
     size = sum(suit) % 3
     return total == 0 if size == 0 else size == 2 and max(suit[total * 2 % 3 :: 3]) >= 2
 

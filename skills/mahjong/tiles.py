@@ -1,6 +1,7 @@
 """Tiles as tokens: `1m`..`9m 1p`..`9p 1s`..`9s 1z`..`7z`, numbered 0..33, and hands as 34 counts."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 Counts = tuple[int, ...]
 """Copies held of each tile: 34 for a hand, 9 for a number suit, 7 for the honours."""
@@ -11,6 +12,8 @@ SUITS: tuple[tuple[int, int], ...] = ((0, 9), (9, 18), (18, 27), (27, 34))
 """First and one-past-last tile of m, p, s and z."""
 HONOURS_FROM = 27
 COPIES = 4
+
+_CACHE = 1 << 16
 
 HAND_SIZE = {"win": 14, "waits": 13, "discard": 14}
 """Tiles in the question of each task."""
@@ -31,7 +34,17 @@ def count(tiles: Iterable[int]) -> Counts:
 
 def spread(counts: Sequence[int]) -> list[int]:
     """34 counts as sorted tile numbers."""
-    return [tile for tile, copies in enumerate(counts) for _ in range(copies)]
+    return [tile for tile, copies in enumerate(counts) if copies for _ in range(copies)]
+
+
+def tiles_by_suit(counts: Counts) -> list[tuple[int, ...]]:
+    """The sorted tile numbers of each suit."""
+    return [_tiles(counts[start:end], start) for start, end in SUITS]
+
+
+@lru_cache(maxsize=_CACHE)
+def _tiles(suit: Counts, start: int) -> tuple[int, ...]:
+    return tuple([start + tile for tile in spread(suit)])
 
 
 def suits(counts: Counts) -> Iterator[Counts]:

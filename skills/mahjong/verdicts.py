@@ -1,13 +1,17 @@
 """What completions must get right, task by task; asks only the independent verifier and counts tiles."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import groupby, starmap
+from operator import sub
 
 from . import discard_verdicts, judge, waits_verdicts
 from .completions import AGAIN, AND, LEFT, NO, NONE, YES, Lines, Written, read_groups, settled
 from .groups import Group, tiles_of
-from .tiles import INDEX, TILES, Counts, count, spread, suit_of
+from .tiles import INDEX, TILES, Counts, count, suit_of, tiles_by_suit
 
 _MELDS = 4
+_CACHE = 1 << 17
 
 
 def has_answer_form(task: str, answer: Sequence[str]) -> bool:
@@ -54,36 +58,42 @@ def bears_out(task: str, counts: Counts, written: Written) -> bool:
 
 def _win_holds(counts: Counts, rationale: str, lines: Lines, answer: Sequence[str]) -> bool:
     """What is left over must be right at every step, every reading given up a dead end, and the last a proof of yes."""
-    given_up = lines if tuple(answer) == (NO,) else lines[:-1]
+    parts = tiles_by_suit(counts)
+    read = [[(parts[suit], tuple(groups)) for suit, groups in groupby(line, _suit)] for line in lines]
+    given_up = read if tuple(answer) == (NO,) else read[:-1]
     return (
-        rationale == _with_left_overs(counts, lines)
-        and all(_is_dead_end(counts, line) for line in given_up)
+        rationale == f" {AGAIN} ".join(f" {AND} ".join(starmap(_with_left_overs, line)) for line in read)
+        and all(line and _is_dead_end(*line[-1]) for line in given_up)
         and is_decomposition(counts, lines) == (tuple(answer) == (YES,))
     )
 
 
-def _with_left_overs(counts: Counts, lines: Lines) -> str:
-    """The lines as they must be written: behind every group but a single tile, what is left over of its suit."""
-    written: list[str] = []
-    for line in lines:
-        steps: list[str] = []
-        left: list[int] = []
-        for number, group in enumerate(line):
-            tiles = tiles_of([group])
-            if number == 0 or suit_of(group.tile) != suit_of(line[number - 1].tile):
-                left = [tile for tile in spread(counts) if suit_of(tile) == suit_of(group.tile)]
-            left = spread([have - used for have, used in zip(count(left), count(tiles), strict=True)])
-            shown = f" {LEFT} " + " ".join(TILES[tile] for tile in left) if left and len(tiles) > 1 else ""
-            steps.append(" ".join(TILES[tile] for tile in tiles) + shown)
-        written.append(f" {AND} ".join(steps))
-    return f" {AGAIN} ".join(written)
+def _suit(group: Group) -> int:
+    return suit_of(group.tile)
 
 
-def _is_dead_end(counts: Counts, line: Sequence[Group]) -> bool:
-    """Whether the last suit of a line, without the pair set apart in it, is no set of melds, and the line ends so."""
-    suit = suit_of(line[-1].tile)
-    rest = [copies if suit_of(tile) == suit else 0 for tile, copies in enumerate(counts)]
-    for tile, kind in line:
-        if kind == "pair" and suit_of(tile) == suit:
-            rest[tile] -= 2
-    return line[-1].kind == "left" and not judge.is_only_melds(tuple(rest))
+@lru_cache(maxsize=_CACHE)
+def _with_left_overs(part: tuple[int, ...], reading: tuple[Group, ...]) -> str:
+    """A reading of one suit as it must be written: behind every group but a single tile, what is left over of the suit.
+
+    Nothing where the suit does not hold the groups.
+    """
+    steps: list[str] = []
+    left = list(part)
+    for group in reading:
+        tiles = tiles_of([group])
+        if any(tiles.count(tile) > left.count(tile) for tile in tiles):
+            return ""
+        for tile in tiles:
+            left.remove(tile)
+        shown = [LEFT, *[TILES[tile] for tile in left]] if left and len(tiles) > 1 else []
+        steps.append(" ".join([*[TILES[tile] for tile in tiles], *shown]))
+    return f" {AND} ".join(steps)
+
+
+@lru_cache(maxsize=_CACHE)
+def _is_dead_end(part: tuple[int, ...], reading: tuple[Group, ...]) -> bool:
+    """Whether a suit, without the pair that its reading sets apart, is no set of melds, and the reading ends so."""
+    apart = count(tiles_of(group for group in reading if group.kind == "pair"))
+    rest = tuple(map(sub, count(part), apart))
+    return reading[-1].kind == "left" and not judge.is_only_melds(rest)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from .completions import AGAIN, AND, LEFT, YES, write_steps
+from .completions import AGAIN, AND, LEFT, YES, in_suit, write_steps
 from .groups import Group, Kind, is_stuck, melds, take, tiles_of
-from .tiles import COPIES, SUITS, TILES, Counts, spread, suits, with_change
+from .tiles import COPIES, HONOURS_FROM, SUITS, TILES, Counts, spread, suits, with_change
 
 _CACHE = 1 << 16
 _SINGLE: tuple[Kind, ...] = ("left",)
@@ -63,10 +63,19 @@ def _in_threes(suit: Counts, start: int) -> str:
 
 @lru_cache(maxsize=_CACHE)
 def _searched(suit: Counts, start: int) -> _Searched:
-    """The tries of a suit, whose tiles are numbered from `start`: none where it holds 3 n tiles.
+    """The tries of a suit, whose tiles are numbered from `start`."""
+    tried = _tried(suit)
+    lines = [in_suit(line, start) for line in tried.lines]
+    return _Searched(tuple(lines), frozenset([start + tile for tile in tried.waits]), tried.holds_pair)
+
+
+@lru_cache(maxsize=_CACHE)
+def _tried(suit: Counts) -> _Searched:
+    """The tries of a suit as one of m, or as z, and the waits numbered from its first tile: none where it holds 3 n tiles.
 
     A line is what was set apart and what that left over, then every try from the lowest tile of these.
     """
+    start = 0 if len(suit) == 9 else HONOURS_FROM
     lines, waits, holds_pair = list[str](), set[int](), False
     for pair, apart, rest in _stages(suit):
         steps = [_write_left([apart], rest, start)] if apart else []
@@ -78,7 +87,7 @@ def _searched(suit: Counts, start: int) -> _Searched:
             may_be_pair = opened.kind == "pair" and pair is None
             closing = [tile for tile in _closing(opened, pair, len(suit)) if suit[tile] < COPIES]
             steps.append(" ".join([YES, *_names([*closing, *([opened.tile] if may_be_pair else [])], start)]))
-            waits |= {start + tile for tile in closing}
+            waits.update(closing)
             holds_pair = holds_pair or may_be_pair
         lines += [f" {AND} ".join(steps)] if steps else []
     return _Searched(tuple(lines), frozenset(waits), holds_pair)

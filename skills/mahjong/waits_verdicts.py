@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from . import judge
 from .completions import AGAIN, AND, LEFT, NONE, YES
-from .tiles import COPIES, INDEX, SUITS, TILES, Counts, count, spread, suit_of
+from .tiles import COPIES, INDEX, SUITS, TILES, Counts, count, suit_of, tiles_by_suit
 
 _CACHE = 1 << 17
 
@@ -17,8 +17,7 @@ _Tiles = list[int]
 def search_holds(counts: Counts, rationale: str, answer: Sequence[str]) -> bool:
     """Whether the hand stands in threes first, every line after that holds, and the waits found make the answer."""
     lines = rationale.split(f" {AGAIN} ")
-    hand = spread(counts)
-    parts = [tuple(tile for tile in hand if suit_of(tile) == suit) for suit in range(len(SUITS))]
+    parts = tiles_by_suit(counts)
     threes = [_in_threes(part) for part in parts if part]
     tried: list[list[str]] = [[] for _ in SUITS]
     for line in lines[len(threes) :]:

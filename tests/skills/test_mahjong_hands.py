@@ -1,5 +1,7 @@
 """Hands worked out on paper, and symmetries: what the solvers and the independent verifier both must say."""
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from stratos.skills.mahjong import judge, reach
 from stratos.skills.mahjong.search import written_search
 from stratos.skills.mahjong.skill import SKILL
 from stratos.skills.mahjong.symmetry import rename
-from stratos.skills.mahjong.tiles import count, read_prompt, spread, write_prompt
+from stratos.skills.mahjong.tiles import count, read_prompt, spread, with_change, write_prompt
 
 Symmetry = tuple[list[int], list[bool], list[int]]
 SYMMETRIES = st.tuples(
@@ -103,6 +105,15 @@ def test_the_search_finds_what_the_verifier_calls_complete_in_any_deal(tiles: li
 )
 def test_waits_on_paper(hand: str, waits: str) -> None:
     assert SKILL.solve("waits", ask("waits", hand)).answer == waits
+
+
+@pytest.mark.parametrize("suits", [range(9), range(9, 27), range(18, 34), range(34)])
+def test_the_waits_are_the_tiles_that_the_package_calls_complete_one_by_one(suits: range) -> None:
+    rng, deck = Random(len(suits)), [tile for tile in suits for _ in range(4)]
+    dealt = [count(rng.sample(deck, 13)) for _ in range(60)]
+    for hand in [*dealt, *(read_prompt(example.prompt) for example in SKILL.make("waits", seed=4, block=0, count=60))]:
+        free = [tile for tile in range(34) if hand[tile] < 4]
+        assert judge.waits(hand) == [tile for tile in free if judge.is_complete(with_change(hand, tile, 1))]
 
 
 def test_a_tile_held_four_times_is_no_wait() -> None:

@@ -1,5 +1,6 @@
 """How examples are made: right, repeatable, in the vocabulary, and without shortcuts."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -81,6 +82,14 @@ def test_a_block_is_the_same_in_another_process(task: str) -> None:
     assert other.stdout.strip() == str(SKILL.make(task, seed=3, block=1, count=20))
 
 
+@pytest.mark.parametrize(
+    ("task", "sha256"), [("win", "6342f846b74334e6"), ("waits", "161d089e03e356fb"), ("discard", "50f043a3bd8cac70")]
+)
+def test_a_block_is_the_one_that_learning_curves_were_measured_on(task: str, sha256: str) -> None:
+    block = repr(SKILL.make(task, seed=5, block=1, count=300))
+    assert hashlib.sha256(block.encode()).hexdigest().startswith(sha256)
+
+
 def test_blocks_and_seeds_differ() -> None:
     blocks = [SKILL.make("win", seed=seed, block=block, count=5) for seed in (1, 2) for block in (0, 1)]
     assert len({tuple(example.prompt for example in block) for block in blocks}) == 4
@@ -129,11 +138,17 @@ def test_a_wrong_label_is_caught() -> None:
         "1m 2m 3m , 4p 5p 6p , 7s 8s 9s , 1z 1z 1z | 2z 2z , 2z / 2z 2z | 1z 1z , 1z 1z 1z",  # a tile too few left over
         "1m 2m 3m / 1m 2m 3m , 4p 5p 6p , 7s 8s 9s , 2z 2z | 1z 1z 1z , 1z 1z 1z",  # given up, but no dead end
         "1m 2m 3m , 4p 5p 6p , 7s 8s 9s , 2z 2z | 1z 1z 1z , 1z",  # ends too early
+        "1m 2m 3m , 4p 5p 6p , 7s 8s 9s , 3z 3z 3z | 1z 1z 1z 2z 2z , 1z / 2z 2z | 1z 1z 1z , 1z 1z 1z",  # tiles not held
     ],
 )
 def test_a_search_that_claims_what_is_not_so_is_caught(false: str) -> None:
     prompt = SKILL.parse_question("win", "123m456p789s11122z")
     assert not SKILL.check("win", Example(prompt=prompt, rationale=false, answer="yes"))
+
+
+def test_a_no_without_a_search_is_not_borne_out() -> None:
+    prompt = SKILL.parse_question("win", "124m456p789s11122z")
+    assert not SKILL.check("win", Example(prompt=prompt, rationale="", answer="no"))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The data job: verified, deterministic, apart from the held-out splits, and never made twice."""
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,17 @@ def test_every_example_is_verified(folder: Path) -> None:
     examples = read_examples(folder / "data" / "train-00000.jsonl")
     assert len(examples) > 1900
     assert all(SKILL.check("win", example) for example in examples[:300])
+
+
+def test_a_shard_leaves_out_what_is_held_out_and_leaves_the_collector_as_it_was() -> None:
+    text, counts = generation.make_shard(SKILL, "win", seed=1, block=7, held_out=frozenset())
+    prompt = json.loads(text.splitlines()[0])["prompt"]
+    held_out = frozenset([SKILL.canonical("win", prompt)])
+    without, fewer = generation.make_shard(SKILL, "win", seed=1, block=7, held_out=held_out)
+    assert counts["dropped_as_leaks"] == 0 < fewer["dropped_as_leaks"]
+    assert counts["examples"] == fewer["examples"] + fewer["dropped_as_leaks"]
+    assert prompt not in without
+    assert gc.isenabled()
 
 
 def test_held_out_items_say_of_which_family_they_are(folder: Path) -> None:
