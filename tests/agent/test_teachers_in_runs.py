@@ -1,6 +1,7 @@
 """Runs that a teacher model takes part in: what it is asked before a plan, what that decides, what it writes, and what it may cost."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,20 @@ class Runs:
         return next(job for _, job in self.world.submitted if isinstance(job, TrainJob))
 
 
+Begin = Callable[..., Runs]
+
+
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Begin:
     monkeypatch.setattr(classify_complexity, "PROBE_SAMPLES", 2)  # fewer calls for the same verdicts
-    return lambda **teacher: Runs(tmp_path, Teacher(**teacher), monkeypatch)
+
+    def begun(**teacher: float) -> Runs:
+        return Runs(tmp_path, Teacher(**teacher), monkeypatch)
+
+    return begun
 
 
-def test_a_competent_teacher_answers_what_nobody_labelled(tmp_path: Path, runs: Any) -> None:
+def test_a_competent_teacher_answers_what_nobody_labelled(tmp_path: Path, runs: Begin) -> None:
     use = runs(knows=0.95)
     data = {
         "path": items(tmp_path / "a.jsonl", range(150)),
@@ -88,7 +96,7 @@ def test_a_competent_teacher_answers_what_nobody_labelled(tmp_path: Path, runs: 
     assert replay(outcome.run_id, workspace=use.at).divergence is None
 
 
-def test_an_ignorant_teacher_is_told_the_answers(tmp_path: Path, runs: Any) -> None:
+def test_an_ignorant_teacher_is_told_the_answers(tmp_path: Path, runs: Begin) -> None:
     use = runs(knows=0.3)
     outcome = use({"path": items(tmp_path / "a.jsonl", range(150))})
     found = use.result(outcome.run_id, "tool classify_complexity")
@@ -99,7 +107,7 @@ def test_an_ignorant_teacher_is_told_the_answers(tmp_path: Path, runs: Any) -> N
     assert use.student.target == "rationale"
 
 
-def test_students_learn_from_the_teacher_and_the_control_from_the_given_answers(tmp_path: Path, runs: Any) -> None:
+def test_students_learn_from_the_teacher_and_the_control_from_the_given_answers(tmp_path: Path, runs: Begin) -> None:
     use = runs(knows=0.3)
     use({"path": items(tmp_path / "a.jsonl", range(150))})
     student, control, *_ = (job for _, job in use.world.submitted if isinstance(job, TrainJob))
@@ -109,11 +117,12 @@ def test_students_learn_from_the_teacher_and_the_control_from_the_given_answers(
     assert (control.target, len(labelled)) == ("answer_only", 105)
     assert all(line["rationale"] for line in learned)
     assert not any(line["rationale"] for line in labelled)
-    held_out = {line["prompt"] for line in map(json.loads, (student.skill_data / "dev.jsonl").read_text().splitlines())}
+    assert student.skill_data is not None
+    held_out = {json.loads(line)["prompt"] for line in (student.skill_data / "dev.jsonl").read_text().splitlines()}
     assert not held_out & {line["prompt"] for line in learned}
 
 
-def test_what_a_bag_of_words_can_tell_needs_no_teacher_after_all(tmp_path: Path, runs: Any) -> None:
+def test_what_a_bag_of_words_can_tell_needs_no_teacher_after_all(tmp_path: Path, runs: Begin) -> None:
     use = runs()
     outcome = use({"path": write_jsonl(tmp_path / "a.jsonl", rows()), "metric": "choice"})
     found = use.result(outcome.run_id, "tool classify_complexity")
@@ -121,7 +130,7 @@ def test_what_a_bag_of_words_can_tell_needs_no_teacher_after_all(tmp_path: Path,
     assert use.student.target == "answer_only"
 
 
-def test_a_teacher_that_gives_nothing_to_learn_leaves_the_answers(tmp_path: Path, runs: Any) -> None:
+def test_a_teacher_that_gives_nothing_to_learn_leaves_the_answers(tmp_path: Path, runs: Begin) -> None:
     use = runs(knows=0.0, faithful=0.0)
     outcome = use({"path": items(tmp_path / "a.jsonl", range(150))})
     made = use.result(outcome.run_id, "tool generate_data")
@@ -132,7 +141,7 @@ def test_a_teacher_that_gives_nothing_to_learn_leaves_the_answers(tmp_path: Path
     assert replay(outcome.run_id, workspace=use.at).divergence is None
 
 
-def test_nobody_is_asked_before_the_money_is_approved(tmp_path: Path, runs: Any) -> None:
+def test_nobody_is_asked_before_the_money_is_approved(tmp_path: Path, runs: Begin) -> None:
     use = runs(knows=0.95)
     data = {"path": items(tmp_path / "a.jsonl", range(150))}
     with pytest.raises(ApprovalNeeded, match="ask teacher openai:simulated") as waiting:
@@ -158,7 +167,7 @@ def once() -> Any:
     return ask
 
 
-def test_the_bill_holds_what_the_teacher_took(tmp_path: Path, runs: Any) -> None:
+def test_the_bill_holds_what_the_teacher_took(tmp_path: Path, runs: Begin) -> None:
     use = runs(knows=0.95)
     outcome = use({"path": items(tmp_path / "a.jsonl", range(150))}, (1.0, 2.0), approve=True)
     probed = use.result(outcome.run_id, "tool classify_complexity")["teacher"]["spent"]
@@ -168,7 +177,7 @@ def test_the_bill_holds_what_the_teacher_took(tmp_path: Path, runs: Any) -> None
     assert outcome.spent_usd == pytest.approx(probed["usd"] + written["usd"])
 
 
-def test_a_plan_alone_asks_nobody_who_costs_something(tmp_path: Path, runs: Any) -> None:
+def test_a_plan_alone_asks_nobody_who_costs_something(tmp_path: Path, runs: Begin) -> None:
     use = runs(knows=0.95)
     outcome = use({"path": items(tmp_path / "a.jsonl", range(150))}, (1.0, 2.0), plan_only=True)
     assert (outcome.status, outcome.spent_usd, use.asked) == ("planned", 0, [])
@@ -185,7 +194,7 @@ def test_a_teacher_that_cannot_be_asked_is_refused_at_the_start(
             run("tell the code, at least 60 % right", data=data, teacher=name, workspace=tmp_path / "at")
 
 
-def test_the_key_is_in_a_file_only_while_the_teacher_is_asked(tmp_path: Path, runs: Any) -> None:
+def test_the_key_is_in_a_file_only_while_the_teacher_is_asked(tmp_path: Path, runs: Begin) -> None:
     use = runs(knows=0.95)
     use.monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789abcdef")
     use({"path": items(tmp_path / "a.jsonl", range(150))})
