@@ -51,6 +51,9 @@ class GivenData:
     """Examples that a user gave, kept apart before anything was learned from them: no two are the same item."""
 
     train: Sequence[Example]
+    """What is learned."""
+    labelled: Sequence[Example]
+    """The examples as they were given, but for the splits; another sequence where a teacher wrote what is learned."""
     splits: Mapping[str, Sequence[Example]]
     """The development split and the sealed ones, by name."""
     unlabelled: Sequence[str] = ()

@@ -69,12 +69,12 @@ class GivenSkill:
         if self.folder is None:
             return None
         found = read_folder(self.folder)
-        return GivenData(train=found.learned, splits=found.splits, unlabelled=found.unlabelled)
+        return GivenData(train=found.learned, labelled=found.labelled, splits=found.splits, unlabelled=found.unlabelled)
 
     def make(self, task: str, *, seed: int, block: int, count: int) -> list[Example]:
-        """A sample of the training examples, the same for the same (seed, block)."""
-        train = self._data.train
-        return Random(f"{seed}:{task}:{block}").sample(train, min(count, len(train)))
+        """A sample of the examples for training, as they were given; the same for the same (seed, block)."""
+        labelled = self._data.labelled
+        return Random(f"{seed}:{task}:{block}").sample(labelled, min(count, len(labelled)))
 
     def completion(self, example: Example, *, rationale: bool) -> str:
         """The rationale, where there is one, `####` and the answer; or the answer alone."""
@@ -124,7 +124,7 @@ class GivenSkill:
 
     @cached_property
     def _known(self) -> Mapping[str, Example]:
-        everything = (*self._data.train, *(example for part in self._data.splits.values() for example in part))
+        everything = (*self._data.labelled, *(example for part in self._data.splits.values() for example in part))
         return {canonical_question(example.prompt): example for example in everything}
 
     @cached_property
