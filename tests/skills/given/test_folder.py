@@ -71,5 +71,5 @@ def test_questions_without_an_answer_are_none_of_the_others(tmp_path: Path) -> N
 
 
 def test_bad_questions_are_named_with_their_lines(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="(?s)b.jsonl: line 2: question .text.: empty.*skip-bad-rows"):
+    with pytest.raises(RequestError, match=r"(?s)b.jsonl: line 2: question .text.: empty.*skip-bad-rows"):
         frozen(tmp_path, "and the moon ?", " ")
