@@ -15,6 +15,7 @@ from ..state.workspace import Workspace
 from ..tools.base import Settings
 from ..tools.executor import Executor
 from . import session
+from .data_option import student_folder
 from .events import RunEvent
 from .intake import read_brief_file, refuse_unwritable_brief
 from .live import LiveRun
@@ -41,9 +42,9 @@ def run(
     `request` is a sentence, the path of a YAML brief, or a Brief. `approve` is True for the money of every plan within the
     limits, or a function that is asked; without it a plan that costs something raises ApprovalNeeded, and the run can be
     resumed. `settings` are fields of `stratos.tools.base.Settings`: planner, planner_usd_per_million, seed, deploy, serve_hours,
-    local_usd_per_hour, plan_only, max_attempts, data (the path of your own examples, or a
-    DataSource), ... Raises StratosError; RequestError only for a brief, a limit or a setting that
-    cannot be used (a sentence that cannot is an outcome, "refused").
+    local_usd_per_hour, plan_only, max_attempts, data (the path of your own examples, or a DataSource), student (the folder of
+    an open model to be taught), ... Raises StratosError; RequestError only for a brief, a limit or a setting that cannot be
+    used (a sentence that cannot is an outcome, "refused").
     """
     carried = stream(
         request, workspace=workspace, approve=approve, max_usd=max_usd, max_minutes=max_minutes, **settings
@@ -78,9 +79,12 @@ def stream(
     `executor` runs the jobs in the place of this machine.
     """
     settings["data"] = _data(settings.get("data"))
+    if isinstance(settings.get("student"), Path):
+        settings["student"] = str(settings["student"])
     given = _settings(settings, max_usd=max_usd, max_minutes=max_minutes, approved=approve is True)
     at = Workspace(Path(workspace)) if workspace else Workspace()
     brief, text = _brief(request, given, at)
+    student_folder(given.student, brief is not None)
     check_planner(given.planner)
     carry = partial(session.start, text, workspace=at, settings=given, brief=brief, executor=executor)
     return LiveRun(carry, planner=planner_for(given), ask=_asking(approve))

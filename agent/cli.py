@@ -83,6 +83,14 @@ TestFile = Annotated[
     ),
 ]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave out rows of --data that cannot be used.")]
+StudentFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--student",
+        metavar="FOLDER",
+        help="The open model to be taught: a Hugging Face checkpoint in a folder; else students are built from scratch.",
+    ),
+]
 RUN_STATUSES = (
     "planned", "met", "missed", "infeasible", "refused", "cancelled", "failed", "running", "waiting", "interrupted", "damaged",
 )  # fmt: skip
@@ -126,6 +134,7 @@ def run(
     data: DataFile = None,
     test: TestFile = None,
     skip_bad_rows: SkipBadRows = False,
+    student: StudentFolder = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Approve the plan's money in advance, up to --max-usd or the brief's limit.")
     ] = False,
@@ -157,6 +166,7 @@ def run(
             "serve_hours": serve_hours,
         },
         data=(data, test, skip_bad_rows),
+        student=student,
     )
 
 
@@ -169,6 +179,7 @@ def chat(
     data: DataFile = None,
     test: TestFile = None,
     skip_bad_rows: SkipBadRows = False,
+    student: StudentFolder = None,
     planner: PlannerName = "rules",
     planner_price: PlannerPrice = (0.0, 0.0),
     workspace: At = None,
@@ -196,6 +207,7 @@ def chat(
             local_usd_per_hour=local_usd_per_hour,
             serve_hours=serve_hours,
             data=data_source(data, test, skip_bad_rows, has_brief=False),
+            student=student,
             asks=True,
         )
         at = workspace_at(workspace)
@@ -215,6 +227,7 @@ def plan(
     data: DataFile = None,
     test: TestFile = None,
     skip_bad_rows: SkipBadRows = False,
+    student: StudentFolder = None,
     max_usd: MaxUsd = None,
     max_minutes: MaxMinutes = None,
     planner: PlannerName = "rules",
@@ -240,6 +253,7 @@ def plan(
             "local_usd_per_hour": local_usd_per_hour,
         },
         data=(data, test, skip_bad_rows),
+        student=student,
     )
 
 
@@ -578,10 +592,11 @@ def _start(
     approved: bool,
     settings: dict[str, Any],
     data: tuple[str | None, str | None, bool],
+    student: str | None,
 ) -> NoReturn:
     from ..tools.base import Settings
     from . import session
-    from .data_option import data_source
+    from .data_option import data_source, student_folder
     from .intake import read_brief_file
     from .names import own_names
 
@@ -591,12 +606,12 @@ def _start(
         at = workspace_at(workspace)
         own = partial(own_names, at.path)
         brief = read_brief_file(Path(request), **limits, own=own) if request.endswith((".yaml", ".yml")) else None
-        source = data_source(*data, brief is not None)
+        source, taught = data_source(*data, brief is not None), student_folder(student, brief is not None)
         with display(as_json) as shown:
             outcome = session.start(
                 brief.request if brief else request,
                 workspace=at,
-                settings=Settings(**limits, **settings, data=source, approved=approved),
+                settings=Settings(**limits, **settings, data=source, student=taught, approved=approved),
                 brief=brief,
                 shown=shown,
                 ask=asking(approved, as_json),

@@ -1,4 +1,4 @@
-"""The user's own examples, as named beside a request on the command line or in Python."""
+"""The user's own examples and the model to be taught, as named beside a request on the command line or in Python."""
 
 from ..state.brief import DataSource
 from ..state.errors import RequestError
@@ -13,3 +13,10 @@ def data_source(path: str | None, test: str | None, skip_bad_rows: bool, has_bri
     if has_brief:
         raise RequestError(["--data goes with a request in words; in a YAML brief write data: {path: FILE}"])
     return DataSource(path=path, test=test, skip_bad_rows=skip_bad_rows)
+
+
+def student_folder(path: str | None, has_brief: bool) -> str | None:
+    """The checkpoint that is to be taught. Raises RequestError where a brief must say it."""
+    if path is not None and has_brief:
+        raise RequestError(["--student goes with a request in words; in a YAML brief write student: FOLDER"])
+    return path

@@ -17,12 +17,14 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
+from ..skills import load as load_skill
 from ..state.brief import Brief
 from ..state.errors import RequestError
 from ..state.evidence import OutcomeStatus, Verdict
 from ..state.journal import WAITING
-from ..state.run import Approval, GivenFacts, PlannerUse, ProposedCall, RunState
+from ..state.run import Approval, CheckpointFacts, GivenFacts, PlannerUse, ProposedCall, RunState
 from ..state.talk import Answer, Question, Word
+from ..tools.checkpoint import take_checkpoint
 from ..tools.classify_complexity import GUESSABLE
 from ..tools.costs import plan_parts
 from ..tools.given_data import take_data
@@ -77,15 +79,22 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
         return _end(run, "refused", "\n".join(result["problems"]))
     run = run.model_copy(update={"brief": Brief.model_validate(result["brief"])})
     context.shown.step("intake", run, replayed=replayed)
-    if run.known_brief.data is None:
-        return Command(goto="plan", update={"run": run})
-    found, replayed = take(
-        context, "take_data", run.known_brief.data.model_dump(mode="json"), lambda: _taken_data(context, run)
-    )
-    if "problems" in found:
-        return _end(run, "refused", "\n".join(found["problems"]))
-    run = run.model_copy(update={"given": GivenFacts.model_validate(found["given"])})
-    context.shown.step("take_data", run, replayed=replayed)
+    if run.known_brief.data is not None:
+        found, replayed = take(
+            context, "take_data", run.known_brief.data.model_dump(mode="json"), lambda: _taken_data(context, run)
+        )
+        if "problems" in found:
+            return _end(run, "refused", "\n".join(found["problems"]))
+        run = run.model_copy(update={"given": GivenFacts.model_validate(found["given"])})
+        context.shown.step("take_data", run, replayed=replayed)
+    if run.known_brief.student is not None:
+        found, replayed = take(
+            context, "take_checkpoint", {"student": run.known_brief.student}, lambda: _taken_checkpoint(context, run)
+        )
+        if "problems" in found:
+            return _end(run, "refused", "\n".join(found["problems"]))
+        run = run.model_copy(update={"checkpoint": CheckpointFacts.model_validate(found["checkpoint"])})
+        context.shown.step("take_checkpoint", run, replayed=replayed)
     return Command(goto="plan", update={"run": run})
 
 
@@ -98,8 +107,27 @@ def _taken_data(context: RunContext, run: RunState) -> dict[str, Any]:
     return {"given": given.model_dump(mode="json")}
 
 
+def _taken_checkpoint(context: RunContext, run: RunState) -> dict[str, Any]:
+    """The open model that is to be taught, or everything that keeps it from that."""
+    folder = context.workspace.run_folder(run.run_id)
+    brief = run.known_brief
+    skill = load_skill(brief.skill, folder / run.given.folder if run.given else None)
+    try:
+        found = take_checkpoint(brief, folder, skill, context.settings.seed)
+    except RequestError as error:
+        return {"problems": error.problems}
+    return {"checkpoint": found.model_dump(mode="json")}
+
+
 def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
     """The brief of the run's request, or its problems; beside it what asking a model took."""
+    found = _read_words(context, run, by_model)
+    if "brief" in found and context.given_brief is None:
+        found = {**found, "brief": {**found["brief"], "student": context.settings.student}}
+    return found
+
+
+def _read_words(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
     limits = {"max_usd": context.settings.max_usd, "max_hours": context.settings.max_hours}
     own, data = context.settings.own_names, context.settings.data
     if context.given_brief is not None:

@@ -228,7 +228,13 @@ def read_brief_file(
         brief.request, brief.skill, brief.task, targets, limits, max_usd=max_usd, max_hours=max_hours, own=own
     )
     assumptions = (*brief.assumptions, *found.assumptions)
-    kept = {"data": brief.data, "weights": brief.weights, "choose": brief.choose, "assumptions": assumptions}
+    kept = {
+        "data": brief.data,
+        "student": brief.student,
+        "weights": brief.weights,
+        "choose": brief.choose,
+        "assumptions": assumptions,
+    }
     return found.model_copy(update=kept)
 
 

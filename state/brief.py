@@ -126,6 +126,11 @@ class Brief(Record):
     skill: str = Field(description="name of a skill in skills/")
     task: str = Field(description="one of the skill's tasks")
     data: DataSource | None = Field(default=None, description="the user's own examples, where the skill needs them")
+    student: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the folder of an open model's checkpoint that is to be taught; null: students built from scratch",
+    )
     targets: Targets
     limits: Limits
     weights: Weights | None = Field(

@@ -48,6 +48,9 @@ class Settings(Record):
         description="hours the winner is served for where this machine has a price; the server then stops",
     )
     data: DataSource | None = Field(default=None, description="the user's own examples, beside a request in words")
+    student: str | None = Field(
+        default=None, min_length=1, description="folder of the open model to be taught, beside a request in words"
+    )
     asks: bool = Field(default=False, description="what the request lacks is asked for instead of assumed")
     max_attempts: int = Field(default=4, gt=0)
     own_names: OwnNames = Field(
