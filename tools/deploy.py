@@ -35,7 +35,7 @@ def _run(context: Context, args: Deploy) -> DeploymentFacts:
     deployment = start(
         context.workspace,
         args.name,
-        _winner(context),
+        winner(context),
         context.state.run_id,
         threads=context.settings.threads,
         hours=_hours_to_serve(context, args),
@@ -47,7 +47,7 @@ def _run(context: Context, args: Deploy) -> DeploymentFacts:
         raise
 
 
-def _winner(context: Context) -> Path:
+def winner(context: Context) -> Path:
     """The model's folder: the newest attempt's, or that of a control that reaches the target too."""
     attempt, verdict, checkpoint = context.state.attempts[-1], context.state.verdicts[-1], context.state.checkpoint
     if checkpoint is not None and verdict.cheaper_control == UNTUNED:
