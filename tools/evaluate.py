@@ -9,11 +9,12 @@ from ..state.evidence import Attempt, Evaluation
 from ..state.numbers import AS_SAID, shown
 from ..state.run import RunState, Split
 from .base import Context, Cost, Tool
-from .checkpoint import base_model
+from .checkpoint import Lengths, base_model
 from .costs import clock_s, evaluation_minutes, evaluation_usd
 from .distill import ANSWERS_ONLY, trained_model, untrained_model
 from .evaluation import EvaluateJob, NamedModel
 from .generate_data import DEVELOPMENT, sealed_split
+from .training.batches import read_examples
 from .tuned_candidates import requests_timed
 from .waiting import JobRequest, run
 
@@ -54,7 +55,7 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
         models=_models(context, attempt, split),
         fit_shards=tuple(context.run_folder / shard for shard in context.state.data.shards[:FIT_SHARDS]),
         latency_requests=requests_timed(plan.candidate, split.n) if checkpoint else min(LATENCY_REQUESTS, split.n),
-        answer_tokens=checkpoint.answer_tokens if checkpoint else None,
+        answer_tokens=_answer_tokens(context, attempt),
         threads=context.settings.threads,
         seed=context.settings.seed,
         wall_clock_s=clock_s(most_minutes, plan.offer),
@@ -89,6 +90,18 @@ def _models(context: Context, attempt: Attempt, split: Split) -> tuple[NamedMode
         NamedModel(name=UNTUNED, folder=untuned, engine=engine, seconds=_control_seconds(context)),
         *((NamedModel(name=ANSWERS_ONLY, folder=control, engine=engine),) if control else ()),
     )
+
+
+def _answer_tokens(context: Context, attempt: Attempt) -> int | None:
+    """The most an answer may have, by what was taught; null for students built from scratch, whose tokens are the skill's."""
+    checkpoint, data = context.state.checkpoint, context.state.data
+    if checkpoint is None:
+        return None
+    assert data is not None
+    examples = [one for shard in data.shards[:FIT_SHARDS] for one in read_examples(context.run_folder / shard)]
+    strategy = attempt.candidate.strategy
+    folder = base_model(context.run_folder, checkpoint, strategy)
+    return Lengths.of(folder, context.load_skill(), examples, strategy).answer_limit
 
 
 def _control_seconds(context: Context) -> float:

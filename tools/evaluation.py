@@ -59,7 +59,7 @@ def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
         raise ValueError(f"{job.split.name} is not the file whose hash was recorded when it was made")
     items = read_examples(job.split)
     checks = [_judged_answers(job, model, items, folder) for model in job.models]
-    scores = [_score(model.name, judged) for model, judged in zip(job.models, checks, strict=True)]
+    scores = [_score(model, judged, len(items)) for model, judged in zip(job.models, checks, strict=True)]
     latency = _latency(job, items, folder) if job.latency_requests else None
     return {
         "split": job.split.stem,
@@ -98,12 +98,14 @@ def _answer_tokens(job: EvaluateJob) -> int:
     return job.answer_tokens or job.load_skill().tasks[job.task].max_completion_tokens + 1
 
 
-def _score(name: str, checks: Sequence[Check]) -> Score:
+def _score(model: NamedModel, checks: Sequence[Check], items: int) -> Score:
+    cut_off = model.seconds is not None and len(checks) < items
+    late = f"; its time was over after the first {len(checks)} of {items} items" if cut_off else ""
     return Score(
-        name=name,
+        name=model.name,
         exact=wilson(sum(check.exact for check in checks), len(checks)),
         answer=wilson(sum(check.answer_right for check in checks), len(checks)),
-        note=f"{sum(not check.parsed for check in checks)} of {len(checks)} completions had no valid form",
+        note=f"{sum(not check.parsed for check in checks)} of {len(checks)} completions had no valid form{late}",
     )
 
 
