@@ -81,6 +81,13 @@ def about_to_tune(source: Path, folder: Path, *before: Attempt, **limits: Any) -
     return replace(given, state=given.state.model_copy(update={"checkpoint": found}), executor=Scripted())
 
 
+def distilled(given: Context) -> tuple[Attempt, list[TuneJob]]:
+    """The attempt, and the jobs that it was made of."""
+    found = DISTILL.run(given, Distill(candidate_id="lora")).attempt
+    assert isinstance(given.executor, Scripted)
+    return found, given.executor.jobs
+
+
 def lines(path: Path | None) -> list[dict[str, str]]:
     assert path is not None
     return [json.loads(line) for line in path.read_text().splitlines()]
@@ -88,8 +95,7 @@ def lines(path: Path | None) -> list[dict[str, str]]:
 
 def test_student_and_control_learn_the_same_questions_one_with_ways_one_without(source: Path, tmp_path: Path) -> None:
     given = about_to_tune(source, tmp_path)
-    found = DISTILL.run(given, Distill(candidate_id="lora")).attempt
-    student, control = given.executor.jobs  # pyright: ignore
+    found, (student, control) = distilled(given)
     assert [line["prompt"] for line in lines(student.shards[0])] == [
         line["prompt"] for line in lines(control.shards[0])
     ]
@@ -102,8 +108,7 @@ def test_student_and_control_learn_the_same_questions_one_with_ways_one_without(
 
 def test_validation_is_cut_from_the_training_examples_and_never_learned(source: Path, tmp_path: Path) -> None:
     given = about_to_tune(source, tmp_path)
-    DISTILL.run(given, Distill(candidate_id="lora"))
-    job = given.executor.jobs[0]  # pyright: ignore
+    _, (job, _) = distilled(given)
     learned, kept = ({line["prompt"] for line in lines(path)} for path in (job.shards[0], job.validation))
     assert len(kept) >= 20
     assert not learned & kept
@@ -120,8 +125,7 @@ def test_what_is_kept_apart_depends_on_seed_and_questions_alone() -> None:
 
 def test_no_example_is_longer_than_a_tuning_reads(source: Path, tmp_path: Path) -> None:
     given = about_to_tune(source, tmp_path)
-    DISTILL.run(given, Distill(candidate_id="lora"))
-    job = given.executor.jobs[0]  # pyright: ignore
+    _, (job, _) = distilled(given)
     assert job.batch_tokens >= job.max_sequence_tokens
     assert 100 < job.max_sequence_tokens < 2048
 
@@ -132,21 +136,22 @@ def test_a_tuning_that_diverged_is_followed_by_one_of_a_lower_rate(source: Path,
     rates: list[float] = []
     for name, before in (("a", ()), ("b", (diverged,)), ("c", (diverged, diverged))):
         given = about_to_tune(source, tmp_path / name, *before)
-        DISTILL.run(given, Distill(candidate_id="lora"))
-        rates.append(given.executor.jobs[0].learning_rate)  # pyright: ignore
+        _, (job, _) = distilled(given)
+        assert job.learning_rate is not None
+        rates.append(job.learning_rate)
     assert rates == [1e-3, 2.5e-4, 6.25e-5]
 
 
 def test_where_nothing_good_was_learned_the_untuned_model_is_measured(source: Path, tmp_path: Path) -> None:
     given = about_to_tune(source, tmp_path)
-    nothing = {**DONE, "model": None, "loss": float("nan"), "stopped_by": "diverged", "curve": []}
+    nothing: dict[str, Any] = {**DONE, "model": None, "loss": float("nan"), "stopped_by": "diverged", "curve": []}
     given = replace(given, executor=Scripted(result=nothing))
-    found = DISTILL.run(given, Distill(candidate_id="lora")).attempt
+    found, _ = distilled(given)
     assert found.diverged
     assert (given.run_folder / found.job_folder / "model" / "config.json").is_file()
 
 
 def test_hours_are_shared_between_the_two(source: Path, tmp_path: Path) -> None:
     given = about_to_tune(source, tmp_path, hours=1.0)
-    DISTILL.run(given, Distill(candidate_id="lora"))
-    assert [job.wall_clock_s for job in given.executor.jobs] == pytest.approx([0.85 * 1800] * 2, rel=0.01)  # pyright: ignore
+    _, jobs = distilled(given)
+    assert [job.wall_clock_s for job in jobs] == pytest.approx([0.85 * 1800] * 2, rel=0.01)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from stratos.skills import load as load_skill
-from stratos.skills.given.skill import GivenSkill
-from stratos.skills.protocol import Example
+from stratos.skills.given.form import Form
+from stratos.skills.given.freezing import freeze
+from stratos.skills.protocol import Example, Skill
 from stratos.state.brief import DataSource
 from stratos.tools.pairing.chat import ChatFiles, render
 from stratos.tools.tuning.instructing import instructed, instruction_of
@@ -15,14 +16,10 @@ from .tiny import CHATML
 ASKED = [{"role": "user", "content": "How many?"}]
 
 
-def opened(folder: Path) -> GivenSkill:
-    from stratos.skills.given.freezing import freeze
-
-    skill = load_skill("table")
-    assert isinstance(skill, GivenSkill)
+def opened(folder: Path) -> Skill:
     path = write_jsonl(folder / "a.jsonl", rows())
-    freeze(DataSource(path=path), skill.form, folder / "given", seed=0, held_out_items=20)
-    return skill.opened(folder / "given")
+    freeze(DataSource(path=path), Form(), folder / "given", seed=0, held_out_items=20)
+    return load_skill("table", folder / "given")
 
 
 def test_a_bare_question_gets_the_instruction_before_it() -> None:
