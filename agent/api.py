@@ -15,6 +15,7 @@ from ..state.workspace import Workspace
 from ..tools.base import Settings
 from ..tools.executor import Executor
 from . import session
+from .data_option import beside_a_brief
 from .events import RunEvent
 from .intake import read_brief_file, refuse_unwritable_brief
 from .live import LiveRun
@@ -42,9 +43,9 @@ def run(
     limits, or a function that is asked; without it a plan that costs something raises ApprovalNeeded, and the run can be
     resumed. `settings` are fields of `stratos.tools.base.Settings`: planner, planner_usd_per_million, seed, deploy, serve_hours,
     local_usd_per_hour, plan_only, max_attempts, data (the path of your own examples, or a
-    DataSource), teacher (a name as for `--teacher`, or a TeacherSource), ... Raises StratosError; RequestError only for a brief,
-    a limit or a setting that
-    cannot be used (a sentence that cannot is an outcome, "refused").
+    DataSource), teacher (a name as for `--teacher`, or a TeacherSource), student (the folder of an open model to be taught), ...
+    Raises StratosError; RequestError only for a brief, a limit or a setting that cannot be used (a sentence that cannot is an
+    outcome, "refused").
     """
     carried = stream(
         request, workspace=workspace, approve=approve, max_usd=max_usd, max_minutes=max_minutes, **settings
@@ -80,9 +81,13 @@ def stream(
     """
     settings["data"] = _named(settings.get("data"), "path")
     settings["teacher"] = _named(settings.get("teacher"), "name")
+    if isinstance(settings.get("student"), Path):
+        settings["student"] = str(settings["student"])
     given = _settings(settings, max_usd=max_usd, max_minutes=max_minutes, approved=approve is True)
     at = Workspace(Path(workspace)) if workspace else Workspace()
     brief, text = _brief(request, given, at)
+    if brief is not None and (problems := beside_a_brief(given.data, given.teacher, given.student)):
+        raise RequestError(problems)
     check_planner(given.planner)
     carry = partial(session.start, text, workspace=at, settings=given, brief=brief, executor=executor)
     return LiveRun(carry, planner=planner_for(given), ask=_asking(approve))

@@ -104,6 +104,14 @@ TeacherPrice = Annotated[
     ),
 ]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Leave out rows of --data that cannot be used.")]
+StudentFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--student",
+        metavar="FOLDER",
+        help="The open model to be taught: a Hugging Face checkpoint in a folder; else students are built from scratch.",
+    ),
+]
 RUN_STATUSES = (
     "planned", "met", "missed", "infeasible", "refused", "cancelled", "failed", "running", "waiting", "interrupted", "damaged",
 )  # fmt: skip
@@ -150,6 +158,7 @@ def run(
     skip_bad_rows: SkipBadRows = False,
     teacher: TeacherName = None,
     teacher_price: TeacherPrice = None,
+    student: StudentFolder = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Approve the plan's money in advance, up to --max-usd or the brief's limit.")
     ] = False,
@@ -187,6 +196,7 @@ def run(
             skip_bad_rows=skip_bad_rows,
             teacher=teacher,
             teacher_price=teacher_price,
+            student=student,
         ),
     )
 
@@ -203,6 +213,7 @@ def chat(
     skip_bad_rows: SkipBadRows = False,
     teacher: TeacherName = None,
     teacher_price: TeacherPrice = None,
+    student: StudentFolder = None,
     planner: PlannerName = "rules",
     planner_price: PlannerPrice = (0.0, 0.0),
     workspace: At = None,
@@ -227,10 +238,11 @@ def chat(
         skip_bad_rows=skip_bad_rows,
         teacher=teacher,
         teacher_price=teacher_price,
+        student=student,
     )
     with errors(False):
         check_planner(planner)
-        source, taught_by = beside.sources(has_brief=False)
+        source, taught_by, student = beside.sources(has_brief=False)
         check_teacher(taught_by)
         settings = Settings(
             planner=planner,
@@ -241,6 +253,7 @@ def chat(
             serve_hours=serve_hours,
             data=source,
             teacher=taught_by,
+            student=student,
             asks=True,
         )
         at = workspace_at(workspace)
@@ -263,6 +276,7 @@ def plan(
     skip_bad_rows: SkipBadRows = False,
     teacher: TeacherName = None,
     teacher_price: TeacherPrice = None,
+    student: StudentFolder = None,
     max_usd: MaxUsd = None,
     max_minutes: MaxMinutes = None,
     planner: PlannerName = "rules",
@@ -294,6 +308,7 @@ def plan(
             skip_bad_rows=skip_bad_rows,
             teacher=teacher,
             teacher_price=teacher_price,
+            student=student,
         ),
     )
 
@@ -645,12 +660,14 @@ def _start(
         at = workspace_at(workspace)
         own = partial(own_names, at.path)
         brief = read_brief_file(Path(request), **limits, own=own) if request.endswith((".yaml", ".yml")) else None
-        source, teacher = beside.sources(has_brief=brief is not None)
+        source, teacher, student = beside.sources(has_brief=brief is not None)
         with display(as_json) as shown:
             outcome = session.start(
                 brief.request if brief else request,
                 workspace=at,
-                settings=Settings(**limits, **settings, data=source, teacher=teacher, approved=approved),
+                settings=Settings(
+                    **limits, **settings, data=source, teacher=teacher, student=student, approved=approved
+                ),
                 brief=brief,
                 shown=shown,
                 ask=asking(approved, as_json),

@@ -1,4 +1,4 @@
-"""The user's own examples and teacher, as named beside a request on the command line or in Python."""
+"""The user's own examples, the teacher and the model to be taught, as named beside a request on the command line or in Python."""
 
 from dataclasses import dataclass
 
@@ -16,21 +16,19 @@ class Beside:
     skip_bad_rows: bool = False
     teacher: str | None = None
     teacher_price: tuple[float, float] | None = None
+    student: str | None = None
 
-    def sources(self, has_brief: bool) -> tuple[DataSource | None, TeacherSource | None]:
-        """The data and the teacher; None where none is named. Raises RequestError where options contradict each other."""
+    def sources(self, has_brief: bool) -> tuple[DataSource | None, TeacherSource | None, str | None]:
+        """The data, the teacher and the folder of the student; None where none is named. Raises RequestError for contradictions."""
         problems: list[str] = []
         if self.data is None and (self.test or self.unlabelled or self.skip_bad_rows):
             problems.append("--test, --unlabelled and --skip-bad-rows go with --data FILE")
         if self.teacher is None and self.teacher_price is not None:
             problems.append("--teacher-price goes with --teacher NAME")
-        if has_brief and self.data is not None:
-            problems.append("--data goes with a request in words; in a YAML brief write data: {path: FILE}")
-        if has_brief and self.teacher is not None:
-            problems.append("--teacher goes with a request in words; in a YAML brief write teacher: {name: NAME}")
+        problems += beside_a_brief(self.data, self.teacher, self.student) if has_brief else []
         if problems:
             raise RequestError(problems)
-        return self._data(), self._teacher()
+        return self._data(), self._teacher(), self.student
 
     def _data(self) -> DataSource | None:
         if self.data is None:
@@ -39,3 +37,13 @@ class Beside:
 
     def _teacher(self) -> TeacherSource | None:
         return None if self.teacher is None else TeacherSource(name=self.teacher, usd_per_million=self.teacher_price)
+
+
+def beside_a_brief(data: object, teacher: object, student: object) -> list[str]:
+    """What stands beside a brief and must stand in it, one line each."""
+    named = (("data", data, "{path: FILE}"), ("teacher", teacher, "{name: NAME}"), ("student", student, "FOLDER"))
+    return [
+        f"--{name} goes with a request in words; in a YAML brief write {name}: {how}"
+        for name, given, how in named
+        if given is not None
+    ]

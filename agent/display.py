@@ -184,6 +184,22 @@ class RichDisplay:
         for note in given.notes:
             self._print(f"  · {note}")
 
+    def _show_take_checkpoint(self, run: RunState) -> None:
+        checkpoint = run.checkpoint
+        assert checkpoint is not None
+        size = f"{checkpoint.model.parameters:,} parameters" if checkpoint.model.parameters else "of unknown size"
+        ways = ", ".join(
+            f"{one.training} (about {one.needed_gib:.1f} of {one.available_gib:.1f} GiB)" for one in checkpoint.tunings
+        )
+        self._title("The model to be taught")
+        self._print(f"{checkpoint.source}: {checkpoint.model.name}, {size}, sha256 {checkpoint.sha256[:12]}")
+        self._print(
+            f"it can be tuned here: {ways}; an example takes {checkpoint.example_tokens:,.0f} tokens with its template, at most "
+            f"{checkpoint.longest_tokens:,}"
+        )
+        for note in checkpoint.notes:
+            self._print(f"  · {note}")
+
     def _show_look_up_prices(self, run: RunState) -> None:
         self._title("Servers")
         self._print(run.offers_note)
@@ -209,7 +225,8 @@ class RichDisplay:
             for shape, size in zip(run.match.students, run.match.parameters, strict=True)
         )
         self._title("Teacher and students")
-        self._print(f"teacher {run.match.teacher}; students built from scratch: {students}")
+        students = f"students built from scratch: {students}" if students else "; ".join(run.match.rejected)
+        self._print(f"teacher {run.match.teacher}; {students}")
         if run.match.hub_students:
             self._print(
                 f"{len(run.match.hub_students)} open models of the catalogue are priced beside them; "

@@ -9,7 +9,7 @@ from pydantic import Field
 from ..state.brief import Brief, Record
 from ..state.evidence import Attempt, Evaluation, Outcome, Verdict
 from ..state.plan import Plan
-from ..state.run import Approval, Data, DeploymentFacts, GivenFacts, RunState
+from ..state.run import Approval, CheckpointFacts, Data, DeploymentFacts, GivenFacts, RunState
 from ..state.talk import Question, Word
 from ..tools.base import Event as JobEvent
 
@@ -39,6 +39,12 @@ class DataTaken(RunEvent):
     """The user's own examples were read, split and sealed."""
 
     given: GivenFacts
+
+
+class CheckpointTaken(RunEvent):
+    """The open model that is to be taught was looked at."""
+
+    checkpoint: CheckpointFacts
 
 
 class PricesFound(RunEvent):
@@ -185,6 +191,7 @@ Made = Callable[[RunState, dict[str, Any], dict[str, Any]], RunEvent | None]
 _STEPS: dict[str, Made] = {
     "intake": lambda run, given, details: BriefRead(brief=run.known_brief, **given),
     "take_data": lambda run, given, details: DataTaken(given=run.given, **given),  # pyright: ignore[reportArgumentType]
+    "take_checkpoint": lambda run, given, details: CheckpointTaken(checkpoint=run.checkpoint, **given),  # pyright: ignore[reportArgumentType]
     "look_up_prices": lambda run, given, details: PricesFound(
         offers=len(run.offers or ()), note=run.offers_note, **given
     ),

@@ -17,13 +17,14 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
+from ..skills import load as load_skill
 from ..state.brief import Brief
 from ..state.errors import RequestError
 from ..state.evidence import OutcomeStatus, Verdict
 from ..state.journal import WAITING
-from ..state.run import Approval, GivenFacts, PlannerUse, ProposedCall, RunState
+from ..state.run import Approval, CheckpointFacts, GivenFacts, PlannerUse, ProposedCall, RunState
 from ..state.talk import Answer, Question, Word
-from ..tools.base import Settings
+from ..tools.checkpoint import take_checkpoint
 from ..tools.classify_complexity import GUESSABLE
 from ..tools.given_data import take_data
 from .carrying_out import RunContext, guarded_call, money_parts, needs_a_word, take, to_approve
@@ -77,15 +78,22 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
         return _end(run, "refused", "\n".join(result["problems"]))
     run = run.model_copy(update={"brief": Brief.model_validate(result["brief"])})
     context.shown.step("intake", run, replayed=replayed)
-    if run.known_brief.data is None:
-        return Command(goto="plan", update={"run": run})
-    found, replayed = take(
-        context, "take_data", run.known_brief.data.model_dump(mode="json"), lambda: _taken_data(context, run)
-    )
-    if "problems" in found:
-        return _end(run, "refused", "\n".join(found["problems"]))
-    run = run.model_copy(update={"given": GivenFacts.model_validate(found["given"])})
-    context.shown.step("take_data", run, replayed=replayed)
+    if run.known_brief.data is not None:
+        found, replayed = take(
+            context, "take_data", run.known_brief.data.model_dump(mode="json"), lambda: _taken_data(context, run)
+        )
+        if "problems" in found:
+            return _end(run, "refused", "\n".join(found["problems"]))
+        run = run.model_copy(update={"given": GivenFacts.model_validate(found["given"])})
+        context.shown.step("take_data", run, replayed=replayed)
+    if run.known_brief.student is not None:
+        found, replayed = take(
+            context, "take_checkpoint", {"student": run.known_brief.student}, lambda: _taken_checkpoint(context, run)
+        )
+        if "problems" in found:
+            return _end(run, "refused", "\n".join(found["problems"]))
+        run = run.model_copy(update={"checkpoint": CheckpointFacts.model_validate(found["checkpoint"])})
+        context.shown.step("take_checkpoint", run, replayed=replayed)
     return Command(goto="plan", update={"run": run})
 
 
@@ -98,8 +106,28 @@ def _taken_data(context: RunContext, run: RunState) -> dict[str, Any]:
     return {"given": given.model_dump(mode="json")}
 
 
+def _taken_checkpoint(context: RunContext, run: RunState) -> dict[str, Any]:
+    """The open model that is to be taught, or everything that keeps it from that."""
+    folder = context.workspace.run_folder(run.run_id)
+    brief = run.known_brief
+    skill = load_skill(brief.skill, folder / run.given.folder if run.given else None)
+    try:
+        found = take_checkpoint(brief, folder, skill, context.settings.seed)
+    except RequestError as error:
+        return {"problems": error.problems}
+    return {"checkpoint": found.model_dump(mode="json")}
+
+
 def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
-    """The brief of the run's request, or its problems; beside it what asking a model took."""
+    """The brief of the run's request, with the models named beside it, or its problems; beside it what asking a model took."""
+    found, settings = _read_words(context, run, by_model), context.settings
+    if "brief" not in found or context.given_brief is not None:
+        return found
+    teacher = settings.teacher.model_dump(mode="json") if settings.teacher else None
+    return {**found, "brief": {**found["brief"], "teacher": teacher, "student": settings.student}}
+
+
+def _read_words(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
     limits = {"max_usd": context.settings.max_usd, "max_hours": context.settings.max_hours}
     own, data = context.settings.own_names, context.settings.data
     if context.given_brief is not None:
@@ -108,19 +136,11 @@ def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
         found, decision = read_with_model(
             context.planner, run.request, data=data, spent_usd=run.planner_use.usd, own=own, **limits
         )
-        return {**_with_teacher(found, context.settings), "reading": decision.model_dump(mode="json")}
+        return {**found, "reading": decision.model_dump(mode="json")}
     try:
-        brief = read_request(run.request, data=data, own=own, **limits).model_dump(mode="json")
+        return {"brief": read_request(run.request, data=data, own=own, **limits).model_dump(mode="json")}
     except RequestError as error:
         return {"problems": error.problems}
-    return _with_teacher({"brief": brief}, context.settings)
-
-
-def _with_teacher(found: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """A brief with the teacher that was named beside the request."""
-    if "brief" not in found or settings.teacher is None:
-        return found
-    return {**found, "brief": {**found["brief"], "teacher": settings.teacher.model_dump(mode="json")}}
 
 
 def _question(run: RunState, result: Mapping[str, Any]) -> Question | None:

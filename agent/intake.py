@@ -241,6 +241,7 @@ def read_brief_file(
     kept = {
         "data": brief.data,
         "teacher": brief.teacher,
+        "student": brief.student,
         "weights": brief.weights,
         "choose": brief.choose,
         "assumptions": assumptions,

@@ -144,6 +144,11 @@ class Brief(Record):
     teacher: TeacherSource | None = Field(
         default=None, description="a model that may teach beside what the skill or the data know; null: none is asked"
     )
+    student: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the folder of an open model's checkpoint that is to be taught; null: students built from scratch",
+    )
     targets: Targets
     limits: Limits
     weights: Weights | None = Field(

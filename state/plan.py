@@ -71,8 +71,8 @@ class Prediction(Record):
     source: str
 
 
-Training = Literal["scratch", "lora"]
-"""What is trained: all weights of a small decoder built for the skill, or low-rank adapters of a model that others trained."""
+Training = Literal["scratch", "lora", "full"]
+"""What is trained: all weights of a small decoder built for the skill; of a model that others trained low-rank adapters, or all."""
 
 
 class Correction(Record):
@@ -118,6 +118,10 @@ class Candidate(Record):
     hours: Prediction
     usd: Prediction = Field(description="of the training alone")
     overhead_usd: float = Field(default=0.0, description="what must be left for its data and evaluations beside that")
+    evaluation_minutes: float | None = Field(
+        default=None,
+        description="the most that measuring it once may take; null: as little as of a student built from scratch",
+    )
     serving_usd: float = Field(
         default=0.0,
         description="of serving the expected traffic on this offer, for as long as the brief says; 0 where it says nothing",

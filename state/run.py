@@ -123,6 +123,36 @@ class OwnData(Record):
     sha256: str
 
 
+class Tuning(Record):
+    """One way in which a checkpoint can be tuned within this machine's memory."""
+
+    training: Literal["lora", "full"]
+    batch_tokens: int = Field(description="of one batch, padding included")
+    accumulation: int = Field(description="batches of one step")
+    checkpointing: bool = Field(description="layers are computed again to save memory")
+    needed_gib: float
+    available_gib: float
+
+
+class CheckpointFacts(Record):
+    """The open model that the user named as student, as it was taken."""
+
+    source: str = Field(description="its folder as the user named it")
+    folder: str = Field(
+        description="relative to the run's folder: a folder for each way of teaching, its chat template saying the answer's form"
+    )
+    sha256: str = Field(description="of its weights, settings and tokenizer")
+    model: ModelFacts
+    served_by: Literal["ctranslate2", "vllm"]
+    example_tokens: float = Field(description="of a prompt with its taught completion, template included, on average")
+    prompt_tokens: float
+    completion_tokens_p95: int
+    longest_tokens: int = Field(description="of an example, template included")
+    answer_tokens: int = Field(description="the most that an answer may have")
+    tunings: tuple[Tuning, ...]
+    notes: tuple[str, ...] = Field(description="what cannot be done with it and why, one sentence each")
+
+
 class Approval(Record):
     """The word on a plan's money. It holds for that plan alone; a changed plan needs a new one."""
 
@@ -217,6 +247,9 @@ class RunState(Record):
     approval: Approval | None = None
     own_data: OwnData | None = None
     given: GivenFacts | None = Field(default=None, description="the user's own examples, where the skill needs them")
+    checkpoint: CheckpointFacts | None = Field(
+        default=None, description="the open model to be taught, in the place of students built from scratch"
+    )
     data: Data | None = None
     attempts: tuple[Attempt, ...] = ()
     trained: Plan | None = Field(default=None, description="the plan of the newest attempt")

@@ -1,12 +1,12 @@
 """Builds valid states for tests; every figure here is made up and means nothing."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from stratos.state.brief import Brief, Limits, Targets
 from stratos.state.evidence import Attempt, Evaluation, Latency, Score, Verdict, wilson
 from stratos.state.plan import Candidate, Offer, Plan, Prediction
-from stratos.state.run import Choice, Complexity, Data, RunState, Split
+from stratos.state.run import CheckpointFacts, Choice, Complexity, Data, RunState, Split, Tuning
 from stratos.tools.base import Context, Settings
 from stratos.tools.estimating.architecture import Architecture, architecture_of
 from stratos.tools.executor import LocalExecutor
@@ -166,6 +166,31 @@ def context(of: RunState, folder: Path, **settings: Any) -> Context:
         executor=LocalExecutor(),
         emit=lambda event: None,
     )
+
+
+def checkpoint(*trainings: Literal["lora", "full"], parameters: int = 500_000_000, **changes: Any) -> CheckpointFacts:
+    """A model of half a billion weights, in the shape of a small Qwen2."""
+    facts = load_catalogue()["Qwen/Qwen2.5-0.5B-Instruct"].model_copy(
+        update={"name": "mine", "parameters": parameters, "active_parameters": parameters}
+    )
+    values: dict[str, Any] = {
+        "source": "mine",
+        "folder": "student",
+        "sha256": "0" * 64,
+        "model": facts,
+        "served_by": "ctranslate2",
+        "example_tokens": 100.0,
+        "prompt_tokens": 60.0,
+        "completion_tokens_p95": 50,
+        "longest_tokens": 200,
+        "answer_tokens": 80,
+        "tunings": tuple(
+            Tuning(training=one, batch_tokens=800, accumulation=2, checkpointing=False, needed_gib=4, available_gib=8)
+            for one in trainings or ("lora", "full")
+        ),
+        "notes": (),
+    }
+    return CheckpointFacts(**{**values, **changes})
 
 
 MET = Verdict(

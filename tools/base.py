@@ -49,6 +49,9 @@ class Settings(Record):
     )
     data: DataSource | None = Field(default=None, description="the user's own examples, beside a request in words")
     teacher: TeacherSource | None = Field(default=None, description="a model that may teach, beside a request in words")
+    student: str | None = Field(
+        default=None, min_length=1, description="folder of the open model to be taught, beside a request in words"
+    )
     asks: bool = Field(default=False, description="what the request lacks is asked for instead of assumed")
     max_attempts: int = Field(default=4, gt=0)
     own_names: OwnNames = Field(

@@ -82,15 +82,22 @@ class _Row:
 
 
 def build_candidates(context: Context) -> list[Candidate]:
-    """Every student built from scratch, as `candidate_table` has it, each as a record."""
+    """Every student that can be taught here, as `candidate_table` has it, each as a record."""
+    if context.state.checkpoint is not None:
+        from .tuned_candidates import tuned_candidates
+
+        return tuned_candidates(context, context.state.checkpoint)
     return [_candidate(context, row) for row in _rows(context)]
 
 
 def candidate_table(context: Context) -> CandidateTable:
     """Every candidate that the brief's hard choices (accelerator, region, serving price) leave, cheapest server of a kind only:
-    students built from scratch at every training length, and open models of the catalogue, whose accuracy is unknown."""
+    students built from scratch at every training length, and open models of the catalogue, whose accuracy is unknown; where the
+    brief names its student, that one alone."""
     from .front.table import CandidateTable
 
+    if context.state.checkpoint is not None:
+        return CandidateTable.of(build_candidates(context))
     rows = list(_rows(context))
     tables = [_scratch_table(context, rows)]
     facts = hub_facts(context.state)

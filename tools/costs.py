@@ -4,7 +4,7 @@ import math
 
 from ..state.brief import HOURS_PER_MONTH, Brief
 from ..state.numbers import shown
-from ..state.plan import Offer
+from ..state.plan import Candidate, Offer
 from ..state.run import RunState
 from .base import Settings
 from .teaching.budget import lesson_minutes, lessons_usd
@@ -42,6 +42,8 @@ def examples_needed(state: RunState, train_tokens: int) -> int:
         return 0
     if state.given is not None:
         return state.given.train
+    if state.checkpoint is not None:
+        return math.ceil(train_tokens / state.checkpoint.example_tokens)
     per_example = state.complexity.prompt_tokens + state.complexity.answer_tokens + FRAMING_TOKENS
     return math.ceil(train_tokens / per_example)
 
@@ -57,9 +59,14 @@ def clock_s(minutes: float, offer: Offer) -> float | None:
     return 60 * minutes if offer.usd_per_hour > 0 else None
 
 
+def evaluation_minutes(candidate: Candidate) -> float:
+    """The most one evaluation of a candidate may take, where that costs something."""
+    return candidate.evaluation_minutes or EVALUATION_MINUTES
+
+
 def evaluation_usd(state: RunState) -> float:
     """The most one evaluation may cost."""
-    return EVALUATION_MINUTES / 60 * state.known_plan.offer.usd_per_hour
+    return evaluation_minutes(state.known_plan.candidate) / 60 * state.known_plan.offer.usd_per_hour
 
 
 def generation_minutes(state: RunState) -> float:
@@ -72,16 +79,19 @@ def generation_usd(state: RunState) -> float:
     return generation_minutes(state) / 60 * state.known_plan.offer.usd_per_hour
 
 
-def measuring_usd(offer: Offer) -> float:
+def measuring_usd(offer: Offer, most_minutes: float | None = None) -> float:
     """What must be left after a training: the development split's evaluation, as long as usual, and then the reservation of the
-    sealed split's. It covers the reservation of the first in any case."""
-    return (USUAL_MINUTES + EVALUATION_MINUTES) / 60 * offer.usd_per_hour
+    sealed split's, which takes `most_minutes` where it is not a small student's. It covers the reservation of the first in any case."""
+    usual, most = (
+        (USUAL_MINUTES, EVALUATION_MINUTES) if most_minutes is None else (most_minutes / PATIENCE, most_minutes)
+    )
+    return (usual + most) / 60 * offer.usd_per_hour
 
 
-def overhead_usd(offer: Offer) -> float:
+def overhead_usd(offer: Offer, most_minutes: float | None = None) -> float:
     """What a plan must leave beside its training: making data, as long as usual, and measuring. Reserving the most for all
     three would refuse what the money does pay for; a training that is left too little by slow data is refused."""
-    return USUAL_MINUTES / 60 * offer.usd_per_hour + measuring_usd(offer)
+    return USUAL_MINUTES / 60 * offer.usd_per_hour + measuring_usd(offer, most_minutes)
 
 
 def training_usd(state: RunState) -> float:

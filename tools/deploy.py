@@ -1,6 +1,7 @@
 """Serves the winner on this machine and checks it with a real question that is in none of the splits."""
 
 import time
+from pathlib import Path
 
 from pydantic import Field
 
@@ -9,9 +10,11 @@ from ..state.errors import Correctable, OutOfTime
 from ..state.numbers import AS_SAID, shown
 from ..state.run import DeploymentFacts, RunState
 from .base import FREE, Context, Cost, Tool
+from .checkpoint import base_model
 from .classify_complexity import PROBE_BLOCK
 from .costs import serving_hours, serving_usd
 from .distill import ANSWERS_ONLY, trained_model
+from .evaluate import UNTUNED
 from .serving.deployments import NAME, Deployment, health_check, listing, start, stop
 
 SMOKE_BLOCK = PROBE_BLOCK + 100
@@ -29,13 +32,10 @@ class Deploy(Record):
 
 
 def _run(context: Context, args: Deploy) -> DeploymentFacts:
-    attempt, verdict = context.state.attempts[-1], context.state.verdicts[-1]
-    control = attempt.control_folder if verdict.cheaper_control == ANSWERS_ONLY else None
-    folder = trained_model(context.run_folder, control or attempt.job_folder)
     deployment = start(
         context.workspace,
         args.name,
-        folder,
+        winner(context),
         context.state.run_id,
         threads=context.settings.threads,
         hours=_hours_to_serve(context, args),
@@ -45,6 +45,15 @@ def _run(context: Context, args: Deploy) -> DeploymentFacts:
     except BaseException:  # Ctrl-C too: nothing is served that was not recorded
         stop(context.workspace, args.name)
         raise
+
+
+def winner(context: Context) -> Path:
+    """The model's folder: the newest attempt's, or that of a control that reaches the target too."""
+    attempt, verdict, checkpoint = context.state.attempts[-1], context.state.verdicts[-1], context.state.checkpoint
+    if checkpoint is not None and verdict.cheaper_control == UNTUNED:
+        return base_model(context.run_folder, checkpoint, attempt.candidate.strategy)
+    control = attempt.control_folder if verdict.cheaper_control == ANSWERS_ONLY else None
+    return trained_model(context.run_folder, control or attempt.job_folder)
 
 
 def _hours_to_serve(context: Context, args: Deploy) -> float | None:
@@ -65,7 +74,9 @@ def _checked(context: Context, deployment: Deployment) -> DeploymentFacts:
     """What is recorded of a server, its answer to a real question included."""
     skill, task = context.load_skill(), context.brief.task
     question = skill.make(task, seed=context.settings.seed, block=SMOKE_BLOCK, count=1)[0]
-    answer = health_check(deployment, question.prompt)
+    checkpoint = context.state.checkpoint
+    limit = checkpoint.answer_tokens if checkpoint else None  # a general model may write on until its context is full
+    answer = health_check(deployment, question.prompt, max_tokens=limit)
     return DeploymentFacts(
         name=deployment.name,
         base_url=deployment.base_url,

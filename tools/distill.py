@@ -14,6 +14,7 @@ from ..state.run import RunState
 from .base import FREE, Context, Cost, Tool
 from .costs import examples_needed, fits, measuring_usd, training_usd
 from .training.students import TrainJob, shape_named
+from .tuning_jobs import tuned
 from .waiting import JobRequest, run_all
 
 TRAINING_SHARE = 0.85
@@ -24,7 +25,7 @@ ANSWERS_ONLY = "answers-only student, equal compute"
 
 class Distill(Record):
     """Trains the student of one candidate on the front, for the tokens it names, and beside one that is taught rationales the
-    same student on the answers alone with the same number of tokens. A longer training of a student already trained is continued."""
+    same student on the answers alone with the same number of tokens. A longer training of a student built from scratch is continued."""
 
     candidate_id: str = Field(description="id of the plan's candidate")
 
@@ -40,6 +41,18 @@ def _run(context: Context, args: Distill) -> Distilled:
     plan = context.state.known_plan
     if args.candidate_id != plan.candidate.id:
         raise Correctable(f"{args.candidate_id!r} is not the plan; the approved plan is {plan.candidate.id!r}")
+    if plan.candidate.training == "scratch":
+        results = _trained_from_scratch(context)
+        seconds = max(result["seconds"] for result in results.values())  # side by side on one machine, paid for once
+    else:
+        results = tuned(context, _wall_clock_s(context))
+        seconds = sum(result["seconds"] for result in results.values())
+    return _distilled(context, plan, results, seconds)
+
+
+def _trained_from_scratch(context: Context) -> dict[str, dict[str, Any]]:
+    """The results of the student and its control."""
+    plan = context.state.known_plan
     assert context.state.data is not None
     previous = _continued(context.state, plan.candidate)
     student = TrainJob(
@@ -72,13 +85,11 @@ def _run(context: Context, args: Distill) -> Distilled:
         )
         for name, job in jobs.items()
     }
-    results = run_all(context.executor, requests, context.emit)
-    return _distilled(context, plan, results)
+    return run_all(context.executor, requests, context.emit)
 
 
-def _distilled(context: Context, plan: Plan, results: dict[str, dict[str, Any]]) -> Distilled:
+def _distilled(context: Context, plan: Plan, results: dict[str, dict[str, Any]], seconds: float) -> Distilled:
     student, control = results["student"], results.get("control")
-    seconds = max(result["seconds"] for result in results.values())  # side by side on one machine, paid for once
     relative = context.step_folder.relative_to(context.run_folder)
     attempt = Attempt(
         number=len(context.state.attempts) + 1,
@@ -125,9 +136,10 @@ def _estimate(context: Context, args: Distill) -> Cost:
     if price <= 0:
         return FREE
     wanted, limit = plan.candidate.usd.value, state.known_brief.limits.usd or 0.0
-    if not fits(state.spent_usd + wanted + measuring_usd(plan.offer), limit):  # paid for, it could not be measured
+    measuring = measuring_usd(plan.offer, plan.candidate.evaluation_minutes)
+    if not fits(state.spent_usd + wanted + measuring, limit):  # paid for, it could not be measured
         raise Correctable(
-            f"distill is predicted to cost ${wanted:,.4f} and measuring it may take ${measuring_usd(plan.offer):,.4f} more; "
+            f"distill is predicted to cost ${wanted:,.4f} and measuring it may take ${measuring:,.4f} more; "
             f"${state.spent_usd:,.4f} of the limit of ${limit:,.2f} is spent or reserved, so it does not fit"
         )
     usd = training_usd(state)

@@ -5,17 +5,21 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ..state.brief import Record
-from ..state.evidence import Evaluation
+from ..state.evidence import Attempt, Evaluation
 from ..state.numbers import AS_SAID, shown
 from ..state.run import RunState, Split
 from .base import Context, Cost, Tool
-from .costs import EVALUATION_MINUTES, clock_s, evaluation_usd
+from .checkpoint import Lengths, base_model
+from .costs import clock_s, evaluation_minutes, evaluation_usd
 from .distill import ANSWERS_ONLY, trained_model, untrained_model
 from .evaluation import EvaluateJob, NamedModel
 from .generate_data import DEVELOPMENT, sealed_split
+from .training.batches import read_examples
+from .tuned_candidates import requests_timed
 from .waiting import JobRequest, run
 
 UNTRAINED = "untrained student"
+UNTUNED = "untuned model, prompt only"
 UNTRAINED_ITEMS = 60
 """An untrained student writes to the token limit on every item; these few show what it can do."""
 
@@ -41,27 +45,20 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
     attempt, plan = context.state.attempts[-1], context.state.known_plan
     split = _split(context.state, args)
     assert context.state.data is not None
-    control = trained_model(context.run_folder, attempt.control_folder) if attempt.control_folder else None
+    checkpoint, most_minutes = context.state.checkpoint, evaluation_minutes(plan.candidate)
     job = EvaluateJob(
         skill=context.brief.skill,
         task=context.brief.task,
         skill_data=context.skill_data,
         split=context.run_folder / split.path,
         split_sha256=split.sha256,
-        models=(
-            NamedModel(name="student", folder=trained_model(context.run_folder, attempt.job_folder)),
-            *((NamedModel(name=ANSWERS_ONLY, folder=control),) if control else ()),
-            NamedModel(
-                name=UNTRAINED,
-                folder=untrained_model(context.run_folder, attempt.job_folder),
-                items=min(UNTRAINED_ITEMS, split.n),
-            ),
-        ),
+        models=_models(context, attempt, split),
         fit_shards=tuple(context.run_folder / shard for shard in context.state.data.labelled_shards[:FIT_SHARDS]),
-        latency_requests=min(LATENCY_REQUESTS, split.n),
+        latency_requests=requests_timed(plan.candidate, split.n) if checkpoint else min(LATENCY_REQUESTS, split.n),
+        answer_tokens=_answer_tokens(context, attempt),
         threads=context.settings.threads,
         seed=context.settings.seed,
-        wall_clock_s=clock_s(EVALUATION_MINUTES, plan.offer),
+        wall_clock_s=clock_s(most_minutes, plan.offer),
     )
     request = JobRequest(
         module="stratos.tools.evaluation", job=job, folder=context.step_folder, threads=job.threads, offer=plan.offer
@@ -70,6 +67,50 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
     evaluation = Evaluation.model_validate(result)
     usd = evaluation.seconds / 3600 * plan.offer.usd_per_hour
     return Evaluated(evaluation=evaluation, usd=usd)
+
+
+def _models(context: Context, attempt: Attempt, split: Split) -> tuple[NamedModel, ...]:
+    """The student first; then the controls, what costs least to have first."""
+    student = trained_model(context.run_folder, attempt.job_folder)
+    control = trained_model(context.run_folder, attempt.control_folder) if attempt.control_folder else None
+    checkpoint = context.state.checkpoint
+    if checkpoint is None:
+        untrained = untrained_model(context.run_folder, attempt.job_folder)
+        few = min(UNTRAINED_ITEMS, split.n)
+        return (
+            NamedModel(name="student", folder=student),
+            *((NamedModel(name=ANSWERS_ONLY, folder=control),) if control else ()),
+            NamedModel(name=UNTRAINED, folder=untrained, items=few),
+        )
+    machine = context.state.machine
+    engine = "transformers" if machine is not None and machine.gpus else "ctranslate2"
+    untuned = base_model(context.run_folder, checkpoint, attempt.candidate.strategy)
+    return (
+        NamedModel(name="student", folder=student, engine=engine),
+        NamedModel(name=UNTUNED, folder=untuned, engine=engine, seconds=_control_seconds(context)),
+        *((NamedModel(name=ANSWERS_ONLY, folder=control, engine=engine),) if control else ()),
+    )
+
+
+def _answer_tokens(context: Context, attempt: Attempt) -> int | None:
+    """The most an answer may have, by what was taught; null for students built from scratch, whose tokens are the skill's."""
+    checkpoint, data = context.state.checkpoint, context.state.data
+    if checkpoint is None:
+        return None
+    assert data is not None
+    examples = [one for shard in data.shards[:FIT_SHARDS] for one in read_examples(context.run_folder / shard)]
+    strategy = attempt.candidate.strategy
+    folder = base_model(context.run_folder, checkpoint, strategy)
+    return Lengths.of(folder, context.load_skill(), examples, strategy).answer_limit
+
+
+def _control_seconds(context: Context) -> float:
+    """How long a model may write that never learned to end: a third of what the evaluation may take, and no more than a quarter of
+    the hours that are left."""
+    hours = context.brief.limits.hours
+    seconds = 60 * evaluation_minutes(context.state.known_plan.candidate) / 3
+    left = [] if hours is None else [max(1.0, 3600 * (hours - context.state.hours_used) / 4)]
+    return min([seconds, *left])
 
 
 def _split(state: RunState, args: Evaluate) -> Split:
@@ -107,8 +148,9 @@ def _needs(state: RunState, args: Evaluate) -> str | None:
 
 
 def _estimate(context: Context, args: Evaluate) -> Cost:
-    price = context.state.known_plan.offer.usd_per_hour
-    basis = f"at most {EVALUATION_MINUTES:g} minutes at ${shown(price, AS_SAID)} an hour"
+    plan = context.state.known_plan
+    price, minutes = plan.offer.usd_per_hour, evaluation_minutes(plan.candidate)
+    basis = f"at most {shown(minutes)} minutes at ${shown(price, AS_SAID)} an hour"
     return Cost(usd=evaluation_usd(context.state), basis=basis)
 
 

@@ -12,13 +12,14 @@ from pydantic import Field
 
 from ..skills.protocol import Check, Example
 from ..state.evidence import FamilyScore, Interval, Latency, Score, wilson
+from .answering import Writing, write_answers
 from .controls import WORD_COUNTS, Guess, guesses_of, right_answers
 from .generation import file_sha256
 from .jobs import Job, SkillJob, TimedJob, main, progress, write_atomic
 from .serving.deployments import temporary_server
-from .serving.engine import Settings, open_engine
 from .serving.measuring import measure_latency, measure_throughput
 from .training.batches import read_examples
+from .tuning.answers import Engine
 
 WARM_UP_REQUESTS = 20
 CLIENTS = 16
@@ -30,6 +31,10 @@ class NamedModel(Job):
     name: str
     folder: Path
     items: int | None = Field(default=None, gt=0, description="only this many items of the split; null: all")
+    seconds: float | None = Field(
+        default=None, gt=0, description="no further item is begun after so long; null: as long as it takes"
+    )
+    engine: Engine = Field(default="ctranslate2", description="what writes the answers")
 
 
 class EvaluateJob(SkillJob, TimedJob):
@@ -40,6 +45,9 @@ class EvaluateJob(SkillJob, TimedJob):
     models: tuple[NamedModel, ...]
     fit_shards: tuple[Path, ...] = Field(description="training shards the model-free controls are fitted on")
     latency_requests: int = Field(ge=0)
+    answer_tokens: int | None = Field(
+        default=None, gt=0, description="the most of an answer, counted as the models do; null: the task's own"
+    )
     threads: int = Field(default=1, gt=0)
     seed: int
 
@@ -51,7 +59,7 @@ def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
         raise ValueError(f"{job.split.name} is not the file whose hash was recorded when it was made")
     items = read_examples(job.split)
     checks = [_judged_answers(job, model, items, folder) for model in job.models]
-    scores = [_score(model.name, judged) for model, judged in zip(job.models, checks, strict=True)]
+    scores = [_score(model, judged, len(items)) for model, judged in zip(job.models, checks, strict=True)]
     latency = _latency(job, items, folder) if job.latency_requests else None
     return {
         "split": job.split.stem,
@@ -67,14 +75,14 @@ def _judged_answers(job: EvaluateJob, model: NamedModel, items: Sequence[Example
     """Answers every item greedily and has the verifier judge; the answers are kept beside the result for an audit."""
     skill = job.load_skill()
     chosen = items[: model.items]
-    engine = open_engine(model.folder, threads=job.threads)
-    prompts = [engine.encode_chat([{"role": "user", "content": example.prompt}]) for example in chosen]
-    completions = engine.generate(
-        prompts,
-        Settings(max_tokens=skill.tasks[job.task].max_completion_tokens + 1),
+    writing = Writing(max_tokens=_answer_tokens(job), threads=job.threads, seconds=model.seconds, engine=model.engine)
+    texts = write_answers(
+        model.folder,
+        [example.prompt for example in chosen],
+        writing,
         on_progress=lambda done, total: progress(done, total, "answers", what=model.name),
     )
-    texts = [completion.text for completion in completions]
+    chosen = chosen[: len(texts)]
     checks = [skill.verify(job.task, example.prompt, text) for example, text in zip(chosen, texts, strict=True)]
     lines = (
         json.dumps(
@@ -86,12 +94,18 @@ def _judged_answers(job: EvaluateJob, model: NamedModel, items: Sequence[Example
     return checks
 
 
-def _score(name: str, checks: Sequence[Check]) -> Score:
+def _answer_tokens(job: EvaluateJob) -> int:
+    return job.answer_tokens or job.load_skill().tasks[job.task].max_completion_tokens + 1
+
+
+def _score(model: NamedModel, checks: Sequence[Check], items: int) -> Score:
+    cut_off = model.seconds is not None and len(checks) < items
+    late = f"; its time was over after the first {len(checks)} of {items} items" if cut_off else ""
     return Score(
-        name=name,
+        name=model.name,
         exact=wilson(sum(check.exact for check in checks), len(checks)),
         answer=wilson(sum(check.answer_right for check in checks), len(checks)),
-        note=f"{sum(not check.parsed for check in checks)} of {len(checks)} completions had no valid form",
+        note=f"{sum(not check.parsed for check in checks)} of {len(checks)} completions had no valid form{late}",
     )
 
 
@@ -131,13 +145,15 @@ def _exact(job: EvaluateJob, control: Guess, items: Sequence[Example]) -> Interv
 
 def _latency(job: EvaluateJob, items: Sequence[Example], folder: Path) -> Latency:
     """Single requests one after another, then many clients at once, over HTTP against the student's own server."""
-    task = job.load_skill().tasks[job.task]
     prompts = [item.prompt for item in items]
     with temporary_server(job.models[0].folder, folder / "server", threads=job.threads) as server:
         request = (server.base_url, server.api_key, server.model, prompts[: job.latency_requests])
-        limit = task.max_completion_tokens + 1
-        alone = measure_latency(*request, warm_up=WARM_UP_REQUESTS, max_tokens=limit)
-        together = measure_throughput(*request, clients=CLIENTS, requests=2 * job.latency_requests, max_tokens=limit)
+        limit, requests = _answer_tokens(job), job.latency_requests
+        warm_up = min(WARM_UP_REQUESTS, max(1, requests // 4))
+        alone = measure_latency(*request, warm_up=warm_up, max_tokens=limit)
+        together = measure_throughput(
+            *request, clients=CLIENTS, requests=2 * requests, warm_up=min(2 * CLIENTS, requests), max_tokens=limit
+        )
     return Latency(
         n=alone.n,
         p50_ms=alone.p50_ms,

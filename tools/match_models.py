@@ -31,14 +31,23 @@ class MatchModels(Record):
 def _run(context: Context, args: MatchModels) -> Match:
     caps = [cap for cap in (args.max_parameters, context.brief.limits.max_parameters) if cap is not None]
     cap = min(caps, default=None)
-    given = context.state.given
+    given, teacher = context.state.given, _teacher(context)
+    if context.state.checkpoint is not None:
+        return Match(
+            teacher=teacher,
+            students=(),
+            parameters=(),
+            rejected=(
+                f"every student but {context.state.checkpoint.model.name}: the brief names the one to be taught",
+            ),
+        )
     words = given.vocabulary if given else len(load_skill(context.brief.skill).vocabulary)
     vocabulary = words + len(SPECIAL_TOKENS)
     sized = [(shape, shape.parameters(vocabulary)) for shape in SHAPES]
     fitting = [(shape, size) for shape, size in sized if cap is None or size <= cap]
     licences = context.brief.limits.licences
     catalogue = with_own(context.state.own_models)
-    why = {facts.name: _why_not(facts, cap, licences) for facts in catalogue.values() if "student" in facts.roles}
+    why = {facts.name: why_no_student(facts, cap, licences) for facts in catalogue.values() if "student" in facts.roles}
     rejected = [
         *(
             f"{shape.name}: {size:,} parameters, over the limit of {cap:,}"
@@ -52,7 +61,7 @@ def _run(context: Context, args: MatchModels) -> Match:
             f"licences other than {', '.join(licences)}: the limit holds, for students built from scratch carry none"
         )
     return Match(
-        teacher=_teacher(context),
+        teacher=teacher,
         students=tuple(shape for shape, _ in fitting),
         parameters=tuple(size for _, size in fitting),
         hub_students=tuple(name for name, reason in why.items() if not reason),
@@ -72,7 +81,7 @@ def hub_facts(state: RunState) -> list[ModelFacts]:
     return [catalogue[name] for name in (state.match.hub_students if state.match else ()) if name in catalogue]
 
 
-def _why_not(facts: ModelFacts, cap: int | None, licences: Sequence[str]) -> str:
+def why_no_student(facts: ModelFacts, cap: int | None, licences: Sequence[str]) -> str:
     """Why a model of the catalogue is no student for this brief; empty where it is."""
     if cap is not None and (facts.parameters or 0) > cap:
         return f"over the limit of {cap:,} parameters"

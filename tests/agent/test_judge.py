@@ -3,6 +3,7 @@
 import pytest
 from stratos.agent.judge import judge
 from stratos.state.brief import Limits
+from stratos.tools.evaluate import UNTUNED
 
 from ..building import attempt, brief, candidate, choice, evaluation, state
 
@@ -74,3 +75,11 @@ def test_without_a_target_accuracy_is_not_judged() -> None:
 def test_only_the_newest_evaluation_counts() -> None:
     run = state(choice=choice(), attempts=(attempt(evaluation(100), evaluation(960), of=candidate()),))
     assert judge(run, 4).met
+
+
+def test_an_untuned_model_that_reaches_the_target_makes_tuning_pointless() -> None:
+    sealed = evaluation(950, split="sealed-1", control_right=950)
+    untuned = sealed.controls[0].model_copy(update={"name": UNTUNED})
+    verdict = judged(evaluation(950), sealed.model_copy(update={"controls": (untuned, *sealed.controls)}))
+    assert verdict.cheaper_control == UNTUNED
+    assert "do not distil: 'untuned model, prompt only' meets the accuracy target too" in verdict.reason

@@ -180,12 +180,15 @@ def _run_pairs(rows: "Sequence[Row]") -> Iterable[Pair | Dropped]:
     from ...state.tables import tables, view_rows
 
     offers = "SELECT gave -> '$.plan.offer' FROM parsed_steps WHERE json_type(gave -> '$.plan.offer') = 'OBJECT'"
-    strategies = "SELECT seq, gave ->> '$.attempt.candidate.strategy' FROM parsed_steps WHERE name = 'tool distill'"
+    methods_of_attempts = (
+        "SELECT seq, CASE WHEN gave ->> '$.attempt.candidate.training' IN ('lora', 'full') THEN gave ->> "
+        "'$.attempt.candidate.training' ELSE gave ->> '$.attempt.candidate.strategy' END FROM parsed_steps WHERE name = 'tool distill'"
+    )
     with tables(rows) as connection:
         predictions = view_rows(connection, "predictions")
         attempts = {row["seq"]: row for row in view_rows(connection, "attempts")}
         planned = [Offer.model_validate_json(text) for (text,) in connection.execute(offers).fetchall()]
-        methods: dict[int, str | None] = dict(connection.execute(strategies).fetchall())
+        methods: dict[int, str | None] = dict(connection.execute(methods_of_attempts).fetchall())
     by_id = {offer.id: offer for offer in planned}
     for row in predictions:
         if row["what"] in KINDS and row["measured"] is not None:

@@ -6,7 +6,7 @@ whether a template suits a model.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -68,6 +68,14 @@ def read_chat(folder: Path) -> ChatFiles:
 
 def render(files: ChatFiles, messages: Sequence[Mapping[str, str]]) -> str:
     """A conversation as text, ready to be answered. Raises jinja2.TemplateError where the template refuses it."""
+    return renderer(files)(messages, True)
+
+
+def renderer(files: ChatFiles) -> Callable[[Sequence[Mapping[str, str]], bool], str]:
+    """The template made ready for many conversations: of messages, and whether an answer is asked for, it gives the text.
+
+    Both raise jinja2.TemplateError where the template cannot be read or refuses.
+    """
     from jinja2 import TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -81,9 +89,13 @@ def render(files: ChatFiles, messages: Sequence[Mapping[str, str]]) -> str:
     # The tag that marks an assistant's tokens changes no text; transformers has an extension for it, here it is an empty block.
     text = GENERATION_TAG.sub(lambda tag: tag["open"] + ("endif" if tag["end"] else "if true"), files.template or "")
     compiled = environment.from_string(text, globals={"raise_exception": refuse, "strftime_now": _no_date})
-    return compiled.render(
-        messages=[dict(message) for message in messages], add_generation_prompt=True, **files.special_tokens
-    )
+
+    def rendered(messages: Sequence[Mapping[str, str]], asked: bool) -> str:
+        return compiled.render(
+            messages=[dict(message) for message in messages], add_generation_prompt=asked, **files.special_tokens
+        )
+
+    return rendered
 
 
 def compare_chat(teacher: ChatFiles, student: ChatFiles, student_vocabulary: Vocabulary | None) -> ChatMatch:

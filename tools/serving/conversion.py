@@ -24,7 +24,8 @@ def fingerprint(model_dir: Path) -> str:
     names = sorted(p for p in model_dir.iterdir() if p.suffix in {".json", ".jinja", ".safetensors"})
     digest = hashlib.sha256(FORMAT.encode())
     for path in names:
-        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        with path.open("rb") as file:  # never whole in memory: weights may be larger than what is free
+            digest.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 

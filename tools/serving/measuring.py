@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from ...state.errors import ToolFailed
 
-REQUEST_TIMEOUT_S = 60.0
+REQUEST_TIMEOUT_S = 900.0
+"""A model of a billion weights on a CPU takes minutes for an answer while fifteen others are written."""
 
 Send = Callable[[str], int]
 """Sends one prompt and returns the tokens of its answer."""

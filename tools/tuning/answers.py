@@ -42,7 +42,7 @@ def answers(
         return []
     if engine == "ctranslate2":
         return _by_cpu_engine(model, prompts, max_tokens, batch)
-    return _by_transformers(model, prompts, max_tokens, batch)
+    return Checkpoint(model).answers(prompts, max_tokens=max_tokens, batch=batch)
 
 
 def compare(before: Path, after: Path, prompts: Sequence[str], judge: Judge, *, max_tokens: int) -> Comparison:
@@ -64,32 +64,53 @@ def compare(before: Path, after: Path, prompts: Sequence[str], judge: Judge, *, 
     )
 
 
-def _by_transformers(folder: Path, prompts: Sequence[str], max_tokens: int, batch: int) -> list[str]:
-    """Padded on the left, sorted by length; the order of the answers is the prompts'."""
-    import torch
-    from transformers import AutoModelForCausalLM
+class Checkpoint:
+    """A checkpoint loaded by transformers, on the GPU where there is one."""
 
-    tokenizer, stops = load_tokenizer(folder, None)
-    tokenizer.padding_side = "left"
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
-    model.to(device).eval()
-    texts = [
-        tokenizer.apply_chat_template([{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True)
-        for prompt in prompts
-    ]
-    order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
-    found: dict[int, str] = {}
-    options = {"do_sample": False, "eos_token_id": sorted(stops), "pad_token_id": tokenizer.pad_token_id}
-    for at in range(0, len(order), batch):
-        chosen = order[at : at + batch]
-        given = tokenizer([texts[one] for one in chosen], return_tensors="pt", padding=True, add_special_tokens=False)
-        with torch.no_grad():
-            written = model.generate(**given.to(device), max_new_tokens=max_tokens, **options)
-        new = written[:, given["input_ids"].shape[1] :]
-        found.update(zip(chosen, tokenizer.batch_decode(new, skip_special_tokens=True), strict=True))
-    return [found[at] for at in range(len(prompts))]
+    def __init__(self, folder: Path) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        self._tokenizer, self._stops = load_tokenizer(folder, None)
+        self._tokenizer.padding_side = "left"
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        dtype = torch.bfloat16 if self._device == "cuda" else torch.float32
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        self._model = model.to(self._device).eval()
+
+    def answers(
+        self,
+        prompts: Sequence[str],
+        *,
+        max_tokens: int,
+        batch: int = BATCH,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[str]:
+        """In the prompts' order; batches are padded on the left and sorted by length."""
+        import torch
+
+        tokenizer = self._tokenizer
+        texts = [
+            tokenizer.apply_chat_template(
+                [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+            )
+            for prompt in prompts
+        ]
+        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
+        found: dict[int, str] = {}
+        options = {"do_sample": False, "eos_token_id": sorted(self._stops), "pad_token_id": tokenizer.pad_token_id}
+        for at in range(0, len(order), batch):
+            chosen = order[at : at + batch]
+            given = tokenizer(
+                [texts[one] for one in chosen], return_tensors="pt", padding=True, add_special_tokens=False
+            )
+            with torch.no_grad():
+                written = self._model.generate(**given.to(self._device), max_new_tokens=max_tokens, **options)
+            new = written[:, given["input_ids"].shape[1] :]
+            found.update(zip(chosen, tokenizer.batch_decode(new, skip_special_tokens=True), strict=True))
+            if on_progress:
+                on_progress(len(found), len(prompts))
+        return [found[at] for at in range(len(prompts))]
 
 
 def _by_cpu_engine(folder: Path, prompts: Sequence[str], max_tokens: int, batch: int) -> list[str]:

@@ -37,14 +37,16 @@ def require_method(job: AnyJob, on_gpu: bool) -> None:
 
 def load_tokenizer(folder: Path, chat_template: Path | None) -> tuple[Any, frozenset[int]]:
     """The tokenizer, and the ids a model stops at. Raises Correctable where there is none."""
-    from transformers import AutoTokenizer
+    # Not AutoTokenizer: from transformers 5 on it cuts text as the model's family does, whatever tokenizer.json says, and the CPU
+    # engine, which reads that file as it is, would then serve other tokens than were learned.
+    from transformers import PreTrainedTokenizerFast
 
+    if not (folder / "tokenizer.json").is_file():
+        raise Correctable(f"{str(folder)!r} has no tokenizer.json: save its tokenizer with transformers' fast class")
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         raise Correctable(f"the tokenizer of {str(folder)!r} cannot be loaded: {error}") from error
-    if not tokenizer.is_fast:
-        raise Correctable(f"{str(folder)!r} has no tokenizer.json: save its tokenizer with transformers' fast class")
     if chat_template is not None:
         tokenizer.chat_template = chat_template.read_text(encoding="utf-8")
     stops = frozenset({*read_chat(folder).stop_ids, tokenizer.eos_token_id} - {None})

@@ -79,7 +79,7 @@ def _tokenizer_problems(folder: Path, chat_template: Path | None) -> list[str]:
         if read_chat(folder).template is None:
             problems.append(
                 "no chat template (chat_template.jinja, or in tokenizer_config.json): a base model has none; "
-                "name one as chat_template in the job file"
+                "put one beside config.json as chat_template.jinja, or name one as chat_template in a job file"
             )
     except Correctable as error:
         problems.append(str(error))

@@ -71,7 +71,8 @@ class _Validation:
         before.append((step, loss))
         self._trainer.log({"eval_loss": loss})
         if self._session.is_first:
-            report("metrics", step=step, validation_loss=round(loss, 5))
+            said = f"validation loss {loss:.4f} after step {step}"
+            report("metrics", step=step, validation_loss=round(loss, 5), text=said)
             if loss < best:
                 save_best(self._session.folder / BEST_FOLDER, model)
         best_at = min(range(len(before)), key=lambda at: before[at][1])

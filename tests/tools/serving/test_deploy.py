@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from stratos.state.errors import Correctable, OutOfTime
 from stratos.tools.base import Context
-from stratos.tools.deploy import DEPLOY, Deploy
-from stratos.tools.distill import trained_model
+from stratos.tools.deploy import DEPLOY, Deploy, winner
+from stratos.tools.distill import ANSWERS_ONLY, trained_model
+from stratos.tools.evaluate import UNTUNED
 from stratos.tools.jobs import write_atomic
 from stratos.tools.serving.deployments import RECORD_FILE, get, start, stop
 
-from ...building import MET, attempt, brief, choice, context, evaluation, state
+from ...building import MET, attempt, brief, checkpoint, choice, context, evaluation, state
 
 NAME = Deploy(name="my_model")
 
@@ -48,3 +49,17 @@ def test_a_call_repeated_after_its_hours_serves_no_second_time_for_the_same_bill
     with pytest.raises(Correctable, match="cannot take this prompt"):  # its own hours are served
         DEPLOY.run(other, NAME)
     assert begun.until is not None
+
+
+def test_where_the_untuned_model_would_do_it_is_served_instead(tmp_path: Path) -> None:
+    won = attempt(evaluation(990))
+    run = state(choice=choice(), attempts=(won,), checkpoint=checkpoint())
+    for control, folder in (
+        (UNTUNED, "student/rationale"),
+        (ANSWERS_ONLY, "006-distill/control/model"),
+        (None, "006-distill/student/model"),
+    ):
+        found = context(
+            run.model_copy(update={"verdicts": (MET.model_copy(update={"cheaper_control": control}),)}), tmp_path
+        )
+        assert winner(found) == found.run_folder / folder

@@ -18,9 +18,9 @@ PROMPTS = [line["prompt"] + " " * (at % 5) for at, line in enumerate(tiny.lines(
 
 
 def alone(model: Path, prompt: str) -> str:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(model)
+    tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(model)
     network: Any = AutoModelForCausalLM.from_pretrained(model)
     messages = [{"role": "user", "content": prompt}]
     given = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt")

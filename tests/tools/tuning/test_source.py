@@ -65,7 +65,7 @@ def test_old_weights_are_told_how_to_be_converted(model: Path) -> None:
 
 def test_a_base_model_needs_a_template(model: Path, tmp_path: Path) -> None:
     (model / "chat_template.jinja").unlink()
-    assert "name one as chat_template in the job file" in said(model)
+    assert "name one as chat_template in a job file" in said(model)
     assert "chat_template" in said(model, tmp_path / "none.jinja")
     given = tmp_path / "given.jinja"
     given.write_text(tiny.CHATML)

@@ -32,7 +32,12 @@ def shard(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
 
 
 def checkpoint(
-    folder: Path, *, kind: Literal["llama", "qwen2"] = "qwen2", dtype: str = "float32", seed: int = 0
+    folder: Path,
+    *,
+    kind: Literal["llama", "qwen2"] = "qwen2",
+    dtype: str = "float32",
+    seed: int = 0,
+    context_tokens: int = 128,
 ) -> Path:
     """A model of two layers in Hugging Face format, as it would come from a hub."""
     import torch
@@ -49,7 +54,7 @@ def checkpoint(
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
-        "max_position_embeddings": 128,
+        "max_position_embeddings": context_tokens,
         "tie_word_embeddings": True,
         "initializer_range": 0.1,
         "bos_token_id": None,

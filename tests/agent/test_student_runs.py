@@ -1,0 +1,110 @@
+"""Whole runs that tune a checkpoint of the user's: planned, tuned, measured beside the untuned model, judged and served."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stratos import run
+from stratos.agent.asking import ask
+from stratos.agent.events import CheckpointTaken, Measured, RunEvent, Trained
+from stratos.agent.intake import read_brief_file
+from stratos.agent.session import replay
+from stratos.state.brief import Brief, DataSource, Limits, Targets
+from stratos.state.errors import RequestError
+from stratos.state.workspace import Workspace
+from stratos.tools.distill import ANSWERS_ONLY
+from stratos.tools.evaluate import UNTUNED
+from stratos.tools.serving.deployments import get, stop
+
+from ..skills.given.files import write_jsonl
+from ..tools.tuning import tiny
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.checkpoint(tmp_path_factory.mktemp("mine") / "mine", context_tokens=2048)
+
+
+def sums(count: int, first: int = 0) -> list[dict[str, str]]:
+    """Word problems in GSM8K's form."""
+    pairs = [(number % 13, number // 13) for number in range(first, first + count)]
+    return [
+        {
+            "question": f"Ann has {a} pens and gets {b}. How many?",
+            "answer": f"{a} + {b} = <<{a}+{b}={a + b}>>{a + b}\n#### {a + b}",
+        }
+        for a, b in pairs
+    ]
+
+
+def test_a_checkpoint_is_tuned_measured_and_served_with_what_it_was_told(student: Path, tmp_path: Path) -> None:
+    at, seen = Workspace(tmp_path / "at"), list[RunEvent]()
+    train, test = write_jsonl(tmp_path / "a.jsonl", sums(110)), write_jsonl(tmp_path / "b.jsonl", sums(12, first=120))
+    outcome = run(
+        "solve gsm8k, p95 under 30 seconds", data=DataSource(path=train, test=test), student=student, workspace=at.path,
+        on_event=seen.append,
+    )  # fmt: skip
+    try:
+        assert outcome.status == "met", outcome.reason
+        assert any(isinstance(event, CheckpointTaken) for event in seen)
+        (trained,) = [event.attempt for event in seen if isinstance(event, Trained)]
+        assert trained.candidate.training in ("lora", "full")
+        assert trained.curve[-1][1] < trained.curve[0][1]
+        dev, sealed = [event.evaluation for event in seen if isinstance(event, Measured)]
+        assert (dev.student.exact.n, sealed.student.exact.n) == (11, 12)
+        controls = {control.name: control.exact.n for control in sealed.controls}
+        assert (controls[UNTUNED], controls[ANSWERS_ONLY]) == (12, 12)
+        served = get(at.path, "gsm8k-answer")
+        assert "End with #### and the final answer alone" in (served.model_dir / "chat_template.jinja").read_text()
+        assert "How many?" in str(ask(at, "gsm8k-answer", sums(1)[0]["question"])["prompt"])
+        assert replay(outcome.run_id, workspace=at).divergence is None
+    finally:
+        stop(at.path, "gsm8k-answer")
+
+
+def test_a_tuning_that_does_not_suffice_ends_missed_with_its_bill(student: Path, tmp_path: Path) -> None:
+    problems = [{"problem": f"Find ${number} + 1$.", "answer": str(number + 1)} for number in range(120)]
+    data = DataSource(path=write_jsonl(tmp_path / "aime.jsonl", problems))
+    outcome = run(
+        "aime problems, at least 90 % right, at most $1", data=data, student=student, workspace=tmp_path / "at",
+        approve=True, local_usd_per_hour=0.1, max_attempts=1,
+    )  # fmt: skip
+    assert outcome.status == "missed"
+    assert "missed after 1 attempts" in outcome.reason
+    assert outcome.spent_usd > 0
+    assert outcome.plan is not None
+    assert outcome.plan.candidate.strategy == "answer_only"
+
+
+def planned(student: object, folder: Path, **more: Any) -> Any:
+    brief = Brief(
+        request="",
+        skill="mahjong",
+        task="win",
+        student=str(student),
+        targets=Targets(accuracy=0.9),
+        limits=Limits(**more),
+    )
+    return run(brief, workspace=folder / "at", plan_only=True)
+
+
+def test_a_made_skill_takes_a_checkpoint_too(student: Path, tmp_path: Path) -> None:
+    outcome = planned(student, tmp_path)
+    assert outcome.status == "planned"
+    assert outcome.plan.candidate.student == "mine"
+    assert "no evidence predicts the accuracy" in outcome.reason
+
+
+def test_what_cannot_be_taught_is_refused_before_anything_is_looked_up(student: Path, tmp_path: Path) -> None:
+    outcome = planned(tmp_path / "nowhere", tmp_path)
+    assert (outcome.status, outcome.plan) == ("refused", None)
+    assert "is no folder" in outcome.reason
+    assert "over the limit of 1,000 parameters" in planned(student, tmp_path, max_parameters=1000).reason
+
+
+def test_a_brief_names_its_student(tmp_path: Path) -> None:
+    path = tmp_path / "b.yaml"
+    path.write_text("skill: mahjong\ntask: win\nstudent: some/folder\n", encoding="utf-8")
+    assert read_brief_file(path).student == "some/folder"
+    with pytest.raises(RequestError, match="in a YAML brief write student: FOLDER"):
+        run(path, student="other", workspace=tmp_path / "at")

@@ -1,0 +1,157 @@
+"""A plan's tunings as jobs: what is learned, what only tells when to stop, and what follows a tuning that diverged."""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stratos.skills import load as load_skill
+from stratos.skills.protocol import Example
+from stratos.state.brief import Brief, Limits, Targets
+from stratos.state.evidence import Attempt
+from stratos.state.plan import LOCAL, Machine, Offer
+from stratos.tools.base import Context
+from stratos.tools.checkpoint import take_checkpoint
+from stratos.tools.distill import DISTILL, Distill
+from stratos.tools.executor import Event, JobHandle, JobStatus
+from stratos.tools.generation import _text  # pyright: ignore[reportPrivateUsage]
+from stratos.tools.jobs import Job
+from stratos.tools.tuning.specs import TuneJob
+from stratos.tools.tuning_jobs import kept_apart
+
+from ..building import attempt, candidate, choice, context, data, state
+from .test_choose import MACHINE
+from .tuning import tiny
+
+SKILL = load_skill("mahjong")
+DONE: dict[str, Any] = {
+    "model": "model", "steps": 10, "tokens": 600_100, "loss": 0.25, "stopped_by": "steps", "seconds": 30.0, "cpu_seconds": 29.0,
+    "curve": [(5, 1.0), (10, 0.25)],
+}  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class Scripted:
+    """Runs nothing: gives every tuning this result, one after the other."""
+
+    result: dict[str, Any] = field(default_factory=lambda: DONE)
+    jobs: list[TuneJob] = field(default_factory=list[TuneJob])
+    clouds = frozenset({LOCAL})
+
+    def machine(self) -> Machine:
+        return MACHINE
+
+    def submit(
+        self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None
+    ) -> JobHandle:
+        assert isinstance(job, TuneJob)
+        self.jobs.append(job)
+        folder.mkdir(parents=True, exist_ok=True)
+        return JobHandle(folder=folder, module=module, how="started")
+
+    def poll(self, handle: JobHandle) -> JobStatus:
+        return JobStatus(state="done")
+
+    def logs(self, handle: JobHandle, offset: int = 0) -> tuple[list[Event], int]:
+        return [], offset
+
+    def cancel(self, handle: JobHandle) -> None: ...
+
+    def fetch(self, handle: JobHandle) -> dict[str, Any]:
+        return self.result
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.checkpoint(tmp_path_factory.mktemp("mine") / "mine", context_tokens=2048)
+
+
+def about_to_tune(source: Path, folder: Path, *before: Attempt, **limits: Any) -> Context:
+    """A run whose plan is a LoRA tuning on 100 made examples."""
+    planned = candidate(tokens=600_000, student="mine", training="lora", id="lora")
+    brief = Brief(
+        request="", skill="mahjong", task="win", student=str(source), targets=Targets(), limits=Limits(**limits)
+    )
+    given = context(state(brief=brief, choice=choice(planned), data=data(), attempts=before), folder)
+    found = take_checkpoint(brief, given.run_folder, SKILL, 0)
+    (given.run_folder / "data").mkdir()
+    shard = given.run_folder / "data/train-00000.jsonl"
+    shard.write_text(_text(SKILL.make("win", seed=0, block=0, count=100)))
+    return replace(given, state=given.state.model_copy(update={"checkpoint": found}), executor=Scripted())
+
+
+def distilled(given: Context) -> tuple[Attempt, list[TuneJob]]:
+    """The attempt, and the jobs that it was made of."""
+    found = DISTILL.run(given, Distill(candidate_id="lora")).attempt
+    assert isinstance(given.executor, Scripted)
+    return found, given.executor.jobs
+
+
+def lines(path: Path | None) -> list[dict[str, str]]:
+    assert path is not None
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_student_and_control_learn_the_same_questions_one_with_ways_one_without(source: Path, tmp_path: Path) -> None:
+    given = about_to_tune(source, tmp_path)
+    found, (student, control) = distilled(given)
+    assert [line["prompt"] for line in lines(student.shards[0])] == [
+        line["prompt"] for line in lines(control.shards[0])
+    ]
+    assert all(line["completion"] in ("= yes", "= no") for line in lines(control.shards[0]))
+    assert student.model.name == "rationale"
+    assert control.model.name == "answer_only"
+    assert (found.tokens, found.stopped_by, found.seconds) == (600_100, "tokens", 60.0)
+    assert found.curve == ((300_050, 1.0), (600_100, 0.25))
+
+
+def test_validation_is_cut_from_the_training_examples_and_never_learned(source: Path, tmp_path: Path) -> None:
+    given = about_to_tune(source, tmp_path)
+    _, (job, _) = distilled(given)
+    learned, kept = ({line["prompt"] for line in lines(path)} for path in (job.shards[0], job.validation))
+    assert len(kept) >= 20
+    assert not learned & kept
+    assert job.patience is not None
+
+
+def test_what_is_kept_apart_depends_on_seed_and_questions_alone() -> None:
+    some = [Example(prompt=str(number), rationale="", answer="") for number in range(1000)]
+    _, kept = kept_apart(some, 0)
+    assert {one.prompt for one in kept} == {one.prompt for one in kept_apart(some[::-1], 0)[1]}
+    assert len(kept) == 50
+    assert [len(kept_apart(some[:count], 0)[1]) for count in (3, 50, 100, 400)] == [0, 10, 20, 20]
+
+
+def test_no_example_is_longer_than_a_tuning_reads(source: Path, tmp_path: Path) -> None:
+    given = about_to_tune(source, tmp_path)
+    _, (job, _) = distilled(given)
+    assert job.batch_tokens >= job.max_sequence_tokens
+    assert 100 < job.max_sequence_tokens < 2048
+
+
+def test_a_tuning_that_diverged_is_followed_by_one_of_a_lower_rate(source: Path, tmp_path: Path) -> None:
+    of = candidate(student="mine", training="lora")
+    diverged = attempt(of=of).model_copy(update={"stopped_by": "diverged"})
+    rates: list[float] = []
+    for name, before in (("a", ()), ("b", (diverged,)), ("c", (diverged, diverged))):
+        given = about_to_tune(source, tmp_path / name, *before)
+        _, (job, _) = distilled(given)
+        assert job.learning_rate is not None
+        rates.append(job.learning_rate)
+    assert rates == [1e-3, 2.5e-4, 6.25e-5]
+
+
+def test_where_nothing_good_was_learned_the_untuned_model_is_measured(source: Path, tmp_path: Path) -> None:
+    given = about_to_tune(source, tmp_path)
+    nothing: dict[str, Any] = {**DONE, "model": None, "loss": float("nan"), "stopped_by": "diverged", "curve": []}
+    given = replace(given, executor=Scripted(result=nothing))
+    found, _ = distilled(given)
+    assert found.diverged
+    assert (given.run_folder / found.job_folder / "model" / "config.json").is_file()
+
+
+def test_hours_are_shared_between_the_two(source: Path, tmp_path: Path) -> None:
+    given = about_to_tune(source, tmp_path, hours=1.0)
+    _, jobs = distilled(given)
+    assert [job.wall_clock_s for job in jobs] == pytest.approx([0.85 * 1800] * 2, rel=0.01)

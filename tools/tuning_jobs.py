@@ -1,0 +1,150 @@
+"""A plan's tunings of the user's checkpoint: lessons and validation cut from the training examples, one job after another.
+
+A longer tuning begins from the untuned checkpoint again: its rate has fallen to nothing at the end of a shorter one.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..skills.protocol import Example
+from ..state.numbers import shown
+from ..state.plan import Strategy
+from ..state.run import CheckpointFacts, Tuning
+from .base import Context
+from .checkpoint import Lengths, base_model, refuse_another
+from .jobs import write_atomic
+from .training.batches import read_examples
+from .tuning.export import MODEL_FOLDER
+from .tuning.specs import TUNE_RATES, TuneJob
+from .waiting import JobRequest, run_all
+
+VALIDATION_SHARE, FEWEST_VALIDATION, MOST_VALIDATION = 0.05, 20, 500
+"""Of the examples, for the readings that end a tuning in time; the run's own splits are for judging alone."""
+
+PATIENCE = 3
+"""Readings without a better one, of ten in all."""
+
+LOWER_RATE = 0.25
+"""The learning rate after a tuning that diverged, as a share of the one before."""
+SMALL_MODEL, SMALL_RATE = 50_000_000, 1e-3
+"""Models of a few million weights need larger steps than the usual rates, which are of models of a billion."""
+
+
+def tuned(context: Context, wall_clock_s: float | None) -> dict[str, dict[str, Any]]:
+    """The results of the student's tuning and, where ways are taught, of the one on answers alone; each had half of the time."""
+    plan, checkpoint = context.state.known_plan, context.state.checkpoint
+    assert checkpoint is not None
+    refuse_another(checkpoint)
+    taught: dict[str, Strategy] = {"student": plan.candidate.strategy}
+    if plan.candidate.strategy == "rationale":
+        taught["control"] = "answer_only"
+    share_s = None if wall_clock_s is None else wall_clock_s / len(taught)
+    results: dict[str, dict[str, Any]] = {}
+    for name, strategy in taught.items():
+        job = _job(context, checkpoint, name, strategy, share_s)
+        folder = context.step_folder / name
+        request = JobRequest(
+            module="stratos.tools.tuning", job=job, folder=folder, threads=job.threads, offer=plan.offer
+        )
+        result = run_all(context.executor, {name: request}, context.emit)[name]
+        if result["model"] is None:
+            _keep_untuned(job.model, folder / MODEL_FOLDER)
+        results[name] = _in_one_form(result)
+    return results
+
+
+def _job(
+    context: Context, checkpoint: CheckpointFacts, name: str, strategy: Strategy, wall_clock_s: float | None
+) -> TuneJob:
+    candidate = context.state.known_plan.candidate
+    tuning = next(one for one in checkpoint.tunings if one.training == candidate.training)
+    model = base_model(context.run_folder, checkpoint, strategy)
+    assert context.state.data is not None
+    data = context.state.data
+    shards = data.shards if name == "student" else data.labelled_shards
+    examples = [example for shard in shards for example in read_examples(context.run_folder / shard)]
+    learned, validation = kept_apart(examples, context.settings.seed)
+    skill = context.load_skill()
+    # What was planned with was a sample, or examples without the ways that a teacher wrote since.
+    longest = min(
+        Lengths.of(model, skill, examples, strategy).longest,
+        checkpoint.model.context_tokens or checkpoint.longest_tokens,
+    )
+    context.step_folder.mkdir(parents=True, exist_ok=True)
+
+    def written(what: str, chosen: Sequence[Example]) -> Path:
+        path = context.step_folder / f"{name}-{what}.jsonl"
+        rows = (
+            {"prompt": one.prompt, "completion": skill.completion(one, rationale=strategy == "rationale")}
+            for one in chosen
+        )
+        write_atomic(path, "".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    return TuneJob(
+        model=model,
+        shards=(written("lessons", learned),),
+        method=candidate.training if candidate.training != "scratch" else "lora",
+        max_tokens=candidate.train_tokens,
+        max_sequence_tokens=longest,
+        batch_tokens=max(tuning.batch_tokens, longest),
+        gradient_accumulation=tuning.accumulation,
+        gradient_checkpointing=tuning.checkpointing,
+        validation=written("validation", validation) if validation else None,
+        patience=PATIENCE if validation else None,
+        learning_rate=_rate(context, checkpoint, tuning),
+        seed=context.settings.seed,
+        threads=context.settings.threads,
+        wall_clock_s=wall_clock_s,
+    )
+
+
+def kept_apart(examples: Sequence[Example], seed: int) -> tuple[list[Example], list[Example]]:
+    """Those to learn and those that only tell when to stop: told by seed and question, the same however often it is asked."""
+    size = min(MOST_VALIDATION, max(FEWEST_VALIDATION, round(VALIDATION_SHARE * len(examples))), len(examples) // 5)
+
+    def place(example: Example) -> bytes:
+        return hashlib.sha256(f"validation:{seed}:{example.prompt}".encode()).digest()
+
+    chosen = {example.prompt for example in sorted(examples, key=place)[:size]}
+    return (
+        [example for example in examples if example.prompt not in chosen],
+        [example for example in examples if example.prompt in chosen],
+    )
+
+
+def _rate(context: Context, checkpoint: CheckpointFacts, tuning: Tuning) -> float:
+    """The usual rate, lowered for every tuning of this kind that diverged."""
+    parameters = checkpoint.model.parameters or SMALL_MODEL
+    usual = SMALL_RATE if parameters < SMALL_MODEL else TUNE_RATES[tuning.training]
+    diverged = sum(one.diverged and one.candidate.training == tuning.training for one in context.state.attempts)
+    rate = usual * LOWER_RATE**diverged
+    if diverged:
+        context.emit(
+            {"event": "note", "text": f"learning rate {shown(rate)}: {diverged} of {tuning.training} diverged before"}
+        )
+    return rate
+
+
+def _in_one_form(result: Mapping[str, Any]) -> dict[str, Any]:
+    """As trainings from scratch tell it: losses over tokens, and all planned tokens read is the end by tokens."""
+    tokens_a_step = result["tokens"] / max(1, result["steps"])
+    loss = float(result["loss"])
+    return {
+        "tokens": result["tokens"],
+        "loss": loss if math.isfinite(loss) else 0.0,
+        "stopped_by": "tokens" if result["stopped_by"] == "steps" else result["stopped_by"],
+        "seconds": result["seconds"],
+        "cpu_seconds": result["cpu_seconds"],
+        "curve": [(round(step * tokens_a_step), loss) for step, loss in result["curve"]],
+    }
+
+
+def _keep_untuned(model: Path, target: Path) -> None:
+    """Where nothing good was learned, the model before its tuning stands in the tuned one's place."""
+    if not target.exists():
+        target.symlink_to(model, target_is_directory=True)
