@@ -1,9 +1,14 @@
 """The user's own examples, the teacher and the model to be taught, as named beside a request on the command line or in Python."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from ..state.brief import DataSource, TeacherSource
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from ..state.errors import RequestError
+
+if TYPE_CHECKING:
+    from ..state.brief import DataSource, TeacherSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +36,15 @@ class Beside:
         return self._data(), self._teacher(), self.student
 
     def _data(self) -> DataSource | None:
+        from ..state.brief import DataSource
+
         if self.data is None:
             return None
         return DataSource(path=self.data, test=self.test, unlabelled=self.unlabelled, skip_bad_rows=self.skip_bad_rows)
 
     def _teacher(self) -> TeacherSource | None:
+        from ..state.brief import TeacherSource
+
         return None if self.teacher is None else TeacherSource(name=self.teacher, usd_per_million=self.teacher_price)
 
 
