@@ -34,6 +34,18 @@ def wilson(right: int, n: int) -> Interval:
     return Interval(value=share, low=low, high=high, n=n)
 
 
+class Paired(Record):
+    """A student against another model on the same items; `state.paired` says how it is reckoned."""
+
+    n: int = Field(description="items that both answered")
+    student_alone: int = Field(description="items that the student had exact and the other had not")
+    other_alone: int = Field(description="items that the other had exact and the student had not")
+    difference: float = Field(description="the student's exact share less the other's")
+    low: float = Field(description="lower end of the difference's 95 % interval")
+    high: float
+    p_value: float = Field(description="McNemar's exact test, two-sided: both are as often right")
+
+
 class Score(Record):
     """One model or control on one split."""
 
@@ -41,6 +53,7 @@ class Score(Record):
     exact: Interval = Field(description="answer right and, where the task asks for it, the proof too")
     answer: Interval = Field(description="final answer right, whatever the proof says")
     note: str = ""
+    paired: Paired | None = Field(default=None, description="of a control: the student against it on the same items")
 
 
 class CurvePoint(Record):
@@ -71,6 +84,20 @@ class FamilyScore(Record):
     exact: Interval
 
 
+class VerdictsFile(Record):
+    """Where each model's verdict on each item of a split is kept, so that any two can be paired later."""
+
+    path: str = Field(description="relative to the run's folder")
+    sha256: str
+
+
+class Before(Record):
+    """The student against that of an earlier attempt of the same run, on the same split."""
+
+    attempt: int
+    paired: Paired
+
+
 class Evaluation(Record):
     """A student and its controls on one split."""
 
@@ -84,6 +111,8 @@ class Evaluation(Record):
     controls: tuple[Score, ...]
     latency: Latency | None
     seconds: float
+    verdicts: VerdictsFile | None = None
+    before: Before | None = Field(default=None, description="null where no earlier attempt was measured on this split")
 
 
 DIVERGED = "diverged"
