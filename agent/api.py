@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..skills.users import use_workspace
 from ..state.brief import Brief
 from ..state.errors import RequestError
 from ..state.evidence import Outcome
@@ -80,6 +81,7 @@ def stream(
     settings["data"] = _data(settings.get("data"))
     given = _settings(settings, max_usd=max_usd, max_minutes=max_minutes, approved=approve is True)
     at = Workspace(Path(workspace)) if workspace else Workspace()
+    use_workspace(at.path)
     brief, text = _brief(request, given, at)
     check_planner(given.planner)
     carry = partial(session.start, text, workspace=at, settings=given, brief=brief, executor=executor)

@@ -19,6 +19,7 @@ from .options import AsJson, At, figures
 from .pair_command import pair
 from .plain_help import PlainTyper
 from .prices_command import prices
+from .skills_command import skills
 from .terminal import (
     FAILED,
     USAGE,
@@ -43,6 +44,7 @@ app = PlainTyper(
 )
 deployments = PlainTyper(invoke_without_command=True, help="List the models served here; stop or start one.")
 app.add_typer(deployments, name="deployments")
+app.add_typer(skills, name="skills")
 app.command()(calibrate)
 
 
@@ -459,23 +461,6 @@ app.command()(prices)
 
 app.command()(models)
 app.command()(pair)
-
-
-@app.command()
-def skills(as_json: AsJson = False) -> None:
-    """List the skills and their tasks."""
-    from ..skills import load, names
-
-    with errors(as_json):
-        listed = [
-            {"skill": name, "task": task.name, "description": task.description}
-            for name in names()
-            for task in load(name).tasks.values()
-        ]
-        if as_json:
-            print_json(listed)
-            return
-        print_table(("skill", "task", "what it does"), [tuple(row.values()) for row in listed], empty="no skills")
 
 
 @app.command()
