@@ -350,6 +350,8 @@ class RichDisplay:
                 style="dim",
             )
         )
+        if result.status == "met":
+            lines.append(Text(f"take the model away: stratos export {run.run_id} DIR --model", style="dim"))
         to = self._refusals if result.status == "refused" else self._console
         to.print()
         if is_unbroken(to):

@@ -112,6 +112,7 @@ class Evaluation(Record):
     latency: Latency | None
     seconds: float
     verdicts: VerdictsFile | None = None
+    weights_sha256: str = Field(default="", description="of the student that was measured; empty in older records")
     before: Before | None = Field(default=None, description="null where no earlier attempt was measured on this split")
 
 

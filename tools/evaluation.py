@@ -21,6 +21,7 @@ from .serving.engine import Settings, open_engine
 from .serving.measuring import measure_latency, measure_throughput
 from .training.batches import read_examples
 from .verdicts import STUDENT, write_verdicts
+from .weights import weights_sha256
 
 WARM_UP_REQUESTS = 20
 CLIENTS = 16
@@ -68,6 +69,7 @@ def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
         "families": [score.model_dump() for score in by_family(items, checks[0])],
         "controls": [score.model_dump() for score in (*paired, *_free_controls(job, items, exact[0]))],
         "latency": latency.model_dump() if latency else None,
+        "weights_sha256": weights_sha256(job.models[0].folder),
         "verdicts": write_verdicts(folder, job.split_sha256, dict(zip(names, exact, strict=True))).model_dump(),
     }
 

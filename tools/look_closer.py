@@ -19,6 +19,7 @@ _FOR_PEOPLE: Any = {
     "evaluations": {
         "__all__": {
             "verdicts": True,
+            "weights_sha256": True,
             "before": True,
             "student": {"paired"},
             "controls": {"__all__": {"paired"}},
