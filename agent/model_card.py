@@ -185,8 +185,10 @@ def _limits(facts: StudentFacts) -> str:
     kept = (
         "It had no abilities before its training, so that none could be lost: unrelated texts were not probed."
         if facts.from_scratch
-        else "Whether its training cost it other abilities is not in the journal."
+        else "Whether its training cost it other abilities was not measured."
     )
+    if (probed := facts.judged.regression) is not None:
+        kept = f"Other abilities were looked at through {len(probed.texts)} short texts alone: {probed.words}."
     return (
         f"## What is not known\n\nIt was tested on items drawn as {source}, and on nothing else: no other task, no other wording, no "
         f"conversation, no hostile input. It answers any prompt in its vocabulary, sensible or not. {kept} Its latency was measured on one "

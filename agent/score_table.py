@@ -22,10 +22,12 @@ def by_family(evaluation: Evaluation) -> str:
 
 
 def pairs(evaluation: Evaluation) -> list[str]:
-    """The student against each control on the same items, and against the attempt before."""
+    """The student against each control on the same items, against the attempt before, and what tuning did to texts of other kinds."""
     lines = [paired_words(control.name, control.paired) for control in evaluation.controls if control.paired]
     if (before := evaluation.before) is not None:
         lines.append(paired_words(f"the student of attempt {before.attempt}", before.paired))
+    if evaluation.regression is not None:
+        lines.append(evaluation.regression.words)
     return lines
 
 

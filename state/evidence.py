@@ -84,6 +84,41 @@ class FamilyScore(Record):
     exact: Interval
 
 
+class ProbeText(Record):
+    """One unrelated text before and after a model was tuned."""
+
+    name: str
+    tokens: int
+    nats_before: float = Field(description="mean negative log-likelihood of a token, nats")
+    nats_after: float
+
+
+class Regression(Record):
+    """What tuning did to texts that have nothing to do with the task; see `tools.regression`."""
+
+    tokens: int
+    perplexity_before: float
+    perplexity_after: float
+    texts: tuple[ProbeText, ...]
+    worse: tuple[str, ...] = Field(description="names of the texts that a token costs clearly more of now, worst first")
+
+    @property
+    def ratio(self) -> float:
+        """Perplexity after over before; above 1: worse."""
+        return self.perplexity_after / self.perplexity_before
+
+    @property
+    def words(self) -> str:
+        """Such as "perplexity of unrelated texts 8.1 before, 8.9 after (x 1.10); worse on 2 of 12: dates, sums"."""
+        worse = (
+            f"worse on {len(self.worse)} of {len(self.texts)}: {', '.join(self.worse)}" if self.worse else "none worse"
+        )
+        return (
+            f"perplexity of unrelated texts {self.perplexity_before:,.1f} before, {self.perplexity_after:,.1f} after "
+            f"(x {self.ratio:.2f}); {worse}"
+        )
+
+
 class VerdictsFile(Record):
     """Where each model's verdict on each item of a split is kept, so that any two can be paired later."""
 
@@ -114,6 +149,9 @@ class Evaluation(Record):
     verdicts: VerdictsFile | None = None
     weights_sha256: str = Field(default="", description="of the student that was measured; empty in older records")
     before: Before | None = Field(default=None, description="null where no earlier attempt was measured on this split")
+    regression: Regression | None = Field(
+        default=None, description="null for a student built from scratch: it had nothing to lose"
+    )
 
 
 DIVERGED = "diverged"

@@ -21,6 +21,7 @@ _FOR_PEOPLE: Any = {
             "verdicts": True,
             "weights_sha256": True,
             "before": True,
+            "regression": True,
             "student": {"paired"},
             "controls": {"__all__": {"paired"}},
         }

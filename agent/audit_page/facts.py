@@ -245,7 +245,13 @@ def _measured(step: Step) -> Measured:
         clients=number(latency, "clients"),
         seconds=number(found, "seconds") or 0.0,
         before=_paired(at(found, "before", "paired"), f"the student of attempt {text(found, 'before', 'attempt')}"),
+        regression=_regression(at(found, "regression")),
     )
+
+
+def _regression(value: Json) -> tuple[float, float] | None:
+    before, after = number(value, "perplexity_before"), number(value, "perplexity_after")
+    return None if before is None or after is None else (before, after)
 
 
 def _score(value: Json, control: bool) -> Score:

@@ -114,6 +114,8 @@ class Measured:
     seconds: float
     before: str
     """The student against that of the attempt before, in words."""
+    regression: tuple[float, float] | None
+    """The perplexity of unrelated texts before and after tuning."""
 
     @property
     def student(self) -> Score:
