@@ -1,6 +1,6 @@
 """What tuning did to unrelated texts: hand-computed perplexities, and tiny checkpoints before and after damage."""
 
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import math
 from pathlib import Path
