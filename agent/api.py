@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..skills.users import use_workspace
 from ..state.brief import Brief
 from ..state.errors import RequestError
 from ..state.evidence import Outcome
@@ -85,6 +86,7 @@ def stream(
         settings["student"] = str(settings["student"])
     given = _settings(settings, max_usd=max_usd, max_minutes=max_minutes, approved=approve is True)
     at = Workspace(Path(workspace)) if workspace else Workspace()
+    use_workspace(at.path)
     brief, text = _brief(request, given, at)
     if brief is not None and (problems := beside_a_brief(given.data, given.teacher, given.student)):
         raise RequestError(problems)

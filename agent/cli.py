@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import click
 import typer
@@ -20,6 +20,7 @@ from .options import AsJson, At, figures
 from .pair_command import pair
 from .plain_help import PlainTyper
 from .prices_command import prices
+from .skills_command import skills
 from .terminal import (
     FAILED,
     USAGE,
@@ -37,6 +38,9 @@ from .terminal import (
     workspace_at,
 )
 
+if TYPE_CHECKING:
+    from ..state.journal import Journal
+
 app = PlainTyper(
     no_args_is_help=True,
     add_completion=False,
@@ -44,6 +48,7 @@ app = PlainTyper(
 )
 deployments = PlainTyper(invoke_without_command=True, help="List the models served here; stop or start one.")
 app.add_typer(deployments, name="deployments")
+app.add_typer(skills, name="skills")
 app.command()(calibrate)
 
 
@@ -494,10 +499,16 @@ def export(
         typer.Argument(metavar="[RUN] DIR", help="A run's id, left out with --all, and a folder that is new or empty."),
     ],
     all_runs: Annotated[bool, typer.Option("--all", help="Every run of the workspace.")] = False,
+    model: Annotated[
+        bool, typer.Option("--model", help="The run's student, for any tool to load, with a model card, instead.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --model: write into a folder that is not empty.")
+    ] = False,
     workspace: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a run as Parquet files, with a page that says what they hold and how to check them without Stratos."""
+    """Write a run as Parquet files, with a page that says what they hold and how to check them; or its model with a card."""
     from dataclasses import asdict
 
     from .. import VERSION
@@ -507,7 +518,12 @@ def export(
     with errors(as_json):
         if len(words) != (1 if all_runs else 2):
             fail("name a run and a folder, `stratos export RUN DIR`, or a folder alone with --all", USAGE, as_json)
+        if (all_runs and model) or (force and not model):
+            fail("--model is of one run, not --all; --force goes with --model", USAGE, as_json)
         journal, folder = Journal(workspace_at(workspace)), Path(words[-1])
+        if model:
+            _export_model(journal, words[0], folder, force, as_json)
+            return
         names = [one.run_id for one in journal.runs()] if all_runs else words[:1]
         if not names:
             fail('there is nothing to export: no runs yet; `stratos run "..."` starts one', USAGE, as_json)
@@ -524,28 +540,22 @@ def export(
                 say(f"{one.run_id}: row {one.bad_seq} is not what was written: {one.problem}", err=True)
 
 
+def _export_model(journal: "Journal", run_id: str, folder: Path, force: bool, as_json: bool) -> None:
+    from .. import VERSION
+    from .export_model import export_model
+
+    found = export_model(journal.workspace, journal.verified_rows(run_id), folder, VERSION, force=force)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        say(f"{folder}: the student of {run_id}, attempt {found.attempt}; README.md is its model card")
+
+
 app.command()(prices)
 
 
 app.command()(models)
 app.command()(pair)
-
-
-@app.command()
-def skills(as_json: AsJson = False) -> None:
-    """List the skills and their tasks."""
-    from ..skills import load, names
-
-    with errors(as_json):
-        listed = [
-            {"skill": name, "task": task.name, "description": task.description}
-            for name in names()
-            for task in load(name).tasks.values()
-        ]
-        if as_json:
-            print_json(listed)
-            return
-        print_table(("skill", "task", "what it does"), [tuple(row.values()) for row in listed], empty="no skills")
 
 
 @app.command()

@@ -10,7 +10,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from ..state.evidence import Evaluation, Interval, Score
 from ..state.run import Choice, RunState
 from ..tools.base import Event
 from .brief_words import brief_rows, money
@@ -20,6 +19,7 @@ from .front_picture import front_picture
 from .front_table import band, front_table
 from .planners import Decision
 from .printable import printable_record, printable_value
+from .score_table import by_family, closest_control, pairs, score_table
 
 SPARKS = "▁▂▃▄▅▆▇█"
 OFFER_ROWS = 8
@@ -36,11 +36,6 @@ def sparkline(values: Sequence[float], width: int = CURVE_WIDTH) -> str:
     low, high = min(kept), max(kept)
     span = (high - low) or 1.0
     return "".join(SPARKS[round((value - low) / span * (len(SPARKS) - 1))] for value in kept)
-
-
-def share(interval: Interval) -> str:
-    """A share with its 95 % interval."""
-    return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
 
 
 def _shown(detail: object) -> object:
@@ -295,9 +290,11 @@ class RichDisplay:
         self._title(
             f"Measured on {evaluation.split} ({evaluation.student.exact.n} items, sha256 {evaluation.split_sha256[:12]})"
         )
-        self._console.print(_score_table(evaluation))
+        self._console.print(score_table(evaluation))
+        for line in pairs(evaluation):
+            self._print(f"  {line}")
         if evaluation.families:
-            self._console.print(_by_family(evaluation))
+            self._console.print(by_family(evaluation))
         predicted = attempt.candidate.accuracy
         if predicted is not None:
             self._print(f"predicted {predicted.value:.1%} (80 % band {predicted.low:.1%} to {predicted.high:.1%})")
@@ -359,6 +356,8 @@ class RichDisplay:
         lines: list[RenderableType] = [Text(f"{result.status}: {result.reason}", style=f"bold {colour}")]
         if result.nearest:
             lines.append(Text(f"nearest that can be had: {result.nearest}"))
+        if closest := closest_control(run):
+            lines.append(Text(f"against the control nearest to it: {closest}"))
         if bill.row_count:
             lines.append(bill)
         lines.append(Text(f"{total}; {60 * run.hours_used:.1f} minutes of work"))
@@ -368,6 +367,8 @@ class RichDisplay:
                 style="dim",
             )
         )
+        if result.status == "met":
+            lines.append(Text(f"take the model away: stratos export {run.run_id} DIR --model", style="dim"))
         to = self._refusals if result.status == "refused" else self._console
         to.print()
         if is_unbroken(to):
@@ -386,25 +387,3 @@ class _Rate(TextColumn):
     def render(self, task: object) -> Text:
         speed = getattr(task, "finished_speed", None) or getattr(task, "speed", None)
         return Text(f"{speed:,.0f}/s" if speed else "", style="magenta")
-
-
-def _by_family(evaluation: Evaluation) -> str:
-    """The student's exact share of each family of items, worst first."""
-    worst_first = sorted(evaluation.families, key=lambda score: score.exact.value)
-    return "exact by family: " + "; ".join(
-        f"{score.family} {score.exact.value:.1%} of {score.exact.n}" for score in worst_first
-    )
-
-
-def _score_table(evaluation: Evaluation) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "exact, 95 % interval", "answer alone, 95 % interval", "n"):
-        table.add_column(column)
-    rows: list[tuple[Score, str]] = [
-        (evaluation.student, "bold"),
-        *((control, "dim") for control in evaluation.controls),
-    ]
-    for score, style in rows:
-        name = score.name if style == "bold" else f"control: {score.name}"
-        table.add_row(Text(name), share(score.exact), share(score.answer), str(score.exact.n), style=style)
-    return table

@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 from ..skills import load as load_skill
 from ..skills import names as skill_names
+from ..skills import skill_folder
 from ..state.errors import RequestError
 from ..state.numbers import AS_SAID, shown
 from ..state.run import OwnNames
@@ -134,14 +136,17 @@ class Reading:
         return any(start < until and since < end for since, until in self._understood)
 
 
-@cache
 def _nouns() -> tuple[str, ...]:
     """Words that a number may stand before without being a target, such as "14 mahjong tiles"."""
-    words = [word for name in skill_names() for word in load_skill(name).keywords]
+    return _nouns_of(tuple(skill_folder(name) for name in skill_names()))
+
+
+@cache
+def _nouns_of(skills: tuple[Path, ...]) -> tuple[str, ...]:
+    words = [word for folder in skills for word in load_skill(folder.name).keywords]
     return tuple(sorted({*words, *(word.removesuffix("s") for word in words)}, key=len, reverse=True))
 
 
-@cache
 def _names_with_digits() -> tuple[str, ...]:
     """What skills are called by that holds a figure, such as gsm8k."""
     return tuple(re.escape(noun) for noun in _nouns() if any(letter.isdigit() for letter in noun))

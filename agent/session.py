@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypedDict, Unpack
 
 from .. import VERSION
+from ..skills.users import use_workspace
 from ..state.brief import Brief
 from ..state.canonical import Row
 from ..state.errors import (
@@ -222,6 +223,7 @@ def replay(run_id: str, *, workspace: Workspace, shown: Any = None) -> Replay:
 
 def _drive(journal: Journal, run_id: str, mode: Mode = "live", **seams: Unpack[Seams]) -> Outcome:
     """Takes a run from its start; recorded steps answer at once, the first missing one goes live."""
+    use_workspace(journal.workspace.path)
     with Recorder(journal, run_id, mode) as recorder:
         header: Any = recorder.header
         settings = Settings.model_validate(header["settings"])

@@ -34,12 +34,15 @@ FAILED, USAGE, APPROVAL, INTERRUPTED = 1, 2, 5, 130
 
 
 def workspace_at(path: Path | None) -> "Workspace":
-    """The workspace in that folder, or the default one. Raises OutputError for what is no folder."""
+    """The workspace in that folder, or the default one, whose skills are known from then on. Raises OutputError for what is no
+    folder."""
+    from ..skills.users import use_workspace
     from ..state.workspace import Workspace
 
     workspace = Workspace(path) if path else Workspace()
     if workspace.path.exists() and not workspace.path.is_dir():
         raise OutputError(f"the workspace {workspace.path} is no folder")
+    use_workspace(workspace.path)
     return workspace
 
 

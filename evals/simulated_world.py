@@ -8,12 +8,14 @@ It does not cover serving: run it with `deploy=False`.
 import hashlib
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..state.errors import ToolFailed
 from ..state.evidence import Latency, Score, wilson
+from ..state.paired import pair
 from ..state.plan import LOCAL, Machine, Offer, StudentShape
 from ..tools.distill import ANSWERS_ONLY
 from ..tools.evaluation import EvaluateJob
@@ -67,12 +69,12 @@ class World:
 
     def right_answers(self, parameters: int, tokens: int, split: str) -> int:
         """Items of a split that a student gets right."""
-        return self.draw(self.accuracy(parameters, tokens), ITEMS, parameters, tokens, split)
+        return sum(self.verdicts(self.accuracy(parameters, tokens), ITEMS, parameters, tokens, split))
 
-    def draw(self, share: float, n: int, *of: object) -> int:
-        """Right answers of n, the same for the same `of`."""
+    def verdicts(self, share: float, n: int, *of: object) -> list[bool]:
+        """Which of n answers are right, the same for the same `of`."""
         chance = random.Random(f"{self.seed}:{of}")
-        return sum(chance.random() < share for _ in range(n))
+        return [chance.random() < share for _ in range(n)]
 
 
 @dataclass(kw_only=True)
@@ -163,23 +165,28 @@ class SimulatedExecutor:
         if job.wall_clock_s is not None and self.world.evaluation_seconds > job.wall_clock_s:
             return _out_of_time(job.wall_clock_s)
         folder = job.models[0].folder.parent
-        right = self.world.right_answers(*self.models[folder], job.split.stem)
-        guessed = self.world.draw(self.world.control_accuracy, ITEMS, "control", job.split.stem)
+        parameters, tokens = self.models[folder]
+        share = self.world.accuracy(parameters, tokens)
+        right = self.world.verdicts(share, ITEMS, parameters, tokens, job.split.stem)
+        guessed = self.world.verdicts(self.world.control_accuracy, ITEMS, "control", job.split.stem)
         p95 = self.world.latency_p95_ms(self.students[folder], offer)
         rate = self.world.throughput_rps(self.students[folder], offer)
         latency = Latency(n=200, p50_ms=p95 / 2, p95_ms=p95, p99_ms=p95, throughput_rps=rate, clients=16)
         return {
             "split": job.split.stem,
             "split_sha256": job.split_sha256,
-            "student": _score("student", right, ITEMS),
-            "controls": [_score(ANSWERS_ONLY, guessed, ITEMS)],
+            "student": _score("student", right).model_dump(),
+            "controls": [
+                _score(ANSWERS_ONLY, guessed).model_copy(update={"paired": pair(right, guessed)}).model_dump()
+            ],
             "latency": latency.model_dump(),
             "seconds": self.world.evaluation_seconds,
         }
 
 
-def _score(name: str, right: int, items: int) -> dict[str, Any]:
-    return Score(name=name, exact=wilson(right, items), answer=wilson(right, items)).model_dump()
+def _score(name: str, right: Sequence[bool]) -> Score:
+    share = wilson(sum(right), len(right))
+    return Score(name=name, exact=share, answer=share)
 
 
 def _out_of_time(seconds: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What Stratos knows: one folder per domain, a SKILL.md and a skill.py each, behind one Protocol; this lists them."""
+"""What Stratos knows: one folder per domain, a SKILL.md and a skill.py each, behind one Protocol; this lists and loads them."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,8 +8,9 @@ from typing import cast
 
 from ..state.errors import RequestError
 from .protocol import Skill
+from .users import load_user_skill, user_folders
 
-_HERE = Path(__file__).parent
+HERE = Path(__file__).parent
 _FENCE = "---\n"
 
 
@@ -23,23 +24,35 @@ class SkillManual:
 
 
 def names() -> list[str]:
-    """The skills there are: subfolders that hold SKILL.md and skill.py."""
-    return sorted(manual.parent.name for manual in _HERE.glob("*/SKILL.md") if (manual.parent / "skill.py").is_file())
+    """The skills there are: subfolders, here and in the user's own folders, that hold SKILL.md and skill.py.
+
+    Raises RequestError where one of the user's has the name of another.
+    """
+    return sorted(_folders())
+
+
+def built_in() -> list[str]:
+    """The skills that are part of Stratos."""
+    return sorted(_skills_in(HERE))
 
 
 def skill_folder(name: str) -> Path:
     """Where a skill's files lie; raises RequestError, listing the skills there are, on an unknown name."""
-    if name not in names():
-        raise RequestError([f"unknown skill {name!r}: choose {', '.join(names())}"])
-    return _HERE / name
+    folders = _folders()
+    if name not in folders:
+        raise RequestError([f"unknown skill {name!r}: choose {', '.join(sorted(folders))}"])
+    return folders[name]
 
 
 def load(name: str, data: Path | None = None) -> Skill:
     """The skill of a folder: what its skill.py calls `SKILL`; opened over a folder of given examples where there is one.
 
-    Raises RequestError on an unknown name.
+    Raises RequestError on an unknown name, and for a skill of the user's that is none.
     """
-    skill = import_module(f".{skill_folder(name).name}.skill", __package__).SKILL
+    folder = skill_folder(name)
+    if folder.parent != HERE:
+        return load_user_skill(folder)
+    skill = import_module(f".{folder.name}.skill", __package__).SKILL
     return cast(Skill, skill if data is None else skill.opened(data))
 
 
@@ -59,3 +72,19 @@ def read_manual(name: str) -> SkillManual:
     if title != name or not isinstance(description, str):
         raise RequestError([f"{path} must open with front matter holding 'name: {name}' and a 'description'"])
     return SkillManual(name=name, description=description.strip(), body=body.strip())
+
+
+def _folders() -> dict[str, Path]:
+    """Where each skill lies, by name."""
+    found = _skills_in(HERE)
+    for folder in user_folders():
+        own = _skills_in(folder)
+        if taken := sorted(own.keys() & found.keys()):
+            raise RequestError([f"{own[name]} has the name of the skill in {found[name]}: rename it" for name in taken])
+        found |= own
+    return found
+
+
+def _skills_in(folder: Path) -> dict[str, Path]:
+    manuals = folder.glob("*/SKILL.md")
+    return {manual.parent.name: manual.parent for manual in manuals if (manual.parent / "skill.py").is_file()}

@@ -34,6 +34,18 @@ def wilson(right: int, n: int) -> Interval:
     return Interval(value=share, low=low, high=high, n=n)
 
 
+class Paired(Record):
+    """A student against another model on the same items; `state.paired` says how it is reckoned."""
+
+    n: int = Field(description="items that both answered")
+    student_alone: int = Field(description="items that the student had exact and the other had not")
+    other_alone: int = Field(description="items that the other had exact and the student had not")
+    difference: float = Field(description="the student's exact share less the other's")
+    low: float = Field(description="lower end of the difference's 95 % interval")
+    high: float
+    p_value: float = Field(description="McNemar's exact test, two-sided: both are as often right")
+
+
 class Score(Record):
     """One model or control on one split."""
 
@@ -41,6 +53,7 @@ class Score(Record):
     exact: Interval = Field(description="answer right and, where the task asks for it, the proof too")
     answer: Interval = Field(description="final answer right, whatever the proof says")
     note: str = ""
+    paired: Paired | None = Field(default=None, description="of a control: the student against it on the same items")
 
 
 class CurvePoint(Record):
@@ -71,6 +84,55 @@ class FamilyScore(Record):
     exact: Interval
 
 
+class ProbeText(Record):
+    """One unrelated text before and after a model was tuned."""
+
+    name: str
+    tokens: int
+    nats_before: float = Field(description="mean negative log-likelihood of a token, nats")
+    nats_after: float
+
+
+class Regression(Record):
+    """What tuning did to texts that have nothing to do with the task; see `tools.regression`."""
+
+    tokens: int
+    perplexity_before: float
+    perplexity_after: float
+    texts: tuple[ProbeText, ...]
+    worse: tuple[str, ...] = Field(description="names of the texts that a token costs clearly more of now, worst first")
+
+    @property
+    def ratio(self) -> float:
+        """Perplexity after over before; above 1: worse."""
+        return self.perplexity_after / self.perplexity_before
+
+    @property
+    def words(self) -> str:
+        """Such as "perplexity of unrelated texts 8.1 before, 8.9 after (x 1.10); worse on 2 of 12: dates, sums"."""
+        worse = (
+            f"worse on {len(self.worse)} of {len(self.texts)}: {', '.join(self.worse)}" if self.worse else "none worse"
+        )
+        return (
+            f"perplexity of unrelated texts {self.perplexity_before:,.1f} before, {self.perplexity_after:,.1f} after "
+            f"(x {self.ratio:.2f}); {worse}"
+        )
+
+
+class VerdictsFile(Record):
+    """Where each model's verdict on each item of a split is kept, so that any two can be paired later."""
+
+    path: str = Field(description="relative to the run's folder")
+    sha256: str
+
+
+class Before(Record):
+    """The student against that of an earlier attempt of the same run, on the same split."""
+
+    attempt: int
+    paired: Paired
+
+
 class Evaluation(Record):
     """A student and its controls on one split."""
 
@@ -84,6 +146,12 @@ class Evaluation(Record):
     controls: tuple[Score, ...]
     latency: Latency | None
     seconds: float
+    verdicts: VerdictsFile | None = None
+    weights_sha256: str = Field(default="", description="of the student that was measured; empty in older records")
+    before: Before | None = Field(default=None, description="null where no earlier attempt was measured on this split")
+    regression: Regression | None = Field(
+        default=None, description="null for a student built from scratch: it had nothing to lose"
+    )
 
 
 DIVERGED = "diverged"

@@ -52,7 +52,7 @@ def export(runs: Sequence[Sequence[Row]], folder: Path, version: str) -> list[Ve
     as on a full disk.
     """
     found = [verification(rows) for rows in runs]
-    with _appearing(folder) as temporary, tables([row for rows in runs for row in rows]) as connection:
+    with appearing(folder) as temporary, tables([row for rows in runs for row in rows]) as connection:
         for name in ("steps", *VIEWS):
             target = str(temporary / f"{name}.parquet").replace("'", "''")
             order = " ORDER BY run_id, seq" if name == "steps" else ""
@@ -62,8 +62,9 @@ def export(runs: Sequence[Sequence[Row]], folder: Path, version: str) -> list[Ve
 
 
 @contextmanager
-def _appearing(folder: Path) -> Generator[Path]:
-    """A folder inside the wanted one, whose files take their places there when the block ends well; otherwise they are gone.
+def appearing(folder: Path, *, force: bool = False) -> Generator[Path]:
+    """A folder inside the wanted one, whose files take their places there when the block ends well; otherwise they are gone. With
+    `force` what is there already may stay, and files of the same names are replaced.
 
     Never in the wanted one's place: that may be a mount point, or the folder that somebody's shell is in.
     """
@@ -72,13 +73,13 @@ def _appearing(folder: Path) -> Generator[Path]:
     folder = folder.absolute()
     is_new = not folder.exists()
     try:
-        if not is_new and (not folder.is_dir() or any(folder.iterdir())):
+        if not is_new and (not folder.is_dir() or (any(folder.iterdir()) and not force)):
             raise OutputError(f"{folder} exists and is not empty: name a folder that is new or empty")
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".", dir=folder) as temporary:
             yield Path(temporary)
             # The page that says what the others are comes last.
-            for file in sorted(Path(temporary).iterdir(), key=lambda file: file.name == README):
+            for file in sorted(Path(temporary).iterdir(), key=lambda file: file.stem == Path(README).stem):
                 file.rename(folder / file.name)
     except (OSError, duckdb.OperationalError) as error:  # the second: its words for a full disk
         raise OutputError(f"{folder} cannot be written: {error}") from error

@@ -16,6 +16,7 @@ from .evaluation import EvaluateJob, NamedModel
 from .generate_data import DEVELOPMENT, sealed_split
 from .training.batches import read_examples
 from .tuned_candidates import requests_timed
+from .verdicts import against_before
 from .waiting import JobRequest, run
 
 UNTRAINED = "untrained student"
@@ -64,7 +65,7 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
         module="stratos.tools.evaluation", job=job, folder=context.step_folder, threads=job.threads, offer=plan.offer
     )
     result: dict[str, Any] = run(context.executor, request, context.emit)
-    evaluation = Evaluation.model_validate(result)
+    evaluation = _paired_with_before(context, Evaluation.model_validate(result))
     usd = evaluation.seconds / 3600 * plan.offer.usd_per_hour
     return Evaluated(evaluation=evaluation, usd=usd)
 
@@ -111,6 +112,21 @@ def _control_seconds(context: Context) -> float:
     seconds = 60 * evaluation_minutes(context.state.known_plan.candidate) / 3
     left = [] if hours is None else [max(1.0, 3600 * (hours - context.state.hours_used) / 4)]
     return min([seconds, *left])
+
+
+def _paired_with_before(context: Context, measured: Evaluation) -> Evaluation:
+    """The evaluation with where its verdicts are and what the attempt before says; a lost file of verdicts costs only that."""
+    if measured.verdicts is None:
+        return measured
+    folder = context.step_folder.relative_to(context.run_folder)
+    kept = measured.verdicts.model_copy(update={"path": str(folder / measured.verdicts.path)})
+    evaluation = measured.model_copy(update={"verdicts": kept})
+    try:
+        before = against_before(context.state, evaluation, context.run_folder)
+    except ValueError as error:
+        context.emit({"event": "note", "text": f"not paired with the attempt before: {error}"})
+        return evaluation
+    return evaluation.model_copy(update={"before": before})
 
 
 def _split(state: RunState, args: Evaluate) -> Split:

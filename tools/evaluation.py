@@ -11,7 +11,8 @@ from pathlib import Path
 from pydantic import Field
 
 from ..skills.protocol import Check, Example
-from ..state.evidence import FamilyScore, Interval, Latency, Score, wilson
+from ..state.evidence import FamilyScore, Latency, Score, wilson
+from ..state.paired import pair
 from .answering import Writing, write_answers
 from .controls import WORD_COUNTS, Guess, guesses_of, right_answers
 from .generation import file_sha256
@@ -20,6 +21,8 @@ from .serving.deployments import temporary_server
 from .serving.measuring import measure_latency, measure_throughput
 from .training.batches import read_examples
 from .tuning.answers import Engine
+from .verdicts import STUDENT, write_verdicts
+from .weights import weights_sha256
 
 WARM_UP_REQUESTS = 20
 CLIENTS = 16
@@ -59,15 +62,23 @@ def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
         raise ValueError(f"{job.split.name} is not the file whose hash was recorded when it was made")
     items = read_examples(job.split)
     checks = [_judged_answers(job, model, items, folder) for model in job.models]
+    exact = [[check.exact for check in judged] for judged in checks]
+    names = (STUDENT, *(model.name for model in job.models[1:]))
     scores = [_score(model, judged, len(items)) for model, judged in zip(job.models, checks, strict=True)]
+    paired = [
+        score.model_copy(update={"paired": pair(exact[0], other)})
+        for score, other in zip(scores[1:], exact[1:], strict=True)
+    ]
     latency = _latency(job, items, folder) if job.latency_requests else None
     return {
         "split": job.split.stem,
         "split_sha256": job.split_sha256,
         "student": scores[0].model_dump(),
         "families": [score.model_dump() for score in by_family(items, checks[0])],
-        "controls": [score.model_dump() for score in (*scores[1:], *_free_controls(job, items))],
+        "controls": [score.model_dump() for score in (*paired, *_free_controls(job, items, exact[0]))],
         "latency": latency.model_dump() if latency else None,
+        "weights_sha256": weights_sha256(job.models[0].folder),
+        "verdicts": write_verdicts(folder, job.split_sha256, dict(zip(names, exact, strict=True))).model_dump(),
     }
 
 
@@ -118,7 +129,7 @@ def by_family(items: Sequence[Example], checks: Sequence[Check]) -> list[FamilyS
     return [FamilyScore(family=name, exact=wilson(sum(exact[name]), len(exact[name]))) for name in sorted(exact)]
 
 
-def _free_controls(job: EvaluateJob, items: Sequence[Example]) -> list[Score]:
+def _free_controls(job: EvaluateJob, items: Sequence[Example], student: Sequence[bool]) -> list[Score]:
     """The most frequent answer, the shortcut that does best on the training data it was fitted on, and a bag of words."""
     skill = job.load_skill()
     training = [example for shard in job.fit_shards for example in read_examples(shard)]
@@ -131,16 +142,24 @@ def _free_controls(job: EvaluateJob, items: Sequence[Example]) -> list[Score]:
     controls = [constant, *([best] if best else []), *(guess for guess in others if guess.name == WORD_COUNTS)]
     scores: list[Score] = []
     for control in controls:
-        right = wilson(right_answers(skill, job.task, control, items), len(items))
-        scores.append(Score(name=control.name, exact=_exact(job, control, items), answer=right, note="needs no model"))
+        exact = _exact(job, control, items)
+        scores.append(
+            Score(
+                name=control.name,
+                exact=wilson(sum(exact), len(exact)),
+                answer=wilson(right_answers(skill, job.task, control, items), len(items)),
+                note="needs no model",
+                paired=pair(student, exact),
+            )
+        )
     return scores
 
 
-def _exact(job: EvaluateJob, control: Guess, items: Sequence[Example]) -> Interval:
+def _exact(job: EvaluateJob, control: Guess, items: Sequence[Example]) -> list[bool]:
+    """Whether each answer of the guess is exact, without a proof."""
     skill = job.load_skill()
     bare = (Example(prompt=item.prompt, rationale="", answer=control.answer(item.prompt)) for item in items)
-    right = sum(skill.verify(job.task, item.prompt, skill.completion(item, rationale=False)).exact for item in bare)
-    return wilson(right, len(items))
+    return [skill.verify(job.task, item.prompt, skill.completion(item, rationale=False)).exact for item in bare]
 
 
 def _latency(job: EvaluateJob, items: Sequence[Example], folder: Path) -> Latency:

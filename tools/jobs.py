@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..skills import load
 from ..skills.protocol import Skill
+from ..skills.users import variable_for_jobs
 from ..state.canonical import is_secret_name
 
 JOB_FILE = "job.json"
@@ -74,8 +75,9 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def process_environment(**changes: str) -> dict[str, str]:
-    """The environment of a job's or server's process: this one's without its secrets, then the changes."""
-    return {name: value for name, value in os.environ.items() if not is_secret_name(name)} | changes
+    """The environment of a job's or server's process: this one's without its secrets, where the skills are, then the changes."""
+    kept = {name: value for name, value in os.environ.items() if not is_secret_name(name)}
+    return kept | variable_for_jobs() | changes
 
 
 def report(event: str, **fields: object) -> None:

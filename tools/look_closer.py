@@ -1,7 +1,7 @@
 """The tool `look_closer`: what the digest leaves out, for a planner that wants to know more. It reads the state and changes nothing."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,21 @@ from .candidates import build_candidates
 
 CHARACTERS = 6000
 """About 2,000 tokens: a look must not crowd out the state."""
+
+_FOR_PEOPLE: Any = {
+    "curve": True,
+    "evaluations": {
+        "__all__": {
+            "verdicts": True,
+            "weights_sha256": True,
+            "before": True,
+            "regression": True,
+            "student": {"paired"},
+            "controls": {"__all__": {"paired"}},
+        }
+    },
+}
+"""Of an attempt: what a plan is not made from."""
 
 Part = Literal["servers", "candidates", "attempts", "verdicts", "data", "complexity"]
 
@@ -60,7 +75,7 @@ def _lines(context: Context, part: Part) -> Sequence[str]:
                 if one.executable
             ]
         case "attempts":
-            return [attempt.model_dump_json(exclude={"curve"}) for attempt in state.attempts]
+            return [attempt.model_dump_json(exclude=_FOR_PEOPLE) for attempt in state.attempts]
         case "verdicts":
             return [verdict.model_dump_json() for verdict in state.verdicts]
         case "data":

@@ -7,6 +7,7 @@ from typing import Any
 from ...state.canonical import Json, Row
 from ...state.journal import Verification, verification
 from ...state.numbers import shown
+from ...state.paired import in_words
 from ...state.tables import VIEWS, tables, view_rows
 from ..brief_words import brief_rows
 from ..recorded import judged_brief, last_reading
@@ -243,11 +244,31 @@ def _measured(step: Step) -> Measured:
         requests=number(latency, "n"),
         clients=number(latency, "clients"),
         seconds=number(found, "seconds") or 0.0,
+        before=_paired(at(found, "before", "paired"), f"the student of attempt {text(found, 'before', 'attempt')}"),
+        regression=_regression(at(found, "regression")),
     )
 
 
+def _regression(value: Json) -> tuple[float, float] | None:
+    before, after = number(value, "perplexity_before"), number(value, "perplexity_after")
+    return None if before is None or after is None else (before, after)
+
+
 def _score(value: Json, control: bool) -> Score:
-    return Score(name=text(value, "name"), control=control, exact=_band(value, "exact"), answer=_band(value, "answer"))
+    return Score(
+        name=text(value, "name"),
+        control=control,
+        exact=_band(value, "exact"),
+        answer=_band(value, "answer"),
+        paired=_paired(at(value, "paired"), text(value, "name")),
+    )
+
+
+def _paired(value: Json, other: str) -> str:
+    difference, low, high, p_value = (number(value, key) for key in ("difference", "low", "high", "p_value"))
+    if difference is None or low is None or high is None or p_value is None:
+        return ""
+    return in_words(other, difference, low, high, p_value)
 
 
 def _verdict(step: Step) -> Verdict:

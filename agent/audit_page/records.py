@@ -93,6 +93,8 @@ class Score:
     control: bool
     exact: Band | None
     answer: Band | None
+    paired: str
+    """The student against it on the same items, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +112,10 @@ class Measured:
     requests: float | None
     clients: float | None
     seconds: float
+    before: str
+    """The student against that of the attempt before, in words."""
+    regression: tuple[float, float] | None
+    """The perplexity of unrelated texts before and after tuning."""
 
     @property
     def student(self) -> Score:

@@ -14,7 +14,9 @@ from stratos.agent.audit_page.records import Band, Candidate, Plan
 from stratos.agent.audit_page.render import page, write
 from stratos.state.canonical import Row
 from stratos.state.errors import OutputError
+from stratos.state.evidence import Paired
 from stratos.state.journal import Journal
+from stratos.state.paired import paired_words
 from stratos.state.workspace import Workspace
 
 from ..recorded import HOSTILE, WIN, Recorded
@@ -108,6 +110,7 @@ def test_the_page_of_a_run_that_met_holds_its_evidence(recorded: Recorded) -> No
             assert f"{100 * exact['value']:.1f} % [{100 * exact['low']:.1f} %, {100 * exact['high']:.1f} %]" in text
             assert found["split_sha256"][:16] in text
             assert f"control: {found['controls'][0]['name']}" in text
+            assert paired_words(found["controls"][0]["name"], Paired(**found["controls"][0]["paired"])) in text
         if row.name.startswith("guard ") and row.output["reserved_usd"]:
             assert row.output["basis"] in text
     for assumption in rows[1].output["brief"]["assumptions"]:

@@ -5,8 +5,10 @@ import io
 from rich.console import Console
 from stratos.agent.brief_words import brief_rows
 from stratos.agent.display import RichDisplay
+from stratos.agent.report import outcome
 from stratos.state.brief import Brief, Limits, Targets, Weights
-from stratos.state.evidence import Evaluation, FamilyScore, wilson
+from stratos.state.evidence import Before, Evaluation, FamilyScore, wilson
+from stratos.state.paired import pair
 
 from ..building import attempt, evaluation, state
 
@@ -27,6 +29,28 @@ def test_the_families_of_a_split_are_shown_worst_first() -> None:
 
 def test_a_split_without_families_shows_none() -> None:
     assert "family" not in shown(evaluation(600))
+
+
+def paired(measured: Evaluation) -> Evaluation:
+    """100 items, of which the student had 50 exact and the control, on the same items, none."""
+    beaten = pair([True] * 50 + [False] * 50, [False] * 100)
+    controls = (measured.controls[0].model_copy(update={"paired": beaten}),)
+    return measured.model_copy(update={"controls": controls, "before": Before(attempt=1, paired=beaten)})
+
+
+def test_the_student_is_held_against_each_control_and_the_attempt_before_on_the_same_items() -> None:
+    text = shown(paired(evaluation(600)))
+    for other in ("answers-only student, equal compute", "the student of attempt 1"):
+        assert f"+50.0 points over {other} (39.7 to 59.6, McNemar p < 0.001)" in text
+    assert "points over" not in shown(evaluation(600))
+
+
+def test_the_report_names_the_control_that_the_student_leads_by_least() -> None:
+    text = io.StringIO()
+    of = state(attempts=(attempt(paired(evaluation(600))),))
+    ended = of.model_copy(update={"outcome": outcome(of, "met", "well")})
+    RichDisplay(Console(file=text, width=200)).step("report", ended, replayed=False)
+    assert "against the control nearest to it: +50.0 points over answers-only" in text.getvalue()
 
 
 def test_a_brief_is_told_whole_on_the_terminal_and_on_the_page() -> None:

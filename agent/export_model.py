@@ -1,0 +1,84 @@
+"""Writes a run's student as a folder that any tool can load, with its model card."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..state.brief import Record
+from ..state.canonical import Row
+from ..state.errors import JournalError, OutputError
+from ..state.export import appearing
+from ..state.workspace import Workspace
+from ..tools.distill import trained_model
+from ..tools.models.catalogue import known_models
+from ..tools.weights import weights_sha256
+from .model_card import model_card
+from .model_facts import StudentFacts, student_facts
+
+CARD = "README.md"
+FACTS = "stratos.json"
+
+
+class Exported(Record):
+    """What was written, and of which run."""
+
+    folder: str
+    run_id: str
+    attempt: int
+    weights_sha256: str
+    files: tuple[str, ...]
+
+
+def export_model(
+    workspace: Workspace, rows: Sequence[Row], folder: Path, version: str, *, force: bool = False
+) -> Exported:
+    """Copies model, tokenizer and settings as they were trained, and writes the card, all or nothing. Raises OutputError where the
+    run has no student, its files are gone or the folder cannot be written, JournalError where the weights are not those measured."""
+    facts = student_facts(rows)
+    model = trained_model(workspace.run_folder(facts.run_id), facts.attempt.job_folder)
+    weights = _verified(model, facts)
+    with appearing(folder, force=force) as temporary:
+        for file in sorted(model.iterdir()):
+            if file.is_file() and not file.name.startswith("."):
+                shutil.copy(file, temporary / file.name)
+        facts_file = {
+            "run_id": facts.run_id,
+            "attempt": facts.attempt.number,
+            "weights_sha256": weights,
+            "version": facts.version,
+            "head_hash": facts.head_hash,
+            "request": facts.brief.request,
+        }
+        (temporary / FACTS).write_text(json.dumps(facts_file, indent=2) + "\n", encoding="utf-8")
+        card = model_card(facts, weights, _licence(workspace, facts), version)
+        # Half a surrogate pair, which a request may hold, has no UTF-8.
+        (temporary / CARD).write_bytes(card.encode("utf-8", errors="replace"))
+        files = tuple(sorted(file.name for file in temporary.iterdir()))
+    return Exported(
+        folder=str(folder.absolute()),
+        run_id=facts.run_id,
+        attempt=facts.attempt.number,
+        weights_sha256=weights,
+        files=files,
+    )
+
+
+def _verified(model: Path, facts: StudentFacts) -> str:
+    """The hash of the weights, which must be those that were measured."""
+    if not (found := weights_sha256(model) if model.is_dir() else ""):
+        raise OutputError(f"{model} holds no weights: the student of run {facts.run_id} was moved or deleted")
+    recorded = facts.judged.weights_sha256
+    if recorded and found != recorded:
+        raise JournalError(
+            f"{model} is not the student that was measured: its weights have sha256 {found}, recorded is {recorded}"
+        )
+    return found
+
+
+def _licence(workspace: Workspace, facts: StudentFacts) -> str:
+    """The base model's, by the catalogue; empty for a student built from scratch and for a model that it does not hold."""
+    if facts.from_scratch:
+        return ""
+    known = known_models(workspace.path).get(facts.attempt.candidate.student)
+    return known.licence if known else ""

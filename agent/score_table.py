@@ -1,0 +1,56 @@
+"""An evaluation as people read it: the table of student and controls, families, and who beats whom on the same items."""
+
+from rich.table import Table
+from rich.text import Text
+
+from ..state.evidence import Evaluation, Interval, Score
+from ..state.paired import paired_words
+from ..state.run import RunState
+
+
+def share(interval: Interval) -> str:
+    """A share with its 95 % interval."""
+    return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
+
+
+def by_family(evaluation: Evaluation) -> str:
+    """The student's exact share of each family of items, worst first."""
+    worst_first = sorted(evaluation.families, key=lambda score: score.exact.value)
+    return "exact by family: " + "; ".join(
+        f"{score.family} {score.exact.value:.1%} of {score.exact.n}" for score in worst_first
+    )
+
+
+def pairs(evaluation: Evaluation) -> list[str]:
+    """The student against each control on the same items, against the attempt before, and what tuning did to texts of other kinds."""
+    lines = [paired_words(control.name, control.paired) for control in evaluation.controls if control.paired]
+    if (before := evaluation.before) is not None:
+        lines.append(paired_words(f"the student of attempt {before.attempt}", before.paired))
+    if evaluation.regression is not None:
+        lines.append(evaluation.regression.words)
+    return lines
+
+
+def closest_control(run: RunState) -> str:
+    """What the newest evaluation says of the control that the student leads by least; empty where nothing was paired."""
+    measured = [item for attempt in run.attempts for item in attempt.evaluations]
+    paired = [(control.name, control.paired) for control in measured[-1].controls if control.paired] if measured else []
+    if not paired:
+        return ""
+    name, closest = min(paired, key=lambda one: one[1].difference)
+    return f"{paired_words(name, closest)}, on {measured[-1].split}"
+
+
+def score_table(evaluation: Evaluation) -> Table:
+    """The student and its controls, a row each."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "exact, 95 % interval", "answer alone, 95 % interval", "n"):
+        table.add_column(column)
+    rows: list[tuple[Score, str]] = [
+        (evaluation.student, "bold"),
+        *((control, "dim") for control in evaluation.controls),
+    ]
+    for score, style in rows:
+        name = score.name if style == "bold" else f"control: {score.name}"
+        table.add_row(Text(name), share(score.exact), share(score.answer), str(score.exact.n), style=style)
+    return table

@@ -1,0 +1,154 @@
+"""A run's student as a folder for any tool, with a card that says what the journal says."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+from stratos.agent.cli import app
+from stratos.agent.export_model import Exported, export_model
+from stratos.agent.model_facts import student_facts
+from stratos.state.canonical import Row
+from stratos.state.errors import JournalError, OutputError
+from stratos.state.workspace import Workspace
+from stratos.tools.generation import file_sha256
+from stratos.tools.weights import weights_sha256
+from typer.testing import CliRunner
+
+from ..recorded import HOSTILE, Recorded
+from ..tools.serving import tiny_model
+
+
+@pytest.fixture
+def rows(recorded: Recorded) -> list[Row]:
+    return recorded.rows("met")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, rows: Sequence[Row]) -> Workspace:
+    """One that holds the run's student."""
+    space = Workspace(tmp_path / "space")
+    tiny_model.make(space.run_folder(rows[0].run_id) / student_facts(rows).attempt.job_folder / "model")
+    return space
+
+
+def with_weights(rows: Sequence[Row], sha256: str) -> list[Row]:
+    """The rows of a run that measured weights of this hash."""
+
+    def changed(row: Row) -> Row:
+        if row.name != "tool evaluate":
+            return row
+        output = json.loads(row.output_json)
+        output["evaluation"]["weights_sha256"] = sha256
+        return replace(row, output_json=json.dumps(output))
+
+    return [changed(row) for row in rows]
+
+
+def exported(workspace: Workspace, rows: Sequence[Row], folder: Path, **options: Any) -> Exported:
+    return export_model(workspace, rows, folder, "9.9", **options)
+
+
+def test_the_folder_loads_and_answers_like_the_student(
+    workspace: Workspace, rows: Sequence[Row], tmp_path: Path
+) -> None:
+    found = exported(workspace, rows, tmp_path / "out")
+    student = workspace.run_folder(found.run_id) / student_facts(rows).attempt.job_folder / "model"
+    prompt = [[1, 4, 10, 11, 5]]
+    assert tiny_model.reference(tmp_path / "out", prompt, 5) == tiny_model.reference(student, prompt, 5)
+    assert {"README.md", "stratos.json", "config.json", "model.safetensors", "tokenizer.json"} <= set(found.files)
+    assert found.weights_sha256 == file_sha256(tmp_path / "out" / "model.safetensors")
+
+
+def test_the_card_is_one_that_a_hub_reads(workspace: Workspace, rows: Sequence[Row], tmp_path: Path) -> None:
+    exported(workspace, rows, tmp_path / "out")
+    data: Any = ModelCard((tmp_path / "out" / "README.md").read_text(encoding="utf-8")).data
+    share = student_facts(rows).judged.student.exact
+    (exact, _) = data.eval_results
+    assert (exact.metric_type, exact.metric_value, exact.dataset_split) == ("exact_match", share.value, "sealed-1")
+    assert f"{share.low:.3f} to {share.high:.3f}, n = {share.n}" in exact.metric_name
+    assert data.to_dict()["license_name"] == "none-of-a-base-model"
+
+
+def test_the_card_holds_what_the_journal_says(workspace: Workspace, rows: Sequence[Row], tmp_path: Path) -> None:
+    found = exported(workspace, rows, tmp_path / "out")
+    card, facts = (tmp_path / "out" / "README.md").read_text(encoding="utf-8"), student_facts(rows)
+    for told in (
+        found.run_id,
+        rows[-1].hash,
+        found.weights_sha256,
+        facts.data.sha256,
+        facts.judged.split_sha256,
+        f"{facts.data.examples:,} examples made in reverse, answer first, by the skill *mahjong* with seed 0",
+        "Teacher: solver:mahjong",
+        f"{facts.attempt.tokens:,} tokens",
+        "McNemar p < 0.001",
+        "it carries no licence of a base model",
+        "unrelated texts were not probed",
+    ):
+        assert told in card
+    assert "<script>" not in card
+    assert HOSTILE.split(";")[0] in card
+
+
+def test_weights_other_than_those_measured_are_not_given_away(
+    workspace: Workspace, rows: Sequence[Row], tmp_path: Path
+) -> None:
+    student = workspace.run_folder(rows[0].run_id) / student_facts(rows).attempt.job_folder / "model"
+    good = with_weights(rows, weights_sha256(student))
+    assert (
+        "as recorded when it was measured"
+        in Path(exported(workspace, good, tmp_path / "a").folder, "README.md").read_text()
+    )
+    with pytest.raises(JournalError, match="is not the student that was measured: its weights have sha256"):
+        exported(workspace, with_weights(rows, "0" * 64), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_student_that_is_gone_is_one_message(rows: Sequence[Row], tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"holds no weights: the student of run .* was moved or deleted"):
+        exported(Workspace(tmp_path), rows, tmp_path / "out")
+
+
+@pytest.mark.parametrize("ending", ["infeasible", "planned", "refused", "unfinished"])
+def test_a_run_without_a_student_says_so(recorded: Recorded, ending: str, tmp_path: Path) -> None:
+    words = (
+        "export",
+        recorded.runs[ending],
+        str(tmp_path / "out"),
+        "--model",
+        "--workspace",
+        str(recorded.workspace.path),
+    )
+    result = CliRunner().invoke(app, list(words))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "has no student to give away: none was trained and measured in it" in result.stderr
+
+
+def test_of_a_run_that_missed_the_best_measured_is_given_with_that_said(recorded: Recorded) -> None:
+    facts = student_facts(recorded.rows("missed"))
+    assert (facts.status, facts.judged.split) == ("missed", "dev")
+
+
+def test_a_folder_that_holds_something_is_written_into_only_by_force(
+    workspace: Workspace, rows: Sequence[Row], tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match="is not empty"):
+        exported(workspace, rows, tmp_path / "out")
+    exported(workspace, rows, tmp_path / "out", force=True)
+    again = exported(workspace, rows, tmp_path / "out", force=True)
+    assert {*again.files, "mine.txt"} == {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_several_files_of_weights_have_the_hash_of_their_list(tmp_path: Path) -> None:
+    assert weights_sha256(tmp_path) == ""
+    for name in ("a.safetensors", "b.safetensors"):
+        (tmp_path / name).write_text(name)
+    two = weights_sha256(tmp_path)
+    (tmp_path / "b.safetensors").unlink()
+    assert weights_sha256(tmp_path) == file_sha256(tmp_path / "a.safetensors") != two
