@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ..state.brief import Record
-from ..state.evidence import Attempt, Evaluation
+from ..state.evidence import Attempt, Evaluation, Regression
 from ..state.numbers import AS_SAID, shown
 from ..state.run import RunState, Split
 from .base import Context, Cost, Tool
@@ -14,6 +14,7 @@ from .costs import clock_s, evaluation_minutes, evaluation_usd
 from .distill import ANSWERS_ONLY, trained_model, untrained_model
 from .evaluation import EvaluateJob, NamedModel
 from .generate_data import DEVELOPMENT, sealed_split
+from .regression import RegressionJob, regression_request
 from .training.batches import read_examples
 from .tuned_candidates import requests_timed
 from .verdicts import against_before
@@ -65,9 +66,28 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
         module="stratos.tools.evaluation", job=job, folder=context.step_folder, threads=job.threads, offer=plan.offer
     )
     result: dict[str, Any] = run(context.executor, request, context.emit)
-    evaluation = _paired_with_before(context, Evaluation.model_validate(result))
+    evaluation = _with_regression(context, _paired_with_before(context, Evaluation.model_validate(result)))
     usd = evaluation.seconds / 3600 * plan.offer.usd_per_hour
     return Evaluated(evaluation=evaluation, usd=usd)
+
+
+def _with_regression(context: Context, evaluation: Evaluation) -> Evaluation:
+    """The evaluation with what tuning did to unrelated texts; a student from scratch has no before."""
+    checkpoint, attempt, plan = context.state.checkpoint, context.state.attempts[-1], context.state.known_plan
+    if checkpoint is None or evaluation.split != DEVELOPMENT:
+        return evaluation
+    job = RegressionJob(
+        before=base_model(context.run_folder, checkpoint, attempt.candidate.strategy),
+        after=trained_model(context.run_folder, attempt.job_folder),
+        threads=context.settings.threads,
+        wall_clock_s=clock_s(evaluation_minutes(plan.candidate), plan.offer),
+    )
+    result = run(
+        context.executor, regression_request(job, context.step_folder / "regression", plan.offer), context.emit
+    )
+    seconds = float(result.pop("seconds"))
+    found = Regression.model_validate(result)
+    return evaluation.model_copy(update={"regression": found, "seconds": evaluation.seconds + seconds})
 
 
 def _models(context: Context, attempt: Attempt, split: Split) -> tuple[NamedModel, ...]:
