@@ -85,6 +85,7 @@ def main() -> None:
         __doc__ or "",
         (
             ("--families", {"nargs": "+", "default": None}),
+            ("--tokens", {"type": int, "default": TOKENS, "help": "read by every student"}),
             ("--seeds", {"type": int, "default": None, "help": f"seeds from --seed on; {SEEDS}, with --quick 1"}),
         ),
     )
@@ -96,21 +97,21 @@ def main() -> None:
     results: list[Result] = []
     for family in FAMILIES:
         if family.name in wanted:
-            results.append(_result(family, seeds))
+            results.append(_result(family, seeds, options.tokens))
             _add(report, results[-1])
     for held_out in (False, True):
         _sum_up(report, [one for one in results if one.family.held_out == held_out], held_out)
     report.print(options.json)
 
 
-def _result(family: Family, seeds: range) -> Result:
+def _result(family: Family, seeds: range, tokens: int) -> Result:
     chosen: list[TeachingChoice] = []
     reached: list[dict[str, Interval]] = []
     for seed in seeds:
         questions = family.questions(seed)
-        chosen.append(choose_way(probe_of(family, questions, seed), TOKENS))
+        chosen.append(choose_way(probe_of(family, questions, seed), tokens))
         with tempfile.TemporaryDirectory(prefix="stratos-eval-") as folder:
-            reached.append(measured(family, questions, seed, TOKENS, Path(folder)))
+            reached.append(measured(family, questions, seed, tokens, Path(folder)))
     return Result(family=family, chosen=chosen, reached=reached)
 
 
