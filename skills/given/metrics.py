@@ -22,7 +22,7 @@ RELATIVE_TOLERANCE = 1e-6
 _NUMBER = re.compile(r"[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?(?:/\d+(?:\.\d+)?)?")
 """Exponents have three digits at most: as a fraction, 1e999999999 would fill the memory."""
 
-_AROUND_A_NUMBER = re.compile(r"^[\s$€£¥]*|[\s.%°]*$")
+_AROUND_A_NUMBER = re.compile(r"^[\s$€£¥]*|(?:[\s.%°]|\^?\{?\\circ\}?)*$")
 MOST_CHOICES = 1000
 FEWEST_A_CHOICE = 3
 """Answers that each occur less often than this, on average, are no choices."""

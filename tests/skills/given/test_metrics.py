@@ -21,6 +21,8 @@ from stratos.state.errors import RequestError
         ("numeric", "72", "72.0", True),
         ("numeric", "1234", "$1,234.00", True),
         ("numeric", "0.5", "1/2", True),
+        ("numeric", "336^\\circ", "336", True),
+        ("numeric", "336", r"336^{\circ}", True),
         ("numeric", "72", "72 apples", False),
         ("numeric", "72", "-72", False),
         ("regex", r"\d{3}-\d{4}", "555-1234", True),
