@@ -25,7 +25,7 @@ from ..state.journal import WAITING
 from ..state.run import Approval, CheckpointFacts, GivenFacts, PlannerUse, ProposedCall, RunState
 from ..state.talk import Answer, Question, Word
 from ..tools.checkpoint import take_checkpoint
-from ..tools.classify_complexity import GUESSABLE
+from ..tools.classify_complexity import NOT_WORTH_IT
 from ..tools.given_data import take_data
 from .carrying_out import RunContext, guarded_call, money_parts, needs_a_word, take, to_approve
 from .digest import digest
@@ -360,7 +360,7 @@ def _money_parts(context: RunContext, run: RunState, wanted: float) -> tuple[str
 def _doubts(run: RunState) -> tuple[str, ...]:
     """Why the plan may not be worth its money."""
     complexity = run.complexity
-    guessable = complexity.evidence[-1:] if complexity is not None and complexity.verdict == GUESSABLE else ()
+    guessable = complexity.evidence[-1:] if complexity is not None and complexity.verdict in NOT_WORTH_IT else ()
     return (*guessable, *(run.known_plan.offer.warnings if run.has_plan else ()))
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from .brief import Brief, Metric, Record
 from .canonical import canonical
-from .evidence import Attempt, CurvePoint, Entry, Outcome, Verdict
+from .evidence import Attempt, CurvePoint, Entry, Interval, Outcome, Verdict
 from .model_facts import ModelFacts
 from .plan import Candidate, Correction, Machine, Offer, Plan, StudentShape
 from .teaching import Lessons, TeacherEvidence, Way
@@ -55,7 +55,10 @@ class Complexity(Record):
     teacher: TeacherEvidence | None = Field(
         default=None, description="what a named teacher's answers to the probe show"
     )
-    teacher_seconds: float = Field(default=0.0, description="that asking it took")
+    student_before: Interval | None = Field(
+        default=None, description="a checkpoint's right answers before it was taught; null: it is built from scratch"
+    )
+    asking_seconds: float = Field(default=0.0, description="that asking both took")
     curve: tuple[CurvePoint, ...] = Field(default=(), description="what is known of how this task is learned")
 
 
@@ -323,7 +326,7 @@ class RunState(Record):
     def hours_used(self) -> float:
         """Hours the jobs of this run have worked; time the run lay still after a crash does not count."""
         seconds = self.seconds_lost + (self.data.seconds if self.data else 0.0)
-        seconds += self.complexity.teacher_seconds if self.complexity else 0.0
+        seconds += self.complexity.asking_seconds if self.complexity else 0.0
         for attempt in self.attempts:
             seconds += attempt.seconds + sum(evaluation.seconds for evaluation in attempt.evaluations)
         return seconds / 3600

@@ -1,9 +1,7 @@
 """What kind of task this is, found out on a probe set before anything is trained."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from pydantic import Field
 
@@ -17,12 +15,10 @@ from .accuracy import measured_points
 from .base import FREE, Context, Cost, Tool
 from .controls import guesses_of, right_answers
 from .costs import FRAMING_TOKENS
-from .teaching.access import CACHE_FOLDER, teacher_choice
-from .teaching.budget import PROBE_ITEMS, PROBE_SAMPLES, PROBE_TOKENS, probe_costs, probe_usd
-from .teaching.probe import ProbeJob
+from .probing import asked_teacher, student_before, teacher_lines
+from .teaching.budget import PROBE_ITEMS, PROBE_SAMPLES, probe_costs, probe_usd
 from .teaching.ways import Probe, TeachingChoice, chance_above, choose_way
 from .training.tokenizer import text_encoders
-from .waiting import JobRequest, run
 
 PROBE_BLOCK = 3_000_000
 """First block number of probe examples; training and held-out blocks lie far below."""
@@ -33,7 +29,10 @@ GIVEN_FIT_ITEMS = 20_000
 
 
 GUESSABLE = "plain fine-tuning suffices"
-"""The verdict where a guess or one cheap feature is as good as the target."""
+"""The verdict where a guess or one cheap feature is as good as the target, or answers alone teach the task."""
+
+NOT_WORTH_IT = (GUESSABLE, "prompting suffices")
+"""Verdicts after which distilling may not be worth its money."""
 
 CHOSEN_FOR_TOKENS = 600_000
 """The length of training that a way of teaching is chosen for: a run's usual first one."""
@@ -53,7 +52,7 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
     guesses = guesses_of(skill, task, fit)
     right = [right_answers(skill, task, guess, probe) for guess in guesses]
     best = max(range(len(guesses)), key=lambda index: (right[index], -index))
-    asked = _asked_teacher(context, args)
+    asked, before = asked_teacher(context, args.probe_items), student_before(context, probe)
     teacher_right = len(probe) if skill.given else _teacher_right(skill, task, probe)
     shares = wilson(right[best], len(probe))
     prompts, completions = text_encoders(skill)
@@ -67,6 +66,7 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
         chance=right[0] / len(probe),
         solver_accuracy=teacher_right / len(probe),
         teacher=evidence,
+        before=before.score.exact if before else None,
         tokens_an_example=prompt_tokens + fmean(lengths) + FRAMING_TOKENS,
     )
     chosen = choice_of(context.state, known)
@@ -75,9 +75,10 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
         probability=round(chosen.probability, 4),
         evidence=(
             f"the most frequent answer is right on {right[0]} of {len(probe)} probe items",
-            f"best cheap guess ({guesses[best].name}): {shares.value:.0%}, 95 % interval {shares.low:.0%} to {shares.high:.0%}",
+            f"best cheap guess ({guesses[best].name}): {_share(shares)}",
             *(() if skill.given else (_solver_line(teacher_right, len(probe)),)),
             *(teacher_lines(evidence) if evidence else (NOBODY_ASKED,) if skill.given else ()),
+            *((f"the student before training: {_share(before.score.exact)}",) if before else ()),
             chosen.why,
         ),
         probe_items=len(probe),
@@ -92,7 +93,8 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
         prompt_tokens=prompt_tokens,
         way=chosen.way,
         teacher=evidence,
-        teacher_seconds=asked.seconds if asked else 0.0,
+        student_before=before.score.exact if before else None,
+        asking_seconds=(asked.seconds if asked else 0.0) + (before.seconds if before else 0.0),
         curve=measured_points(skill.name, task),
     )
 
@@ -100,42 +102,12 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
 NOBODY_ASKED = "the right answers were given with the data; no teacher was asked"
 
 
+def _share(share: Interval) -> str:
+    return f"{share.value:.0%} of {share.n} right, 95 % interval {share.low:.0%} to {share.high:.0%}"
+
+
 def _solver_line(right: int, n: int) -> str:
     return f"the teacher (the skill's solver) is right on {right} of {n} by the independent verifier"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """What the probe of a teacher gave, and the seconds it took."""
-
-    evidence: TeacherEvidence
-    seconds: float
-
-
-def _asked_teacher(context: Context, args: ClassifyComplexity) -> _Asked | None:
-    """The probe of the brief's teacher; None where none was named, or where asking costs money and only a plan is wanted."""
-    source, usd = context.brief.teacher, probe_usd(context.state)
-    if source is None or (context.settings.plan_only and usd > 0):
-        return None
-    with teacher_choice(source, context.step_folder) as teacher:
-        job = ProbeJob(
-            skill=context.brief.skill,
-            task=context.brief.task,
-            skill_data=context.skill_data,
-            teacher=teacher,
-            items=args.probe_items,
-            samples=PROBE_SAMPLES,
-            max_tokens=PROBE_TOKENS,
-            seed=context.settings.seed,
-            usd_limit=usd,
-            cache_folder=context.workspace / CACHE_FOLDER,
-        )
-        request = JobRequest(module="stratos.tools.teaching.probe", job=job, folder=context.step_folder)
-        found: dict[str, Any] = run(context.executor, request, context.emit)
-    for note in found.pop("notes"):
-        context.emit({"event": "note", "text": note})
-    seconds = found.pop("seconds")
-    return _Asked(evidence=TeacherEvidence.model_validate(found), seconds=seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,11 +120,23 @@ class Known:
     chance: float
     solver_accuracy: float
     teacher: TeacherEvidence | None
+    before: Interval | None
+    """The checkpoint's right answers before it is taught."""
     tokens_an_example: float
 
 
 def choice_of(state: RunState, known: Known) -> TeachingChoice:
     """What kind of task this is and how it should be taught."""
+    target = state.known_brief.targets.accuracy
+    chosen = _way(state, known)
+    if target is None or known.before is None or known.before.low < target:
+        return chosen
+    why = f"the model is right on {known.before.value:.0%} of the probe as it is: asking it may be all that is needed"
+    sure = chance_above(known.before, target)
+    return TeachingChoice(way=chosen.way, verdict="prompting suffices", probability=sure, why=why)
+
+
+def _way(state: RunState, known: Known) -> TeachingChoice:
     given = state.given
     reach = chance_above(known.share, state.known_brief.targets.accuracy or 1.0)
     if reach > 0.5:
@@ -181,24 +165,6 @@ def _made(reach: float, solver_accuracy: float) -> TeachingChoice:
         return TeachingChoice(way="ways", verdict="injection", probability=1 - reach, why=why)
     why = "neither a guess nor the teacher gets the answers right"
     return TeachingChoice(way="ways", verdict="out of reach", probability=1 - reach, why=why)
-
-
-def teacher_lines(found: TeacherEvidence) -> tuple[str, ...]:
-    """What a teacher's answers show, in words."""
-    steps = f"; {found.rationale_tokens:.0f} tokens where it writes steps" if found.rationale_tokens else ""
-    unusable = sum(found.unusable.values())
-    return (
-        f"teacher {found.teacher}: {found.accuracy.value:.0%} of {found.items} right, 95 % interval {found.accuracy.low:.0%} to "
-        f"{found.accuracy.high:.0%}{steps}",
-        f"its {found.samples} samples an item agree by {found.agreement:.0%} (entropy {found.answer_entropy_nats:.2f} nats); the answer "
-        f"that most give is right on {found.vote_accuracy.value:.0%}",
-        f"told the {found.hint}: {found.hinted_accuracy.value:.0%} right",
-        *((f"{unusable} of its answers could not be read: {_counted(found.unusable)}",) if unusable else ()),
-    )
-
-
-def _counted(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items(), key=lambda one: -one[1]))
 
 
 def _looked_at(skill: Skill, task: str, seed: int, probe_items: int) -> tuple[list[Example], list[Example]]:

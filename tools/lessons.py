@@ -109,5 +109,5 @@ def _job(context: Context, teacher: TeacherChoice) -> tuple[str, WritingJob]:
         "wall_clock_s": clock_s(generation_minutes(context.state), context.state.known_plan.offer),
     }
     if context.state.complexity.way == "ways":
-        return "stratos.tools.teaching.rationales", RationalesJob(rationales=RATIONALES, **common)
+        return "stratos.tools.teaching", RationalesJob(rationales=RATIONALES, **common)
     return "stratos.tools.teaching.answers", AnswersJob(**common)

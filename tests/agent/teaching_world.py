@@ -12,11 +12,12 @@ from stratos.tools.jobs import Job
 from stratos.tools.teaching import answers, probe, rationales
 
 Run = Callable[[Any, Path], Mapping[str, Any]]
-REAL: Mapping[type[Job], Run] = {
-    probe.ProbeJob: probe.run,
-    answers.AnswersJob: answers.run,
-    rationales.RationalesJob: rationales.run,
+REAL: Mapping[type[Job], tuple[str, Run]] = {
+    probe.ProbeJob: ("stratos.tools.teaching.probe", probe.run),
+    answers.AnswersJob: ("stratos.tools.teaching.answers", answers.run),
+    rationales.RationalesJob: ("stratos.tools.teaching", rationales.run),
 }
+"""The module that `python -m` starts for each job, and what it runs."""
 
 
 @dataclass(kw_only=True)
@@ -29,7 +30,9 @@ class TeachingWorld(SimulatedExecutor):
         real = REAL.get(type(job))
         if real is None:
             return super().submit(module, job, folder, threads=threads, offer=offer)
+        started, work = real
+        assert module == started
         folder.mkdir(parents=True, exist_ok=True)
         self.submitted.append((module, job))
-        self.results[folder] = {**real(job, folder), "seconds": 2.0}
+        self.results[folder] = {**work(job, folder), "seconds": 2.0}
         return JobHandle(folder=folder, module=module, how="started")

@@ -14,7 +14,7 @@ from stratos.state.errors import ApprovalNeeded, RequestError
 from stratos.state.evidence import Outcome
 from stratos.state.journal import Journal
 from stratos.state.workspace import Workspace
-from stratos.tools import classify_complexity
+from stratos.tools import probing
 from stratos.tools.training.students import TrainJob
 
 from ..skills.given.files import rows, write_jsonl
@@ -70,7 +70,7 @@ Begin = Callable[..., Runs]
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Begin:
-    monkeypatch.setattr(classify_complexity, "PROBE_SAMPLES", 2)  # fewer calls for the same verdicts
+    monkeypatch.setattr(probing, "PROBE_SAMPLES", 2)  # fewer calls for the same verdicts
 
     def begun(**teacher: float) -> Runs:
         return Runs(tmp_path, Teacher(**teacher), monkeypatch)

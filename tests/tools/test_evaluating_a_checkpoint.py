@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from stratos.skills import load as load_skill
 from stratos.state.brief import Brief, Limits, Targets
-from stratos.state.evidence import wilson
+from stratos.state.evidence import ProbeText, wilson
 from stratos.state.plan import Gpu
 from stratos.tools.base import Context
 from stratos.tools.checkpoint import take_checkpoint
@@ -15,6 +15,8 @@ from stratos.tools.distill import ANSWERS_ONLY
 from stratos.tools.evaluate import EVALUATE, UNTUNED, Evaluate
 from stratos.tools.evaluation import EvaluateJob
 from stratos.tools.executor import JobHandle, JobStatus
+from stratos.tools.jobs import Job
+from stratos.tools.regression import regression
 
 from ..building import attempt, candidate, choice, context, data, state
 from .test_choose import MACHINE
@@ -26,8 +28,9 @@ SKILL = load_skill("mahjong")
 class Scripted:
     """Keeps the job and gives figures that mean nothing."""
 
-    def submit(self, module: str, job: EvaluateJob, folder: Path, **given: Any) -> JobHandle:
-        self.job = job
+    def submit(self, module: str, job: Job, folder: Path, **given: Any) -> JobHandle:
+        if isinstance(job, EvaluateJob):
+            self.job = job
         return JobHandle(folder=folder, module=module, how="started")
 
     def poll(self, handle: JobHandle) -> JobStatus:
@@ -37,6 +40,11 @@ class Scripted:
         return [], offset
 
     def fetch(self, handle: JobHandle) -> dict[str, Any]:
+        if handle.module.endswith("regression"):
+            return {
+                **regression([ProbeText(name="a", tokens=1, nats_before=1, nats_after=1)]).model_dump(),
+                "seconds": 1,
+            }
         share = wilson(1, 10).model_dump()
         score = {"name": "student", "exact": share, "answer": share}
         return {"split": "dev", "split_sha256": "0", "student": score, "controls": [], "latency": None, "seconds": 1}

@@ -86,7 +86,7 @@ def lesson_minutes(state: RunState) -> float:
         return 0.0
     assert state.complexity is not None
     evidence = _evidence(state)
-    a_call = state.complexity.teacher_seconds / (evidence.items * (evidence.samples + 2))
+    a_call = state.complexity.asking_seconds / (evidence.items * (evidence.samples + 2))
     return math.ceil(1 + PATIENCE * lesson_calls(state) * a_call / 60)
 
 
