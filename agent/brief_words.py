@@ -1,7 +1,8 @@
-"""A brief in words, one row for each thing it asks for or limits: for the terminal and for the audit page."""
+"""Parts of a run in words, for the terminal, the audit page and the model card: a brief row by row, money, a teacher's lessons."""
 
 from ..state.canonical import Json
 from ..state.numbers import AS_SAID, shown
+from ..state.teaching import Lessons
 from .audit_page.reading import at, mapping, number, text, texts
 
 CHOICE_RULES = {
@@ -53,3 +54,19 @@ def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
         ),
     )
     return tuple((label, words) for label, words in rows if words)
+
+
+def lessons_words(lessons: Lessons) -> str:
+    """What a teacher wrote, and how much of it was kept."""
+    what = "ways to the given answers" if lessons.way == "ways" else "ways and answers of its own"
+    wrong = (
+        "an independent check disagreed with"
+        if lessons.way == "ways"
+        else "of its answers were wrong, where the right one is known:"
+    )
+    share = f"; {wrong} {lessons.disagreement.value:.1%}" if lessons.disagreement else ""
+    left = "; the money for more was at its end" if lessons.stopped_by == "money" else ""
+    return (
+        f"{lessons.teacher} wrote {what}: {lessons.kept:,} of {lessons.asked:,} texts were kept, for {lessons.questions:,} questions"
+        f"{share}{left}"
+    )

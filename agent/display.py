@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..state.run import Choice, RunState
 from ..tools.base import Event
-from .brief_words import brief_rows, money
+from .brief_words import brief_rows, lessons_words, money
 from .consoles import is_unbroken
 from .events import figure
 from .front_picture import front_picture
@@ -264,9 +264,10 @@ class RichDisplay:
         assert data is not None
         held_out = ", ".join(f"{split.name} {split.n}" for split in data.splits)
         if run.given is not None:
-            self._print(
-                f"data: your {data.examples:,} examples, unchanged since they were sealed; held out: {held_out}"
-            )
+            if data.lessons is not None:
+                self._print(f"data: {lessons_words(data.lessons)}")
+            mine = "the given answers of your examples" if run.given.taught_by else f"your {data.examples:,} examples"
+            self._print(f"data: {mine}, unchanged since they were sealed; held out: {held_out}")
             return
         own = f" ({data.own_examples:,} of them your own)" if data.own_sha256 else ""
         self._print(

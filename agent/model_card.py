@@ -8,7 +8,7 @@ from ..state.evidence import Interval, Latency
 from ..state.numbers import shown
 from ..state.paired import paired_words
 from ..tools.generate_data import DEVELOPMENT
-from .brief_words import brief_rows, money
+from .brief_words import brief_rows, lessons_words, money
 from .model_facts import StudentFacts
 
 DATA_SET = re.compile(r"[\w.-]+/[\w-]+")
@@ -114,6 +114,7 @@ def _data(facts: StudentFacts) -> str:
         )
         if data.own_examples:
             made += f" {data.own_examples:,} of them are the user's own (sha256 `{data.own_sha256}`)."
+    made += f" {lessons_words(data.lessons)}." if data.lessons else ""
     return f"## What it learned from\n\n{made}\n\nSealed before training: {sealed}.\n\nTeacher: {facts.attempt.candidate.teacher}."
 
 

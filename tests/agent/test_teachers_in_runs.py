@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from stratos import run
+from stratos.agent.brief_words import lessons_words
 from stratos.agent.scripted import scripted_server
 from stratos.agent.session import replay, resume
 from stratos.evals.simulated_world import World
 from stratos.state.errors import ApprovalNeeded, RequestError
-from stratos.state.evidence import Outcome
+from stratos.state.evidence import Outcome, wilson
 from stratos.state.journal import Journal
+from stratos.state.teaching import Lessons
 from stratos.state.workspace import Workspace
 from stratos.tools import probing
 from stratos.tools.training.students import TrainJob
@@ -200,3 +202,14 @@ def test_the_key_is_in_a_file_only_while_the_teacher_is_asked(tmp_path: Path, ru
     use({"path": items(tmp_path / "a.jsonl", range(150))})
     assert not list(use.at.path.rglob(".teacher-key"))
     assert not any(b"sk-test-0123456789" in path.read_bytes() for path in use.at.path.rglob("*") if path.is_file())
+
+
+def test_what_a_teacher_wrote_is_told_in_words() -> None:
+    told = Lessons(
+        teacher="openai:m", way="ways", asked=1200, kept=300, rejected={"no steps": 900}, questions=200,
+        disagreement=wilson(5, 100), stopped_by="money", usd=1.0,
+    )  # fmt: skip
+    assert lessons_words(told) == (
+        "openai:m wrote ways to the given answers: 300 of 1,200 texts were kept, for 200 questions; an independent check disagreed with 5.0%; "
+        "the money for more was at its end"
+    )
