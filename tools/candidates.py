@@ -142,12 +142,15 @@ def _rows(context: Context) -> Iterator[_Row]:
 
 
 def _pilot_tokens(state: RunState) -> int:
-    """The shortest training that tells something: of few given examples, reading each ten times does."""
+    """The shortest training that tells something: of few given examples, reading each ten times does; those that a teacher is still to
+    answer count too."""
     assert state.complexity is not None
     if state.given is None:
         return PILOT_TOKENS
     per_example = state.complexity.prompt_tokens + state.complexity.rationale_tokens + FRAMING_TOKENS
-    return min(PILOT_TOKENS, round(PILOT_EPOCHS * state.given.train * per_example))
+    examples = state.given.train
+    examples += state.given.unlabelled if wants_lessons(state) and state.complexity.way == "teacher" else 0
+    return min(PILOT_TOKENS, round(PILOT_EPOCHS * examples * per_example))
 
 
 def _scratch_table(context: Context, rows: Sequence[_Row]) -> CandidateTable:

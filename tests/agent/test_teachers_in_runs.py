@@ -210,6 +210,6 @@ def test_what_a_teacher_wrote_is_told_in_words() -> None:
         disagreement=wilson(5, 100), stopped_by="money", usd=1.0,
     )  # fmt: skip
     assert lessons_words(told) == (
-        "openai:m wrote ways to the given answers: 300 of 1,200 texts were kept, for 200 questions; an independent check disagreed with 5.0%; "
-        "the money for more was at its end"
+        "openai:m wrote ways to the given answers: 300 of 1,200 texts were kept, for 200 questions; an independent check "
+        "disagreed with 5.0%; the money for more was at its end"
     )
