@@ -7,7 +7,8 @@ from ..state.evidence import Constraint, Evaluation, Latency, Miss, Next, Score,
 from ..state.numbers import AS_SAID, shown
 from ..state.run import RunState
 from ..tools.costs import fits
-from ..tools.evaluate import sealed_left
+from ..tools.distill import ANSWERS_ONLY
+from ..tools.evaluate import UNTUNED, sealed_left
 from ..tools.generate_data import DEVELOPMENT
 
 LEVERS: Mapping[Constraint, str] = {
@@ -28,12 +29,16 @@ def judge(state: RunState, max_attempts: int) -> Verdict:
     brief, attempt = state.known_brief, state.attempts[-1]
     evaluation = attempt.evaluations[-1]
     misses = [*_missed(brief.targets, evaluation), *_passed_limits(state, brief)]
-    cheaper = _cheaper_control(brief.targets, evaluation)
-    verdict_next, reason = _next(state, evaluation, misses, cheaper, max_attempts)
+    stand_in = _stand_in(brief.targets, evaluation) if [miss.constraint for miss in misses] == ["accuracy"] else None
+    cheaper = stand_in or _cheaper_control(brief.targets, evaluation)
+    if stand_in is None:
+        verdict_next, reason = _next(state, evaluation, misses, cheaper, max_attempts)
+    else:
+        verdict_next, reason = _by_control(evaluation, misses[0], stand_in)
     return Verdict(
         attempt=attempt.number,
         split=evaluation.split,
-        met=not misses,
+        met=not misses or stand_in is not None,
         rule=brief.targets.accuracy_rule,
         misses=tuple(misses),
         cheaper_control=cheaper,
@@ -95,6 +100,23 @@ def _cheaper_control(targets: Targets, evaluation: Evaluation) -> str | None:
     if targets.accuracy is None:
         return None
     return next((control.name for control in evaluation.controls if _accuracy_miss(targets, control) is None), None)
+
+
+def _stand_in(targets: Targets, evaluation: Evaluation) -> str | None:
+    """The first control that reaches the accuracy target and can be served in the student's place. Speed is measured of the student
+    alone: the same model that writes less is as fast, of another it is not known."""
+    speed_matters = targets.latency_p95_ms is not None or targets.needed_rps is not None
+    served = (ANSWERS_ONLY,) if speed_matters else (ANSWERS_ONLY, UNTUNED)
+    met = (one.name for one in evaluation.controls if _accuracy_miss(targets, one) is None)
+    return next((name for name in met if name in served), None)
+
+
+def _by_control(evaluation: Evaluation, miss: Miss, control: str) -> tuple[Next, str]:
+    """What follows where the student misses what a control of it meets."""
+    why = f"do not distil: {control!r} meets the accuracy target on {evaluation.split}, and the student does not ({miss.arithmetic})"
+    if evaluation.split == DEVELOPMENT:
+        return "open_sealed", f"{why}; the sealed split decides"
+    return "deploy", why
 
 
 def _next(

@@ -169,7 +169,9 @@ def _controls(facts: StudentFacts) -> str:
         lines.append(f"| {control.name} | {_percent(control.exact)} | {words} |")
     cheaper = facts.verdict.cheaper_control if facts.verdict else None
     if cheaper:
-        lines.append(f"\nDo not distil: {cheaper} meets the accuracy target too.")
+        missed = any(miss.constraint == "accuracy" for miss in facts.verdict.misses) if facts.verdict else False
+        also = "and this student does not: it was served in its place" if missed else "too"
+        lines.append(f"\nDo not distil: {cheaper} meets the accuracy target {also}.")
     return (
         "## Against its controls\n\nMcNemar's exact test, and Newcombe's interval (1998, method 10) of the difference of paired shares.\n\n"
         + "\n".join(lines)

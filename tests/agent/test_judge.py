@@ -83,3 +83,34 @@ def test_an_untuned_model_that_reaches_the_target_makes_tuning_pointless() -> No
     verdict = judged(evaluation(950), sealed.model_copy(update={"controls": (untuned, *sealed.controls)}))
     assert verdict.cheaper_control == UNTUNED
     assert "do not distil: 'untuned model, prompt only' meets the accuracy target too" in verdict.reason
+
+
+def test_a_control_that_meets_what_the_student_misses_is_served_in_its_place() -> None:
+    first = judged(evaluation(480, control_right=960))
+    assert (first.met, first.next, first.cheaper_control) == (
+        True,
+        "open_sealed",
+        "answers-only student, equal compute",
+    )
+    last = judged(evaluation(480, control_right=960), evaluation(480, split="sealed-1", control_right=950))
+    assert (last.met, last.next) == (True, "deploy")
+    assert "do not distil: 'answers-only student, equal compute' meets the accuracy target on sealed-1" in last.reason
+
+
+def test_no_control_stands_in_for_a_student_that_misses_more_than_accuracy() -> None:
+    verdict = judged(evaluation(480, control_right=960, p95_ms=30), latency_p95_ms=20)
+    assert (verdict.met, verdict.next) == (False, "replan")
+
+
+def test_an_untuned_model_whose_speed_nobody_measured_stands_in_only_where_speed_does_not_matter() -> None:
+    measured = evaluation(480, control_right=960)
+    untuned = measured.controls[0].model_copy(update={"name": UNTUNED})
+    measured = measured.model_copy(update={"controls": (untuned,)})
+    assert judged(measured).cheaper_control == UNTUNED
+    assert judged(measured, latency_p95_ms=20).next == "replan"
+
+
+def test_what_needs_no_model_is_never_served() -> None:
+    measured = evaluation(480, control_right=960)
+    guess = measured.controls[0].model_copy(update={"name": "bag of words (naive Bayes)"})
+    assert judged(measured.model_copy(update={"controls": (guess,)})).next == "replan"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from stratos import run
+from stratos.agent import rule_planner
 from stratos.agent.brief_words import lessons_words
 from stratos.agent.scripted import scripted_server
 from stratos.agent.session import replay, resume
@@ -73,6 +74,7 @@ Begin = Callable[..., Runs]
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Begin:
     monkeypatch.setattr(probing, "PROBE_SAMPLES", 2)  # fewer calls for the same verdicts
+    monkeypatch.setattr(rule_planner, "PROBE_ITEMS", 30)
 
     def begun(**teacher: float) -> Runs:
         return Runs(tmp_path, Teacher(**teacher), monkeypatch)

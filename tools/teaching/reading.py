@@ -33,8 +33,37 @@ REPEATS_FROM_CHARACTERS = 400
 REPEATS_BELOW = 0.12
 """Compressed to whole: worked solutions of 400 to 4,000 characters have 0.3 to 0.6, a sentence said ten times 0.1."""
 
-FEWEST_WORDS = 4
-"""assumption: "so the answer is", and nothing else beside the answer, is no step."""
+EMPTY_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "answer",
+        "as",
+        "be",
+        "because",
+        "correct",
+        "final",
+        "hence",
+        "here",
+        "is",
+        "it",
+        "must",
+        "of",
+        "right",
+        "result",
+        "so",
+        "solution",
+        "that",
+        "the",
+        "therefore",
+        "this",
+        "thus",
+        "we",
+    ]
+)
+"""What announces an answer and says nothing of the way to it: "so the answer is". A single other word may be a step, of a short way in
+a notation of its own; whether it leads anywhere is for the round trip to find out."""
 
 _REFUSAL = re.compile(
     r"\b(i'?m sorry|i apologi[sz]e|i (?:can(?:no|')t|am unable to|am not able to|won'?t)\b|as an ai\b)|抱歉|无法(?:回答|提供|帮助)",
@@ -116,5 +145,5 @@ def _bare(text: str) -> str:
 
 def _says_more(steps: str, final: str) -> bool:
     """Whether steps say anything beside the answer."""
-    named = set(re.findall(r"\w+", final.casefold()))
-    return sum(word not in named for word in re.findall(r"\w+", steps.casefold())) >= FEWEST_WORDS
+    nothing = EMPTY_WORDS | set(re.findall(r"\w+", final.casefold()))
+    return any(word not in nothing for word in re.findall(r"\w+", steps.casefold()))
