@@ -44,6 +44,7 @@ CASES: Sequence[Case] = (
     Case(name="ignorant teacher", family="clock", labelled=900, unlabelled=0, knows=0.08, verdict="injection"),
     Case(name="trivial task", family="topic", labelled=900, unlabelled=0, knows=0.9, verdict="plain fine-tuning suffices"),
 )  # fmt: skip
+QUICK_CASES = ("ignorant", "trivial")
 TIMES_THE_TEACHER = 4
 
 
@@ -161,8 +162,11 @@ def main() -> None:
     """Runs the eval."""
     options = arguments(__doc__ or "", (("--cases", {"nargs": "+", "default": None}),))
     report = Report(eval="teachers", seed=options.seed, quick=options.quick)
+    wanted = options.cases or (QUICK_CASES if options.quick else [case.name.split()[0] for case in CASES])
+    if options.quick:
+        report.left_out = "the competent teacher"
     for case in CASES:
-        if options.cases is None or case.name.split()[0] in options.cases:
+        if case.name.split()[0] in wanted:
             with tempfile.TemporaryDirectory(prefix="stratos-eval-") as folder:
                 found = measured(case, options.seed, Path(folder))
             report.details[case.name] = found
