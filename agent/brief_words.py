@@ -59,12 +59,14 @@ def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
 def lessons_words(lessons: Lessons) -> str:
     """What a teacher wrote, and how much of it was kept."""
     what = "ways to the given answers" if lessons.way == "ways" else "ways and answers of its own"
-    wrong = (
-        "an independent check disagreed with"
-        if lessons.way == "ways"
-        else "of its answers were wrong, where the right one is known:"
-    )
-    share = f"; {wrong} {lessons.disagreement.value:.1%}" if lessons.disagreement else ""
+    share = ""
+    if lessons.disagreement is not None:
+        part = f"{lessons.disagreement.value:.1%}"
+        checked, wrong = (
+            f"an independent check disagreed with {part}",
+            f"{part} of its first answers to them were wrong",
+        )
+        share = f"; {checked if lessons.way == 'ways' else f'where the right answer is known, {wrong}'}"
     left = "; the money for more was at its end" if lessons.stopped_by == "money" else ""
     return (
         f"{lessons.teacher} wrote {what}: {lessons.kept:,} of {lessons.asked:,} texts were kept, for {lessons.questions:,} questions"

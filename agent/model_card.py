@@ -114,7 +114,12 @@ def _data(facts: StudentFacts) -> str:
         )
         if data.own_examples:
             made += f" {data.own_examples:,} of them are the user's own (sha256 `{data.own_sha256}`)."
-    made += f" {lessons_words(data.lessons)}." if data.lessons else ""
+    if data.lessons is not None:
+        asked = (
+            f", and {given.unlabelled:,} questions without an answer" if given is not None and given.unlabelled else ""
+        )
+        notes = "".join(f" {note[0].upper()}{note[1:]}." for note in data.lessons.notes)
+        made += f" A teacher was asked about them{asked}. {lessons_words(data.lessons)}.{notes}"
     return f"## What it learned from\n\n{made}\n\nSealed before training: {sealed}.\n\nTeacher: {facts.attempt.candidate.teacher}."
 
 

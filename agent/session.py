@@ -97,7 +97,7 @@ def start(
         settings = settings.model_copy(update={"planner": planner.name})
     else:
         check_planner(settings.planner)
-    check_teacher(brief.teacher if brief else settings.teacher)
+    _check_teacher(brief or settings)
     if brief is None:
         settings = with_own_names(settings, workspace)
     elif problems := unknown_names(brief.limits.model_dump(), partial(own_names, workspace.path)):
@@ -107,6 +107,15 @@ def start(
     if on_start := seams.get("on_start"):
         on_start(run_id)
     return _drive(journal, run_id, **seams)
+
+
+def _check_teacher(named: Brief | Settings) -> None:
+    """Raises RequestError for a teacher that cannot be asked, and for questions that nobody is there to answer."""
+    if named.data is not None and named.data.unlabelled is not None and named.teacher is None:
+        raise RequestError(
+            ["questions without answers (unlabelled) are for a teacher to answer: name one with --teacher, or teacher:"]
+        )
+    check_teacher(named.teacher)
 
 
 def with_own_names(settings: Settings, workspace: Workspace) -> Settings:

@@ -53,7 +53,7 @@ def new(
             print_json({"skill": name, "folder": str(at / name), "files": [path.name for path in files]})
             return
         say(f"{at / name}: {', '.join(path.name for path in files)}")
-        say(f"its test: python -m pytest {at / name}")
+        say(f"its test (with pytest installed): python -m pytest {at / name}")
         if at in found_in:
             where = f" --workspace {workspace}" if workspace else ""
             say(f'try it: stratos run "{name}, at least 70 % exact"{where}')

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 SECONDS_PER_DAY = 86_400
 HOURS_PER_MONTH = 730
@@ -161,3 +161,8 @@ class Brief(Record):
     assumptions: tuple[str, ...] = Field(
         default=(), description="what was missing and how it was filled, one sentence each"
     )
+
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _named_alone(cls, given: object) -> object:
+        return {"name": given} if isinstance(given, str) else given

@@ -11,7 +11,7 @@ Way = Literal["answers", "ways", "teacher"]
 """Right answers alone; right answers with the worked ways to them; what a teacher says, ways and answers."""
 
 Verdict = Literal[
-    "prompting suffices", "plain fine-tuning suffices", "alignment", "injection", "out of reach"
+    "prompting suffices", "plain fine-tuning suffices", "plain fine-tuning is all there is", "alignment", "injection", "out of reach"
 ]  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from .accuracy import measured_points
 from .base import FREE, Context, Cost, Tool
 from .controls import guesses_of, right_answers
 from .costs import FRAMING_TOKENS
-from .probing import asked_teacher, student_before, teacher_lines
-from .teaching.budget import PROBE_ITEMS, PROBE_SAMPLES, probe_costs, probe_usd
+from .probing import asked_teacher, is_readable, student_before, teacher_lines
+from .teaching.budget import PROBE_ITEMS, PROBE_SAMPLES, item_usd, probe_costs, probe_usd
 from .teaching.ways import Probe, TeachingChoice, chance_above, choose_way
 from .training.tokenizer import text_encoders
 
@@ -77,7 +77,7 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
             f"the most frequent answer is right on {right[0]} of {len(probe)} probe items",
             f"best cheap guess ({guesses[best].name}): {_share(shares)}",
             *(() if skill.given else (_solver_line(teacher_right, len(probe)),)),
-            *(teacher_lines(evidence) if evidence else (NOBODY_ASKED,) if skill.given else ()),
+            *(teacher_lines(evidence) if evidence else _nobody_asked(context)),
             *((f"the student before training: {_share(before.score.exact)}",) if before else ()),
             chosen.why,
         ),
@@ -99,7 +99,13 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
     )
 
 
-NOBODY_ASKED = "the right answers were given with the data; no teacher was asked"
+def _nobody_asked(context: Context) -> tuple[str, ...]:
+    """Why there is nothing of a teacher model."""
+    if context.brief.teacher is not None:
+        return (
+            f"teacher {context.brief.teacher.name} was not asked: that costs money, and a plan alone spends nothing",
+        )
+    return ("the right answers were given with the data; no teacher was asked",) if context.state.given else ()
 
 
 def _share(share: Interval) -> str:
@@ -145,11 +151,12 @@ def _way(state: RunState, known: Known) -> TeachingChoice:
         return TeachingChoice(way=way, verdict=GUESSABLE, probability=reach, why=why)
     if given is None:
         return _made(reach, known.solver_accuracy)
+    teacher = known.teacher if known.teacher and is_readable(known.teacher) else None
     probe = Probe(
         chance=known.chance,
         guess=known.share,
-        teacher=known.teacher.accuracy if known.teacher else None,
-        hinted=known.teacher.hinted_accuracy if known.teacher else None,
+        teacher=teacher.accuracy if teacher else None,
+        hinted=teacher.hinted_accuracy if teacher else None,
         labelled=given.train,
         worked=given.with_rationales,
         unlabelled=given.unlabelled,
@@ -190,6 +197,11 @@ def _estimate(context: Context, args: ClassifyComplexity) -> Cost:
     if usd <= 0:
         raise Correctable(
             f"asking teacher {teacher.name!r} costs money, and none may be spent: name a limit, or no teacher"
+        )
+    if usd < (least := item_usd(context.state)):
+        raise Correctable(
+            f"asking teacher {teacher.name!r} about one question may cost ${least:,.4f}, and a tenth of the money that is left is "
+            f"${usd:,.4f}: raise the limit, or name a cheaper teacher or none"
         )
     return Cost(
         usd=usd, basis=f"up to {PROBE_ITEMS * (PROBE_SAMPLES + 2)} answers of {teacher.name}, bounded by its purse"

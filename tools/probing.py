@@ -101,10 +101,21 @@ def student_before(context: Context, probe: Sequence[Example]) -> Before | None:
     return Before(score=Score.model_validate(result["student"]), seconds=float(result["seconds"]))
 
 
+def is_readable(found: TeacherEvidence) -> bool:
+    """Whether most answers could be read: if not, nothing is known of the teacher."""
+    return 2 * sum(found.unusable.values()) <= found.items * (found.samples + 2)
+
+
 def teacher_lines(found: TeacherEvidence) -> tuple[str, ...]:
     """What a teacher's answers show, in words."""
     steps = f"; {found.rationale_tokens:.0f} tokens where it writes steps" if found.rationale_tokens else ""
-    unusable = sum(found.unusable.values())
+    unusable, asked = sum(found.unusable.values()), found.items * (found.samples + 2)
+    if not is_readable(found):
+        return (
+            f"teacher {found.teacher}: {unusable} of {asked} answers could not be read ({_counted(found.unusable)}), so nothing is "
+            "known of it: an answer must end with a line `#### ANSWER`, as it is asked to",
+        )
+    known = asked - found.spent.calls
     return (
         f"teacher {found.teacher}: {found.accuracy.value:.0%} of {found.items} right, 95 % interval {found.accuracy.low:.0%} to "
         f"{found.accuracy.high:.0%}{steps}",
@@ -112,6 +123,7 @@ def teacher_lines(found: TeacherEvidence) -> tuple[str, ...]:
         f"that most give is right on {found.vote_accuracy.value:.0%}",
         f"told the {found.hint}: {found.hinted_accuracy.value:.0%} right",
         *((f"{unusable} of its answers could not be read: {_counted(found.unusable)}",) if unusable else ()),
+        *((f"{known} of its {asked} answers were in the workspace already ({CACHE_FOLDER})",) if known > 0 else ()),
     )
 
 

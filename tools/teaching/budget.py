@@ -37,6 +37,11 @@ def probe_costs(state: RunState) -> bool:
     return _worst_probe_usd(state) > 0
 
 
+def item_usd(state: RunState) -> float:
+    """The most that all answers about one item may cost, US dollars."""
+    return _worst_probe_usd(state) / PROBE_ITEMS
+
+
 def _worst_probe_usd(state: RunState) -> float:
     from ..models.catalogue import known_models
     from .money import token_prices

@@ -15,6 +15,7 @@ from .teachers import Answer, FinishReason, Request, Taken
 
 if TYPE_CHECKING:
     from httpx import Client, Response
+    from tenacity import RetryCallState
 
 IN_FLIGHT = 8
 IN_LINE = 4
@@ -23,6 +24,9 @@ IN_LINE = 4
 TIMEOUT_S = 120.0
 PATIENCE_S = 180.0
 """How long an endpoint that fails is tried again: longer than the two minutes that a restart of a server takes."""
+
+FIRST_PATIENCE_S = 15.0
+"""The same before its first answer."""
 
 LONGEST_WAIT_S = 30.0
 MAX_BYTES = 4 * 2**20
@@ -80,12 +84,15 @@ class EndpointTeacher:
             raise NotAvailable(
                 f"teacher {model!r}: the endpoint {base_url!r} is no URL; valid: http://... or https://..."
             )
-        self.name = self.identity = f"openai:{model}"
+        self.name = f"openai:{model}"
+        self.identity = f"{self.name} at {base_url.rstrip('/')}"  # another server may call another model so
         self.batch = in_flight * IN_LINE
         self._model, self._url, self._key = model, f"{base_url.rstrip('/')}/chat/completions", key
         self._in_flight, self._timeout_s, self._patience_s = in_flight, timeout_s, patience_s
         self._left_out = set[str]() if sends_temperature else {"temperature"}
         self._limit_field = "max_tokens"
+        self._was_there = False
+        """Whether it ever answered."""
 
     def sample(self, requests: Sequence[Request], taken: Taken) -> list[Answer]:
         """Asks side by side. Raises ToolFailed, without waiting for what was not sent yet, when the endpoint cannot be used."""
@@ -122,35 +129,40 @@ class EndpointTeacher:
     def _answer(self, request: Request, client: "Client", stop: threading.Event) -> Answer:
         """One answer; what passes and costs nothing is tried again until patience ends."""
         from tenacity import (
-            RetryCallState,
             Retrying,
             retry_if_exception_type,
             sleep_using_event,
-            stop_after_delay,
-            stop_any,
-            stop_when_event_set,
             wait_exponential_jitter,
             wait_random,
         )
 
         backoff, jitter = wait_exponential_jitter(multiplier=0.5, max=LONGEST_WAIT_S), wait_random(0, 0.5)
 
-        def pause(state: RetryCallState) -> float:
+        def pause(state: "RetryCallState") -> float:
             error = state.outcome.exception() if state.outcome else None
             asked = error.retry_after_s if isinstance(error, _Passing) else None
             return backoff(state) if asked is None else min(asked, LONGEST_WAIT_S) + jitter(state)
 
         retrying = Retrying(
             retry=retry_if_exception_type(_Passing),
-            stop=stop_any(stop_after_delay(self._patience_s), stop_when_event_set(stop)),
+            stop=lambda state: stop.is_set() or self._out_of_patience(state),
             wait=pause,
             sleep=sleep_using_event(stop),
             reraise=True,
         )
         try:
-            return retrying(self._once, request, client, stop)
+            answer = retrying(self._once, request, client, stop)
         except _Passing as error:
-            raise ToolFailed(f"teacher {self.name!r} failed for {self._patience_s:g} s: {error}") from error
+            raise ToolFailed(f"teacher {self.name!r} failed for {self._patience():g} s: {error}") from error
+        self._was_there = True
+        return answer
+
+    def _patience(self) -> float:
+        """An endpoint that was never there is not waited for as one that is restarted."""
+        return self._patience_s if self._was_there else min(self._patience_s, FIRST_PATIENCE_S)
+
+    def _out_of_patience(self, state: "RetryCallState") -> bool:
+        return (state.seconds_since_start or 0.0) >= self._patience()
 
     def _once(self, request: Request, client: "Client", stop: threading.Event) -> Answer:
         import httpx

@@ -42,7 +42,9 @@ def token_prices(model: str, catalogue: Catalogue, stated: tuple[float, float] |
     """A model's prices: as stated, else the catalogue's. Raises RequestError where neither knows them: nothing is taken to be free."""
     if stated is not None:
         return TokenPrices(input=stated[0], output=stated[1])
-    how = "state them as usd_per_million: [input, output], [0, 0] for a server of your own"
+    how = (
+        "state them with --teacher-price IN OUT, or usd_per_million: [IN, OUT] in a brief; 0 0 for a server of your own"
+    )
     try:
         facts = catalogue.find(model)
     except Correctable as error:

@@ -70,8 +70,8 @@ def choose_way(probe: Probe, tokens: int) -> TeachingChoice:
         why = f"no guess by words comes near ({probe.guess.value:.0%} right, {probe.chance:.0%} by chance){lacks}: worked ways are taught"
         return TeachingChoice(way="ways", verdict="injection", probability=1 - easy, why=why)
     if teacher is None:
-        why = f"{by_words}; no worked ways are at hand, and no teacher was named to write them: answers alone are all there is"
-        return TeachingChoice(way="answers", verdict="plain fine-tuning suffices", probability=easy, why=why)
+        why = f"{by_words}; no worked ways are at hand, and no teacher was asked who might write them"
+        return TeachingChoice(way="answers", verdict="plain fine-tuning is all there is", probability=1.0, why=why)
     if competent:
         why = f"{by_words}; the teacher is right on {teacher.value:.0%}: its own worked ways are taught where they end in the right answer"
         return TeachingChoice(way="teacher", verdict="alignment", probability=(1 - easy) * knows, why=why)

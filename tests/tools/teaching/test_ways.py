@@ -28,7 +28,7 @@ def probe(**changes: Any) -> Probe:
     [
         ({}, "ways", "injection"),
         ({"guess": wilson(95, 100)}, "answers", "plain fine-tuning suffices"),
-        ({"worked": False}, "answers", "plain fine-tuning suffices"),
+        ({"worked": False}, "answers", "plain fine-tuning is all there is"),
         ({"worked": False, "teacher": wilson(90, 100)}, "teacher", "alignment"),
         ({"worked": False, "teacher": wilson(5, 100)}, "ways", "injection"),
         ({"worked": False, "teacher": wilson(5, 100), "hinted": wilson(95, 100)}, "ways", "injection"),
