@@ -9,7 +9,7 @@ import pytest
 from stratos import run
 from stratos.agent import rule_planner
 from stratos.agent.brief_words import lessons_words
-from stratos.agent.scripted import scripted_server
+from stratos.agent.scripted import Answer, Script, scripted_server
 from stratos.agent.session import replay, resume
 from stratos.evals.simulated_world import World
 from stratos.state.errors import ApprovalNeeded, RequestError
@@ -37,7 +37,7 @@ def items(path: Path, numbers: range, *, answers: bool = True) -> str:
 class Runs:
     """One workspace, a world whose teachers are real, and a server that answers as `teacher` does."""
 
-    def __init__(self, folder: Path, teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, teacher: Script, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at, self.teacher, self.monkeypatch = Workspace(folder / "at"), teacher, monkeypatch
         self.world = TeachingWorld(world=World())
         self.asked: list[Any] = []
@@ -204,6 +204,38 @@ def test_the_key_is_in_a_file_only_while_the_teacher_is_asked(tmp_path: Path, ru
     use({"path": items(tmp_path / "a.jsonl", range(150))})
     assert not list(use.at.path.rglob(".teacher-key"))
     assert not any(b"sk-test-0123456789" in path.read_bytes() for path in use.at.path.rglob("*") if path.is_file())
+
+
+def test_a_teacher_that_cannot_be_read_is_not_taken_for_an_ignorant_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rule_planner, "PROBE_ITEMS", 20)
+
+    def rambling(request: Any) -> Answer:
+        return Answer(text="I could tell you, but I shall not mark it.", finish_reason="stop")
+
+    use = Runs(tmp_path, rambling, monkeypatch)
+    outcome = use({"path": items(tmp_path / "a.jsonl", range(150))}, plan_only=True)
+    found = use.result(outcome.run_id, "tool classify_complexity")
+    assert found["verdict"] == "plain fine-tuning is all there is"
+    assert any("140 of 140 answers could not be read (no marked answer (140))" in line for line in found["evidence"])
+
+
+def test_questions_that_nobody_is_there_to_answer_are_refused(tmp_path: Path) -> None:
+    data = {
+        "path": items(tmp_path / "a.jsonl", range(150)),
+        "unlabelled": items(tmp_path / "b.jsonl", range(9), answers=False),
+    }
+    with pytest.raises(RequestError, match="are for a teacher to answer"):
+        run("tell the code, at least 60 % right", data=data, workspace=tmp_path / "at")
+
+
+def test_a_price_beyond_the_probes_share_is_told_before_anything_is_asked(tmp_path: Path, runs: Begin) -> None:
+    use = runs(knows=0.95)
+    outcome = use({"path": items(tmp_path / "a.jsonl", range(150))}, (100.0, 10_000.0), approve=True)
+    assert outcome.status == "infeasible"
+    assert "about one question may cost" in outcome.reason
+    assert (use.asked, outcome.spent_usd) == ([], 0)
 
 
 def test_what_a_teacher_wrote_is_told_in_words() -> None:

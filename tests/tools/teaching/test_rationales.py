@@ -99,10 +99,19 @@ def test_rationales_that_tell_of_the_hint_are_rejected_and_counted(tmp_path: Pat
 
 
 def test_entered_again_it_asks_nothing_and_comes_to_the_same(tmp_path: Path) -> None:
-    first = made(tmp_path, Teacher(knows=0.5), 100, most_examples=30)
-    again = made(tmp_path, Teacher(knows=0.5), 100, most_examples=30)
-    assert again["requests"] == 0
-    assert {**again, "requests": first["requests"]} == first
+    opened_skill(tmp_path, 100)
+    with scripted_server(Teacher(knows=0.5)) as (url, requests):
+        first = run(job(tmp_path, url, most_examples=30), tmp_path / "job")
+        asked = len(requests)
+        again = run(job(tmp_path, url, most_examples=30), tmp_path / "job")
+    assert len(requests) == asked > 0
+    assert again == first
+
+
+def test_another_server_is_asked_anew_although_its_model_has_the_same_name(tmp_path: Path) -> None:
+    first = made(tmp_path, Teacher(knows=0.5), 100, most_examples=4, decoys=0)
+    assert made(tmp_path, Teacher(knows=0.0), 100, most_examples=4, decoys=0)["requests"] >= 4
+    assert first["requests"] >= 4
 
 
 def test_money_that_ends_leaves_whole_work_and_says_so(tmp_path: Path) -> None:
