@@ -1,7 +1,10 @@
 """Parts of a run in words, for the terminal, the audit page and the model card: a brief row by row, money, a teacher's lessons."""
 
+from collections.abc import Sequence
+
 from ..state.canonical import Json
 from ..state.numbers import AS_SAID, shown
+from ..state.plan import FamilyWeight
 from ..state.teaching import Lessons
 from .audit_page.reading import at, mapping, number, text, texts
 
@@ -11,6 +14,8 @@ CHOICE_RULES = {
     "knee": "the knee of the front of what meets the targets",
 }
 CHOICES = ("clouds", "regions", "accelerators", "licences")
+NAMED = 4
+"""Families of examples that are named each way."""
 
 
 def money(usd: float) -> str:
@@ -72,3 +77,14 @@ def lessons_words(lessons: Lessons) -> str:
         f"{lessons.teacher} wrote {what}: {lessons.kept:,} of {lessons.asked:,} texts were kept, for {lessons.questions:,} questions"
         f"{share}{left}"
     )
+
+
+def emphasis_words(emphasis: Sequence[FamilyWeight]) -> str:
+    """Such as "more of what was weak: 3 waits (60 % right) x 2.1; less of 1 wait x 0.7"."""
+    more = [f"{one.family} ({one.exact:.0%} right) x {one.weight:.1f}" for one in emphasis if one.weight > 1]
+    less = [f"{one.family} x {one.weight:.1f}" for one in emphasis if one.weight < 1]
+    return f"more of what was weak: {_few(more)}; less of {_few(less)}; a student on examples as they come beside it"
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..state.run import Choice, RunState
 from ..tools.base import Event
-from .brief_words import brief_rows, lessons_words, money
+from .brief_words import brief_rows, emphasis_words, lessons_words, money
 from .consoles import is_unbroken
 from .events import figure
 from .front_picture import front_picture
@@ -247,6 +247,8 @@ class RichDisplay:
         style = "bold green" if choice.plan else "bold red"
         self._console.print(Text(f"plan: {choice.reason}" if choice.plan else f"no plan: {choice.reason}", style=style))
         if choice.plan:
+            if choice.plan.emphasis:
+                self._print(f"data: {emphasis_words(choice.plan.emphasis)}")
             for line in choice.excluded:
                 self._console.print(Text(f"  not {line}", style="dim"))
 

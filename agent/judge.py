@@ -7,12 +7,12 @@ from ..state.evidence import Constraint, Evaluation, Latency, Miss, Next, Score,
 from ..state.numbers import AS_SAID, shown
 from ..state.run import RunState
 from ..tools.costs import fits
-from ..tools.distill import ANSWERS_ONLY
+from ..tools.distill import ANSWERS_ONLY, NATURAL_MIX
 from ..tools.evaluate import UNTUNED, sealed_left
 from ..tools.generate_data import DEVELOPMENT
 
 LEVERS: Mapping[Constraint, str] = {
-    "accuracy": "more training tokens, a larger student, or data for the weakest items",
+    "accuracy": "more training tokens, a larger student, or more data of the weakest families",
     "latency": "a faster server, lower precision, or a smaller student",
     "throughput": "a faster server, more replicas, or a smaller student",
     "dollars": "a cheaper server, spot prices, or a smaller student",
@@ -99,21 +99,23 @@ def _cheaper_control(targets: Targets, evaluation: Evaluation) -> str | None:
     """The first control that reaches the accuracy target by the same rule as the student."""
     if targets.accuracy is None:
         return None
-    return next((control.name for control in evaluation.controls if _accuracy_miss(targets, control) is None), None)
+    cheaper = (control for control in evaluation.controls if control.name != NATURAL_MIX)
+    return next((control.name for control in cheaper if _accuracy_miss(targets, control) is None), None)
 
 
 def _stand_in(targets: Targets, evaluation: Evaluation) -> str | None:
     """The first control that reaches the accuracy target and can be served in the student's place. Speed is measured of the student
     alone: the same model that writes less is as fast, of another it is not known."""
     speed_matters = targets.latency_p95_ms is not None or targets.needed_rps is not None
-    served = (ANSWERS_ONLY,) if speed_matters else (ANSWERS_ONLY, UNTUNED)
+    served = (NATURAL_MIX, ANSWERS_ONLY) if speed_matters else (NATURAL_MIX, ANSWERS_ONLY, UNTUNED)
     met = (one.name for one in evaluation.controls if _accuracy_miss(targets, one) is None)
     return next((name for name in met if name in served), None)
 
 
 def _by_control(evaluation: Evaluation, miss: Miss, control: str) -> tuple[Next, str]:
     """What follows where the student misses what a control of it meets."""
-    why = f"do not distil: {control!r} meets the accuracy target on {evaluation.split}, and the student does not ({miss.arithmetic})"
+    advice = "" if control == NATURAL_MIX else "do not distil: "
+    why = f"{advice}{control!r} meets the accuracy target on {evaluation.split}, and the student does not ({miss.arithmetic})"
     if evaluation.split == DEVELOPMENT:
         return "open_sealed", f"{why}; the sealed split decides"
     return "deploy", why

@@ -7,6 +7,7 @@ from typing import Any
 from ..state.evidence import Interval, Latency
 from ..state.numbers import shown
 from ..state.paired import paired_words
+from ..tools.distill import NATURAL_MIX
 from ..tools.generate_data import DEVELOPMENT
 from .brief_words import brief_rows, lessons_words, money
 from .model_facts import StudentFacts
@@ -176,7 +177,8 @@ def _controls(facts: StudentFacts) -> str:
     if cheaper:
         missed = any(miss.constraint == "accuracy" for miss in facts.verdict.misses) if facts.verdict else False
         also = "and this student does not: it was served in its place" if missed else "too"
-        lines.append(f"\nDo not distil: {cheaper} meets the accuracy target {also}.")
+        advice = "" if cheaper == NATURAL_MIX else "Do not distil: "
+        lines.append(f"\n{advice}{cheaper} meets the accuracy target {also}.")
     return (
         "## Against its controls\n\nMcNemar's exact test, and Newcombe's interval (1998, method 10) of the difference of paired shares.\n\n"
         + "\n".join(lines)

@@ -167,6 +167,10 @@ class Attempt(Record):
     control_folder: str | None = Field(
         description="the answers-only control's, relative to the run's folder; null where the student is taught answers alone"
     )
+    natural_folder: str | None = Field(
+        default=None,
+        description="the control's on examples as they come, where the student was given more of some families; null: there is none",
+    )
     tokens: int
     control_tokens: int = 0
     loss: float

@@ -101,6 +101,14 @@ class StudentShape(Record):
         return vocabulary * self.hidden + self.layers * per_layer + self.hidden
 
 
+class FamilyWeight(Record):
+    """How much more often than by themselves examples of one family are drawn for a training; 1: as they come."""
+
+    family: str
+    exact: float = Field(description="share of it that the student had exact, which the weight follows")
+    weight: float = Field(gt=0)
+
+
 class Candidate(Record):
     """Offer x teacher x student x precision x strategy x training length, with what it is predicted to give."""
 
@@ -152,6 +160,10 @@ class Plan(Record):
     offer: Offer
     reason: str
     runners_up: tuple[Candidate, ...]
+    emphasis: tuple[FamilyWeight, ...] = Field(
+        default=(),
+        description="what its training holds more and less of than by itself, weakest family first; empty: all as it comes",
+    )
 
     @property
     def sha256(self) -> str:

@@ -105,6 +105,8 @@ class Data(Record):
     labelled: tuple[str, ...] = Field(
         default=(), description="shards of the right answers alone, where a teacher wrote the others; empty: the shards"
     )
+    mixed: tuple[str, ...] = Field(default=(), description="shards of the newest mix by family; empty: none was made")
+    mix: int = Field(default=0, description="number of the attempt that the newest mix is for")
     lessons: Lessons | None = Field(default=None, description="what a teacher wrote")
     given: GivenFacts | None = Field(
         default=None, description="the examples as they are since, where a teacher wrote to them"

@@ -14,6 +14,7 @@ from ..state.run import RunState
 from .accuracy import AccuracyModel
 from .base import Context
 from .costs import FRAMING_TOKENS, overhead_usd, serving_usd_of
+from .emphasis import emphasis_of
 from .estimating.architecture import student_architecture
 from .estimating.bands import BandFit, refit_band
 from .estimating.measurements import corrected, engine_of, hardware_name
@@ -62,6 +63,10 @@ def strategy_of(state: RunState) -> Strategy:
 CPU_RECIPE_FACTOR = 1.9
 """Measured over predicted training time on a CPU: Muon at small batches, and student and control side by side on two cores.
 Geometric mean of two runs, 1.7 and 2.1 (0.35M, 2.4M tokens: 234 s and 203 s on two machines; evals/LOG.md)."""
+
+
+THIRD_TRAINING = 1.5
+"""assumption: three trainings side by side on two cores take so many times as long as two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +127,7 @@ def _rows(context: Context) -> Iterator[_Row]:
     # A hundred servers share these; predicted anew for each, they took a third of the time.
     worth_trying = {
         shape: [
-            (tokens, _new_tokens(attempts, shape.name, tokens), accuracy.predict(parameters, tokens))
+            (tokens, new_tokens(attempts, shape.name, tokens), accuracy.predict(parameters, tokens))
             for tokens in TOKEN_GRID
             if tokens > _longest(attempts, shape.name)
         ]
@@ -132,10 +137,10 @@ def _rows(context: Context) -> Iterator[_Row]:
     for offer in offers_to_use(context):
         forecast = _Forecast(context, offer)
         for shape, lengths in worth_trying.items():
-            for tokens, new_tokens, predicted in lengths:
+            for tokens, still_to_read, predicted in lengths:
                 too_short = predicted is None and tokens < pilot
                 if not too_short:
-                    hours = forecast.hours(shape, new_tokens)
+                    hours = forecast.hours(shape, still_to_read)
                     yield _Row(
                         forecast=forecast, shape=shape, tokens=tokens, accuracy=predicted, hours=hours, attempt=number
                     )
@@ -220,7 +225,7 @@ def _longest(attempts: Sequence[Attempt], student: str) -> int:
     return max(same, default=0)
 
 
-def _new_tokens(attempts: Sequence[Attempt], student: str, tokens: int) -> int:
+def new_tokens(attempts: Sequence[Attempt], student: str, tokens: int) -> int:
     """Tokens still to be read: a longer training continues the earlier one from before its decay."""
     return tokens - round(_longest(attempts, student) * (1 - DECAY_SHARE))
 
@@ -239,6 +244,7 @@ class _Forecast:
             for shape, parameters in zip(state.match.students, state.match.parameters, strict=True)
         }
         self._calibration, self._strategy = state.calibration, strategy_of(state)
+        self._is_mixed = bool(emphasis_of(state))
         self.overhead_usd = overhead_usd(offer)
         self.serving_usd = serving_usd_of(context.brief, context.settings, offer)
         self._prompt_tokens = round(state.complexity.prompt_tokens)
@@ -250,7 +256,11 @@ class _Forecast:
             if attempt.candidate.offer_id == offer.id and attempt.candidate.student in shapes
         ]
         self._hours_fit = _fitted(
-            (self._raw_hours(shapes[one.candidate.student], _new_tokens(state.attempts[:at], one.candidate.student, one.tokens)),
+            (self._raw_hours(
+                shapes[one.candidate.student],
+                new_tokens(state.attempts[:at], one.candidate.student, one.tokens),
+                is_mixed=one.natural_folder is not None,
+             ),
              one.seconds / 3600)
             for at, one in here
         )  # fmt: skip
@@ -275,7 +285,7 @@ class _Forecast:
 
     def hours(self, shape: StudentShape, tokens: int) -> Prediction:
         """Of a training that has so many tokens still to read."""
-        raw = self._raw_hours(shape, tokens)
+        raw = self._raw_hours(shape, tokens, is_mixed=self._is_mixed)
         return self._hours_fit.apply(raw) if self._hours_fit else raw
 
     def latency(self, shape: StudentShape) -> Prediction:
@@ -294,7 +304,7 @@ class _Forecast:
         raw = self._raw_latency(shape)
         return self._latency_fit.apply(raw) if self._latency_fit else raw
 
-    def _raw_hours(self, shape: StudentShape, tokens: int) -> Prediction:
+    def _raw_hours(self, shape: StudentShape, tokens: int, *, is_mixed: bool) -> Prediction:
         hours = predict_train(
             architecture=self._architectures[shape.name],
             train_tokens=tokens,
@@ -303,7 +313,8 @@ class _Forecast:
             threads=self._threads,
         )
         if self.offer.accelerator is None:
-            figures = {name: CPU_RECIPE_FACTOR * getattr(hours, name) for name in ("value", "low", "high")}
+            factor = CPU_RECIPE_FACTOR * (THIRD_TRAINING if is_mixed else 1.0)
+            figures = {name: factor * getattr(hours, name) for name in ("value", "low", "high")}
             hours = hours.model_copy(update=figures)
         return corrected(hours, self._calibration, "hours", hardware_name(self.offer, self._strategy))
 

@@ -15,6 +15,7 @@ from ..state.plan import Candidate, Plan
 from ..state.run import Break, Choice, NearMiss, RunState
 from .base import Context, Tool
 from .candidates import candidate_table
+from .emphasis import emphasis_of
 from .pareto import Front, Violation, solve_pareto, violations
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def _run(context: Context, args: SolvePareto) -> Choice:
             offer=offer,
             reason="; ".join((reason, *offer.warnings)),
             runners_up=tuple(runner.candidate for runner in front.runners_up[:RUNNERS_UP]),
+            emphasis=emphasis_of(state) if chosen.training == "scratch" else (),
         )
     return Choice(
         candidates=len(candidates),

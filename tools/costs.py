@@ -23,6 +23,9 @@ USUAL_MINUTES = 1.0
 EVALUATIONS = 2
 """A plan that ends well is evaluated on the development split and on a sealed one."""
 
+MIX_TO_SPARE = 1.25
+"""assumption: examples of the families that come more often may be shorter than the mean by so much."""
+
 FRAMING_TOKENS = 3
 """<bos>, <answer> and <eos> around every example."""
 
@@ -48,10 +51,19 @@ def examples_needed(state: RunState, train_tokens: int) -> int:
     return math.ceil(train_tokens / per_example)
 
 
+def mixed_examples_needed(state: RunState, new_tokens: int) -> int:
+    """Examples with rationales that give so many tokens, some to spare."""
+    assert state.complexity is not None
+    per_example = state.complexity.prompt_tokens + state.complexity.rationale_tokens + FRAMING_TOKENS
+    return math.ceil(MIX_TO_SPARE * new_tokens / per_example)
+
+
 def lacks_data(state: RunState, train_tokens: int) -> bool:
     """Whether data must be made before a training of so many tokens."""
     made = state.data.examples if state.data else 0
-    return made < examples_needed(state, train_tokens) or not state.has_own_data
+    mix = state.data.mix if state.data else 0
+    lacks_mix = state.has_plan and bool(state.known_plan.emphasis) and mix != len(state.attempts) + 1
+    return made < examples_needed(state, train_tokens) or not state.has_own_data or lacks_mix
 
 
 def clock_s(minutes: float, offer: Offer) -> float | None:

@@ -13,6 +13,7 @@ from ..state.plan import Candidate, Plan
 from ..state.run import RunState
 from .base import FREE, Context, Cost, Tool
 from .costs import examples_needed, fits, measuring_usd, training_usd
+from .emphasis import shards_with_mix
 from .training.students import TrainJob, shape_named
 from .tuning_jobs import tuned
 from .waiting import JobRequest, run_all
@@ -21,11 +22,13 @@ TRAINING_SHARE = 0.85
 """Share of the brief's hours that training may use; the rest is for data and evaluation."""
 
 ANSWERS_ONLY = "answers-only student, equal compute"
+NATURAL_MIX = "student on examples as they come, equal compute"
 
 
 class Distill(Record):
     """Trains the student of one candidate on the front, for the tokens it names, and beside one that is taught rationales the
-    same student on the answers alone with the same number of tokens. A longer training of a student built from scratch is continued."""
+    same student on the answers alone with the same number of tokens. A longer training of a student built from scratch is continued,
+    with more of the families of examples that it was weak at, and once more with examples as they come."""
 
     candidate_id: str = Field(description="id of the plan's candidate")
 
@@ -65,10 +68,16 @@ def _trained_from_scratch(context: Context) -> dict[str, dict[str, Any]]:
         tokens=plan.candidate.train_tokens,
         seed=context.settings.seed + sum(attempt.diverged for attempt in context.state.attempts),
         threads=context.settings.threads,
-        continue_from=context.run_folder / previous.job_folder if previous else None,
+        continue_from=context.run_folder / better_folder(previous) if previous else None,
         wall_clock_s=_wall_clock_s(context),
     )
     jobs = {"student": student}
+    if plan.emphasis:
+        mixed = tuple(context.run_folder / shard for shard in context.state.data.mixed)
+        jobs["natural"] = student
+        jobs["student"] = student.model_copy(
+            update={"shards": shards_with_mix(student.continue_from, mixed, student.shards)}
+        )
     if plan.candidate.strategy == "rationale":
         trunk = context.run_folder / previous.control_folder if previous and previous.control_folder else None
         labelled = tuple(context.run_folder / shard for shard in context.state.data.labelled_shards)
@@ -96,6 +105,7 @@ def _distilled(context: Context, plan: Plan, results: dict[str, dict[str, Any]],
         candidate=plan.candidate,
         job_folder=str(relative / "student"),
         control_folder=str(relative / "control") if control else None,
+        natural_folder=str(relative / "natural") if "natural" in results else None,
         tokens=student["tokens"],
         control_tokens=control["tokens"] if control else 0,
         loss=student["loss"],
@@ -117,6 +127,17 @@ def _continued(state: RunState, candidate: Candidate) -> Attempt | None:
         and not attempt.diverged
     ]
     return max(same, key=lambda attempt: attempt.tokens, default=None)
+
+
+def better_folder(attempt: Attempt) -> str:
+    """The job to go on from: the student's, or that of its control on examples as they come where that one did better on the
+    development split."""
+    if attempt.natural_folder is None or not attempt.evaluations:
+        return attempt.job_folder
+    measured = attempt.evaluations[0]
+    natural = next((one for one in measured.controls if one.name == NATURAL_MIX), None)
+    is_better = natural is not None and natural.exact.value > measured.student.exact.value
+    return attempt.natural_folder if is_better else attempt.job_folder
 
 
 def _wall_clock_s(context: Context) -> float | None:

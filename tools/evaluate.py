@@ -11,7 +11,7 @@ from ..state.run import RunState, Split
 from .base import Context, Cost, Tool
 from .checkpoint import Lengths, base_model
 from .costs import clock_s, evaluation_minutes, evaluation_usd
-from .distill import ANSWERS_ONLY, trained_model, untrained_model
+from .distill import ANSWERS_ONLY, NATURAL_MIX, trained_model, untrained_model
 from .evaluation import EvaluateJob, NamedModel
 from .generate_data import DEVELOPMENT, sealed_split
 from .regression import RegressionJob, regression_request
@@ -97,9 +97,11 @@ def _models(context: Context, attempt: Attempt, split: Split) -> tuple[NamedMode
     checkpoint = context.state.checkpoint
     if checkpoint is None:
         untrained = untrained_model(context.run_folder, attempt.job_folder)
+        natural = trained_model(context.run_folder, attempt.natural_folder) if attempt.natural_folder else None
         few = min(UNTRAINED_ITEMS, split.n)
         return (
             NamedModel(name="student", folder=student),
+            *((NamedModel(name=NATURAL_MIX, folder=natural),) if natural else ()),
             *((NamedModel(name=ANSWERS_ONLY, folder=control),) if control else ()),
             NamedModel(name=UNTRAINED, folder=untrained, items=few),
         )

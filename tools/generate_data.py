@@ -11,8 +11,17 @@ from ..state.errors import ToolFailed
 from ..state.numbers import AS_SAID, shown
 from ..state.run import Data, GivenFacts, RunState, Split
 from .base import Context, Cost, Tool
-from .costs import GENERATION_MINUTES, clock_s, examples_needed, generation_minutes, generation_usd
-from .generation import SHARD_EXAMPLES, GenerateJob, available_workers, file_sha256
+from .candidates import new_tokens
+from .costs import (
+    GENERATION_MINUTES,
+    clock_s,
+    examples_needed,
+    generation_minutes,
+    generation_usd,
+    mixed_examples_needed,
+)
+from .emphasis import kept_shares
+from .generation import SHARD_EXAMPLES, GenerateJob, Mix, available_workers, file_sha256
 from .lessons import FEWEST_TAUGHT, taught, with_lengths, without_lessons, written_lessons
 from .teaching.budget import lessons_usd, wants_lessons
 from .waiting import JobRequest, run
@@ -50,16 +59,38 @@ def _run(context: Context, args: GenerateData) -> Data:
         held_out_items=context.settings.held_out_items,
         workers=available_workers(),
         own_questions=context.run_folder / own.path if own else None,
+        mix=_mix(context),
         wall_clock_s=clock_s(GENERATION_MINUTES, offer),
     )
     request = JobRequest(module="stratos.tools.generation", job=job, folder=context.step_folder, offer=offer)
     result: dict[str, Any] = run(context.executor, request, context.emit)
     names: list[str] = result.pop("shards")
+    mixed: list[str] = result.pop("mixed", [])
     splits: list[dict[str, Any]] = result.pop("splits")
     held_out = tuple(Split.model_validate({**split, "path": str(Path(DATA_FOLDER, split["path"]))}) for split in splits)
     _check_seals(context.state.data, held_out)
     shards = tuple(str(Path(DATA_FOLDER, name)) for name in names)
-    return Data(shards=shards, splits=held_out, own_sha256=own.sha256 if own else "", **result)
+    return Data(
+        shards=shards,
+        splits=held_out,
+        own_sha256=own.sha256 if own else "",
+        mixed=tuple(str(Path(DATA_FOLDER, name)) for name in mixed),
+        mix=job.mix.number if job.mix else 0,
+        **result,
+    )
+
+
+def _mix(context: Context) -> Mix | None:
+    """The examples by family that the plan's training is given, or None where all are as they come."""
+    state, plan = context.state, context.state.known_plan
+    if not plan.emphasis:
+        return None
+    new = new_tokens(state.attempts, plan.candidate.student, plan.candidate.train_tokens)
+    return Mix(
+        number=len(state.attempts) + 1,
+        examples=mixed_examples_needed(state, new),
+        kept=kept_shares(plan.emphasis),
+    )
 
 
 def _given(context: Context, given: GivenFacts) -> Data:

@@ -3,6 +3,7 @@
 import pytest
 from stratos.agent.judge import judge
 from stratos.state.brief import Limits
+from stratos.tools.distill import NATURAL_MIX
 from stratos.tools.evaluate import UNTUNED
 
 from ..building import attempt, brief, candidate, choice, evaluation, state
@@ -95,6 +96,16 @@ def test_a_control_that_meets_what_the_student_misses_is_served_in_its_place() -
     last = judged(evaluation(480, control_right=960), evaluation(480, split="sealed-1", control_right=950))
     assert (last.met, last.next) == (True, "deploy")
     assert "do not distil: 'answers-only student, equal compute' meets the accuracy target on sealed-1" in last.reason
+
+
+def test_a_student_on_examples_as_they_come_stands_in_but_is_no_reason_not_to_distil() -> None:
+    measured = evaluation(480, control_right=960, p95_ms=10)
+    natural = measured.controls[0].model_copy(update={"name": NATURAL_MIX})
+    alone = judged(measured.model_copy(update={"controls": (natural,)}), latency_p95_ms=20)
+    assert (alone.met, alone.next, alone.cheaper_control) == (True, "open_sealed", NATURAL_MIX)
+    assert "do not distil" not in alone.reason
+    both = judged(evaluation(960), evaluation(960, split="sealed-1").model_copy(update={"controls": (natural,)}))
+    assert (both.next, both.cheaper_control) == ("deploy", None)
 
 
 def test_no_control_stands_in_for_a_student_that_misses_more_than_accuracy() -> None:
