@@ -157,6 +157,9 @@ class Evaluation(Record):
 DIVERGED = "diverged"
 """What a training was stopped by when its loss was no longer a finite number."""
 
+NO_BETTER = "validation"
+"""What it was stopped by when examples that it never learned told that it got no better."""
+
 
 class Attempt(Record):
     """One plan carried out."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..state.brief import HOURS_PER_MONTH, Brief
-from ..state.evidence import Attempt
+from ..state.evidence import NO_BETTER, Attempt
 from ..state.plan import LOCAL, Candidate, Offer, Prediction, Strategy, StudentShape
 from ..state.run import RunState
 from .accuracy import AccuracyModel
@@ -129,7 +129,7 @@ def _rows(context: Context) -> Iterator[_Row]:
         shape: [
             (tokens, new_tokens(attempts, shape.name, tokens), accuracy.predict(parameters, tokens))
             for tokens in TOKEN_GRID
-            if tokens > _longest(attempts, shape.name)
+            if tokens > _longest(attempts, shape.name) and not _got_no_better(attempts, shape.name)
         ]
         for shape, parameters in zip(state.match.students, state.match.parameters, strict=True)
     }
@@ -223,6 +223,11 @@ def _longest(attempts: Sequence[Attempt], student: str) -> int:
     """Tokens this student was already trained for; as many or fewer would give nothing new."""
     same = (attempt.tokens for attempt in attempts if attempt.candidate.student == student and not attempt.diverged)
     return max(same, default=0)
+
+
+def _got_no_better(attempts: Sequence[Attempt], student: str) -> bool:
+    """Whether a training of this student ended because more of the same examples gave nothing."""
+    return any(one.candidate.student == student and one.stopped_by == NO_BETTER for one in attempts)
 
 
 def new_tokens(attempts: Sequence[Attempt], student: str, tokens: int) -> int:

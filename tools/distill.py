@@ -1,10 +1,14 @@
 """Teaches the plan's student and, beside it, the control that every claim is held against: the tool over training jobs."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from ..skills.protocol import Example
 from ..state.brief import Record
 from ..state.errors import Correctable
 from ..state.evidence import Attempt
@@ -14,12 +18,17 @@ from ..state.run import RunState
 from .base import FREE, Context, Cost, Tool
 from .costs import examples_needed, fits, measuring_usd, training_usd
 from .emphasis import shards_with_mix
+from .jobs import write_atomic
+from .training.batches import read_examples
 from .training.students import TrainJob, shape_named
-from .tuning_jobs import tuned
+from .tuning_jobs import kept_apart, tuned
 from .waiting import JobRequest, run_all
 
 TRAINING_SHARE = 0.85
 """Share of the brief's hours that training may use; the rest is for data and evaluation."""
+
+FEWEST_TO_CUT = 400
+"""Given examples from which on a twentieth is kept from a training from scratch: fewer are worth more as lessons."""
 
 ANSWERS_ONLY = "answers-only student, equal compute"
 NATURAL_MIX = "student on examples as they come, equal compute"
@@ -71,7 +80,7 @@ def _trained_from_scratch(context: Context) -> dict[str, dict[str, Any]]:
         continue_from=context.run_folder / better_folder(previous) if previous else None,
         wall_clock_s=_wall_clock_s(context),
     )
-    jobs = {"student": student}
+    jobs = {"student": _with_validation(context, "student", student)}
     if plan.emphasis:
         mixed = tuple(context.run_folder / shard for shard in context.state.data.mixed)
         jobs["natural"] = student
@@ -81,9 +90,8 @@ def _trained_from_scratch(context: Context) -> dict[str, dict[str, Any]]:
     if plan.candidate.strategy == "rationale":
         trunk = context.run_folder / previous.control_folder if previous and previous.control_folder else None
         labelled = tuple(context.run_folder / shard for shard in context.state.data.labelled_shards)
-        jobs["control"] = student.model_copy(
-            update={"target": "answer_only", "shards": labelled, "continue_from": trunk}
-        )
+        control = student.model_copy(update={"target": "answer_only", "shards": labelled, "continue_from": trunk})
+        jobs["control"] = _with_validation(context, "control", control)
     requests = {
         name: JobRequest(
             module="stratos.tools.training",
@@ -95,6 +103,24 @@ def _trained_from_scratch(context: Context) -> dict[str, dict[str, Any]]:
         for name, job in jobs.items()
     }
     return run_all(context.executor, requests, context.emit)
+
+
+def _with_validation(context: Context, name: str, job: TrainJob) -> TrainJob:
+    """The training with some of the user's examples kept from it, which tell when to end; of few, and of those that are made anew and
+    hardly read twice, none are."""
+    if context.state.given is None or context.state.given.train < FEWEST_TO_CUT:
+        return job
+    examples = [example for shard in job.shards for example in read_examples(shard)]
+    learned, validation = kept_apart(examples, context.settings.seed)
+    context.step_folder.mkdir(parents=True, exist_ok=True)
+
+    def written(what: str, chosen: Sequence[Example]) -> Path:
+        path = context.step_folder / f"{name}-{what}.jsonl"
+        write_atomic(path, "".join(json.dumps(asdict(one)) + "\n" for one in chosen))
+        return path
+
+    changes = {"shards": (written("lessons", learned),), "validation": written("validation", validation)}
+    return job.model_copy(update=changes)
 
 
 def _distilled(context: Context, plan: Plan, results: dict[str, dict[str, Any]], seconds: float) -> Distilled:

@@ -6,7 +6,7 @@ How right it would be is unknown until an attempt has told.
 from collections.abc import Sequence
 from functools import partial
 
-from ..state.evidence import Attempt
+from ..state.evidence import NO_BETTER, Attempt
 from ..state.plan import LOCAL, Candidate, Offer, Prediction
 from ..state.run import CheckpointFacts, RunState, Tuning
 from .accuracy import AccuracyModel
@@ -25,7 +25,6 @@ from .estimating.offers import (
 )
 from .estimating.training import JOB_START_HOURS, training_table
 from .pricing.accelerators import accelerator_facts
-from .tuning.tune import VALIDATION
 
 PILOT_EPOCHS = 2
 """assumption: a model that others trained shows after two readings of few examples what more of them would give."""
@@ -65,7 +64,7 @@ def requests_timed(candidate: Candidate, most: int) -> int:
 
 def _lengths(state: RunState, checkpoint: CheckpointFacts, tuning: Tuning) -> Sequence[int]:
     told = _told(state, tuning)
-    if any(attempt.stopped_by == VALIDATION for attempt in told):
+    if any(attempt.stopped_by == NO_BETTER for attempt in told):
         return ()
     longest = max((attempt.tokens for attempt in told), default=0)
     epoch = checkpoint.example_tokens * state.given.train if state.given else PILOT_TOKENS

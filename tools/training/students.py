@@ -48,6 +48,10 @@ class TrainJob(SkillJob):
     warm_up_tokens: int = Field(default=100_000, ge=0)
     decay_share: float = Field(default=DECAY_SHARE, gt=0, le=1)
     alignment: Alignment | None = Field(default=None, description="null: the completions are learned as labels")
+    validation: Path | None = Field(
+        default=None,
+        description="shard that is never learned and tells when the rate begins to fall; null: the tokens tell",
+    )
     continue_from: Path | None = Field(
         default=None, description="job folder whose training is lengthened, from before its decay"
     )

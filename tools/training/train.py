@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...skills.protocol import SPECIAL_TOKENS
-from ...state.evidence import DIVERGED
+from ...state.evidence import DIVERGED, NO_BETTER
 from ..jobs import progress, report
 from . import checkpoints
 from .batches import Batch, batches, encode_shards, examples_per_batch
@@ -19,6 +19,7 @@ from .lessons import lesson_of
 from .optimiser import MuonWithAdamW
 from .students import TrainJob
 from .tokenizer import build_tokenizer
+from .validation import PATIENCE, READINGS, Watch
 
 MODEL_FOLDER, UNTRAINED_FOLDER = "model", "untrained"
 """Where a job leaves its student, and the same student as it was before the first step: a control."""
@@ -51,10 +52,10 @@ def train(job: TrainJob, folder: Path) -> dict[str, object]:
     }
 
 
-def learning_rate_scale(job: TrainJob, tokens: int) -> float:
-    """Share of the full rate after that many tokens: up over the warm-up, flat, down to zero over the decay."""
+def learning_rate_scale(job: TrainJob, tokens: int, planned: int) -> float:
+    """Share of the full rate after that many tokens of those planned: up over the warm-up, flat, down to zero over the decay."""
     warm = min(1.0, (tokens + 1) / job.warm_up_tokens) if job.warm_up_tokens else 1.0
-    decay = min(1.0, max(0.0, job.tokens - tokens) / (job.tokens * job.decay_share))
+    decay = min(1.0, max(0.0, planned - tokens) / (planned * job.decay_share))
     return min(warm, decay)
 
 
@@ -116,17 +117,21 @@ class _Training:
         self.seconds = 0.0
         self.cpu_seconds = 0.0
         self.curve: list[tuple[int, float]] = []
+        self.planned = job.tokens
+        """Tokens to be read in all: fewer than the job's where the validation told so."""
+        self._watch = self._validation()
         self._trunk_saved = False
 
     def learn(self) -> str:
-        """Trains until the tokens are used or the clock stops it; returns which."""
+        """Trains until the tokens are used, the validation or the clock stops it; returns which."""
         self._restore()
         size = examples_per_batch(self.rows, self.job.batch_tokens)
         clock, cpu_clock, reported, saved = time.monotonic(), time.process_time(), 0.0, time.monotonic()
-        stopped_by = "tokens"
+        stopped_by = ""
         for batch in batches(self.rows, size, self.job.seed, self.number):
-            if self.tokens >= self.job.tokens:
+            if self.tokens >= self.planned:
                 break
+            self._look_whether_it_gets_better()
             self._keep_trunk()
             if not self._step(batch):
                 stopped_by = DIVERGED
@@ -136,7 +141,7 @@ class _Training:
             self.seconds, clock = self.seconds + now - clock, now
             self.cpu_seconds, cpu_clock = self.cpu_seconds + cpu_now - cpu_clock, cpu_now
             if now - reported > REPORT_EVERY_S:
-                progress(self.tokens, self.job.tokens, "tokens", loss=round(self.loss, 4))
+                progress(self.tokens, self.planned, "tokens", loss=round(self.loss, 4))
                 reported = now
             if now - saved > self.job.checkpoint_every_s:
                 checkpoints.save_numbered(self.folder, self.number, self._state())
@@ -147,8 +152,8 @@ class _Training:
                 stopped_by = "clock"
                 break
         self.epochs = self.number * size / len(self.rows)
-        progress(self.tokens, self.job.tokens, "tokens", loss=round(self.loss, 4))
-        return stopped_by
+        progress(self.tokens, self.planned, "tokens", loss=round(self.loss, 4))
+        return stopped_by or (NO_BETTER if self.planned < self.job.tokens else "tokens")
 
     def export(self, name: str) -> None:
         """Saves model and tokenizer in Hugging Face format, readable by a server under another user."""
@@ -169,7 +174,7 @@ class _Training:
             return False
         loss.backward()
         torch.nn.utils.clip_grad_norm_([*self.model.parameters(), *self.lesson.parameters()], CLIP)
-        self.optimiser.step(learning_rate_scale(self.job, self.tokens))
+        self.optimiser.step(learning_rate_scale(self.job, self.tokens, self.planned))
         self.loss = value if math.isnan(self.loss) else 0.95 * self.loss + 0.05 * value
         self.number += 1
         self.tokens += batch.tokens
@@ -177,9 +182,30 @@ class _Training:
             self.curve.append((self.tokens, round(self.loss, 4)))
         return True
 
+    def _validation(self) -> Watch | None:
+        if self.job.validation is None:
+            return None
+        (rows,) = encode_shards(self.job.load_skill(), self.job.target, [self.job.validation])
+        return Watch(rows, self.job.tokens / READINGS)
+
+    def _look_whether_it_gets_better(self) -> None:
+        """Lets the rate fall from here on where the validation tells that more of the same gives nothing."""
+        if self._watch is None or self._is_decaying or not self._watch.is_due(self.tokens):
+            return
+        self._watch.read(self.model, self.tokens)
+        if self._watch.is_over(self.loss):
+            self.planned = min(self.job.tokens, round(self.tokens / (1 - self.job.decay_share)))
+            report(
+                "note",
+                text=f"no better on the validation since {PATIENCE} readings: it ends after {self.planned:,} tokens",
+            )
+
+    @property
+    def _is_decaying(self) -> bool:
+        return self.tokens >= self.planned * (1 - self.job.decay_share)
+
     def _keep_trunk(self, *, even_early: bool = False) -> None:
-        decaying = self.tokens >= self.job.tokens * (1 - self.job.decay_share)
-        if not self._trunk_saved and (decaying or even_early):
+        if not self._trunk_saved and (self._is_decaying or even_early):
             checkpoints.save(self.folder / checkpoints.TRUNK, self._state())
             self._trunk_saved = True
 
@@ -194,6 +220,8 @@ class _Training:
             "seconds": self.seconds,
             "cpu_seconds": self.cpu_seconds,
             "curve": self.curve,
+            "planned": self.planned,
+            "validation": self._watch.state() if self._watch else None,
         }
 
     def _restore(self) -> None:
@@ -218,6 +246,9 @@ class _Training:
         self.number, self.tokens, self.loss = state["number"], state["tokens"], state["loss"]
         if not lengthened:  # seconds count this job's work alone; an earlier job's are in its own result
             self.seconds, self.cpu_seconds = state["seconds"], state["cpu_seconds"]
+            self.planned = state.get("planned", self.job.tokens)
+        if self._watch is not None and state.get("validation") is not None:
+            self._watch.restore(state["validation"])
         self.curve = [(tokens, loss) for tokens, loss in state["curve"]]
         self._trunk_saved = (self.folder / checkpoints.TRUNK).exists()
         report("note", text=f"continuing after {self.tokens} tokens")

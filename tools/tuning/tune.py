@@ -8,6 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from ...state.evidence import NO_BETTER
 from ..jobs import report
 from .careful import Diverged, Keeper, careful
 from .export import BEST_FOLDER, save_best
@@ -15,9 +16,6 @@ from .plan import Batch, Plan, in_order, padded, planned
 from .rows import IGNORE, Encoded, Row, encode
 from .specs import TuneJob
 from .start import Session, arguments, begin, finish, learn
-
-VALIDATION = "validation"
-"""What a training was stopped by that no longer got better on its validation file."""
 
 
 def tune(job: TuneJob, folder: Path) -> dict[str, object]:
@@ -77,7 +75,7 @@ class _Validation:
                 save_best(self._session.folder / BEST_FOLDER, model)
         best_at = min(range(len(before)), key=lambda at: before[at][1])
         worse = len(before) - 1 - best_at
-        return VALIDATION if self._patience is not None and worse >= self._patience else ""
+        return NO_BETTER if self._patience is not None and worse >= self._patience else ""
 
 
 def mean_loss(model: Any, rows: Sequence[Row], batches: Sequence[Batch]) -> float:

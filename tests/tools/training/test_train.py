@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import torch
 from stratos.skills import load
+from stratos.state.evidence import NO_BETTER
 from stratos.state.plan import StudentShape
 from stratos.tools.training import checkpoints
 from stratos.tools.training.batches import Encoder, examples_per_batch, read_examples
 from stratos.tools.training.students import TrainJob
 from stratos.tools.training.train import learning_rate_scale, train
+from stratos.tools.training.validation import PATIENCE, Watch
 
 TINY = StudentShape(name="tiny", hidden=32, layers=1, heads=1, feed_forward=64)
 
@@ -69,7 +71,7 @@ def same_weights(one: Path, other: Path) -> bool:
 
 def test_the_rate_warms_up_stays_and_falls_to_zero(shard: Path) -> None:
     given = job(shard, tokens=100_000, warm_up_tokens=10_000, decay_share=0.5)
-    scales = [learning_rate_scale(given, tokens) for tokens in (4_999, 20_000, 50_000, 75_000, 100_000)]
+    scales = [learning_rate_scale(given, tokens, given.tokens) for tokens in (4_999, 20_000, 50_000, 75_000, 100_000)]
     assert scales == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0])
 
 
@@ -169,3 +171,37 @@ def test_parameters_are_predicted_exactly(shard: Path, tmp_path: Path) -> None:
     result = trained(shard, tmp_path / "a", tokens=1_500)
     vocabulary = len(load("mahjong").vocabulary) + 5
     assert result["parameters"] == TINY.parameters(vocabulary)
+
+
+def few(folder: Path, name: str, block: int, count: int) -> Path:
+    path = folder / name
+    examples = load("mahjong").make("win", seed=1, block=block, count=count)
+    path.write_text("".join(json.dumps(asdict(example)) + "\n" for example in examples))
+    return path
+
+
+def test_a_training_that_learns_its_few_examples_by_heart_ends_early_with_its_decay(tmp_path: Path) -> None:
+    shard, validation = few(tmp_path, "train-00000.jsonl", 0, 6), few(tmp_path, "validation.jsonl", 1, 30)
+    changes = {"tokens": 150_000, "batch_tokens": 300, "target": "answer_only", "validation": validation}
+    result = trained(shard, tmp_path / "stopped", **changes)
+    assert result["stopped_by"] == NO_BETTER
+    assert 30_000 < result["tokens"] < 120_000
+    assert (tmp_path / "stopped" / checkpoints.TRUNK).exists()
+
+
+def test_a_stop_is_the_same_after_a_kill(tmp_path: Path) -> None:
+    shard, validation = few(tmp_path, "train-00000.jsonl", 0, 6), few(tmp_path, "validation.jsonl", 1, 30)
+    changes = {"tokens": 60_000, "batch_tokens": 300, "target": "answer_only", "validation": validation}
+    whole = trained(shard, tmp_path / "whole", **changes)
+    killed = tmp_path / "killed"
+    trained(shard, killed, **changes, wall_clock_s=0.4)
+    resumed = trained(shard, killed, **changes)
+    assert (resumed["tokens"], resumed["stopped_by"]) == (whole["tokens"], whole["stopped_by"])
+    assert resumed["loss"] == pytest.approx(whole["loss"], rel=1e-4)
+
+
+def test_one_that_has_not_found_out_yet_what_its_task_is_goes_on() -> None:
+    watch = Watch([([1, 2, 3], 1)], every_tokens=100)
+    watch.exact, watch.loss, watch.worse = 0.0, 1.0, PATIENCE
+    assert not watch.is_over(training_loss=0.9)
+    assert watch.is_over(training_loss=0.1)
