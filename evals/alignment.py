@@ -7,7 +7,8 @@ divergences other than forward hardly get anywhere (evals/LOG.md).
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..state.evidence import wilson
@@ -168,16 +169,17 @@ def _size(shape: StudentShape) -> str:
     return shape.name.removeprefix("scratch-")
 
 
-def few_labels(run: Experiment, losses: Mapping[str, Loss]) -> None:
+def few_labels(run: Experiment, losses: Sequence[str]) -> None:
     """Students of few labels, of the teacher's text, and of its logits; what each gives."""
     tokens = run.sizes.student_tokens
     run.teach(FEW, run.data.few, tokens)
     # Read so often, few labels may do better when read less: the better of two lengths is what is compared with.
     short = run.teach(f"{FEW}, a quarter of the tokens", run.data.few, tokens // 4)
     run.teach(TEXT, run.text, tokens)
-    for name, loss in losses.items():
-        run.teach(f"{TEXT}, then {name}", run.text, tokens, run.align(loss, written=True), after=TEXT)
-    few, best = max(run.students[FEW].share, short.share), run.students[DISTILLED].share
+    for name in losses:
+        run.teach(f"{TEXT}, then {name}", run.text, tokens, run.align(LOSSES[name], written=True), after=TEXT)
+    few = max(run.students[FEW].share, short.share)
+    best = run.students[DISTILLED if "forward" in losses else TEXT].share
     run.reach("distilled over 500 labels, exact", best / max(few, 1e-9), "ratio", 5)
     teacher = sum(run.teacher_right) / len(run.teacher_right)
     run.reach("distilled, of the teacher's accuracy", best / max(teacher, 1e-9), "share", 0.8)
@@ -230,6 +232,16 @@ def main() -> None:
                 "--folder",
                 {"type": Path, "default": None, "help": "keeps the models here, and takes those that are there"},
             ),
+            ("--student-tokens", {"type": int, "default": None, "help": "read by every student"}),
+            (
+                "--losses",
+                {
+                    "nargs": "*",
+                    "choices": LOSSES,
+                    "default": list(LOSSES),
+                    "help": "divergences beside the teacher's text",
+                },
+            ),
             ("--parts", {"nargs": "+", "choices": PARTS, "default": PARTS, "help": "few labels, all labels, speed"}),
         ),
     )
@@ -243,13 +255,16 @@ def main() -> None:
         folder = options.folder or Path(scratch)
         costs.measure_bytes(report, options.seed, folder)
         costs.measure_memory(report)
-        run = Experiment(report, QUICK if options.quick else FULL, options.seed, folder)
+        sizes = QUICK if options.quick else FULL
+        if options.student_tokens:
+            sizes = replace(sizes, student_tokens=options.student_tokens)
+        run = Experiment(report, sizes, options.seed, folder)
         run.prepare()
         if "few" in options.parts:
-            few_labels(run, {"forward": LOSSES["forward"]} if options.quick else LOSSES)
+            few_labels(run, ["forward"] if options.quick else options.losses)
         if "all" in options.parts and not options.quick:
             all_labels(run)
-        if "few" in options.parts and not options.quick:
+        if "few" in options.parts and not options.quick and "forward" in options.losses:
             logits_alone(run)
             stored_or_live(run)
         if "speed" in options.parts:
