@@ -20,6 +20,7 @@ from .options import AsJson, At, figures
 from .pair_command import pair
 from .plain_help import PlainTyper
 from .prices_command import prices
+from .questions_command import questions
 from .skills_command import skills
 from .terminal import (
     FAILED,
@@ -556,6 +557,7 @@ app.command()(prices)
 
 app.command()(models)
 app.command()(pair)
+app.command()(questions)
 
 
 @app.command()
