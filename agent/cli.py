@@ -20,6 +20,7 @@ from .options import AsJson, At, figures
 from .pair_command import pair
 from .plain_help import PlainTyper
 from .prices_command import prices
+from .questions_command import questions
 from .skills_command import skills
 from .terminal import (
     FAILED,
@@ -502,6 +503,13 @@ def export(
     model: Annotated[
         bool, typer.Option("--model", help="The run's student, for any tool to load, with a model card, instead.")
     ] = False,
+    quantise: Annotated[
+        str | None,
+        typer.Option(
+            click_type=click.Choice(["int8"]),
+            help="With --model: beside it the student in 8 bits for CTranslate2, measured against the float one.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="With --model: write into a folder that is not empty.")
     ] = False,
@@ -518,11 +526,11 @@ def export(
     with errors(as_json):
         if len(words) != (1 if all_runs else 2):
             fail("name a run and a folder, `stratos export RUN DIR`, or a folder alone with --all", USAGE, as_json)
-        if (all_runs and model) or (force and not model):
-            fail("--model is of one run, not --all; --force goes with --model", USAGE, as_json)
+        if (all_runs and model) or ((force or quantise) and not model):
+            fail("--model is of one run, not --all; --force and --quantise go with --model", USAGE, as_json)
         journal, folder = Journal(workspace_at(workspace)), Path(words[-1])
         if model:
-            _export_model(journal, words[0], folder, force, as_json)
+            _export_model(journal, words[0], folder, force, quantise is not None, as_json)
             return
         names = [one.run_id for one in journal.runs()] if all_runs else words[:1]
         if not names:
@@ -540,15 +548,27 @@ def export(
                 say(f"{one.run_id}: row {one.bad_seq} is not what was written: {one.problem}", err=True)
 
 
-def _export_model(journal: "Journal", run_id: str, folder: Path, force: bool, as_json: bool) -> None:
+def _export_model(journal: "Journal", run_id: str, folder: Path, force: bool, in_int8: bool, as_json: bool) -> None:
     from .. import VERSION
+    from ..tools.executor import LocalExecutor
     from .export_model import export_model
+    from .export_quantised import quantised_words, quantiser
 
-    found = export_model(journal.workspace, journal.verified_rows(run_id), folder, VERSION, force=force)
+    space = journal.workspace
+    with display(as_json) as shown:
+        smaller = None
+        if in_int8:
+            shown.begin()
+            executor = LocalExecutor(workspace=space.path)
+            smaller = quantiser(space, "int8", executor, partial(shown.event, "export"))
+        found = export_model(space, journal.verified_rows(run_id), folder, VERSION, force=force, smaller=smaller)
     if as_json:
         print_json(found.model_dump(mode="json"))
-    else:
-        say(f"{folder}: the student of {run_id}, attempt {found.attempt}; README.md is its model card")
+        return
+    say(f"{folder}: the student of {run_id}, attempt {found.attempt}; README.md is its model card")
+    if found.quantised is not None:
+        for line in quantised_words(found.quantised):
+            say(f"  {found.quantised.precision}: {line}")
 
 
 app.command()(prices)
@@ -556,6 +576,7 @@ app.command()(prices)
 
 app.command()(models)
 app.command()(pair)
+app.command()(questions)
 
 
 @app.command()

@@ -129,7 +129,13 @@ class RichDisplay:
 
     def _start(self, call: str) -> None:
         self._stop()
-        if self._bars and call in ("generate_data", "distill", "evaluate", "deploy"):
+        if call in ("generate_data", "distill", "evaluate", "deploy"):
+            self.begin()
+
+    def begin(self) -> None:
+        """Has a bar follow what `event` tells from here on."""
+        self._stop()
+        if self._bars:
             self._progress = Progress(
                 TextColumn("  {task.description:<36}", markup=False),
                 BarColumn(bar_width=24),

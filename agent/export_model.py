@@ -2,17 +2,20 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..state.brief import Record
 from ..state.canonical import Row
 from ..state.errors import JournalError, OutputError
-from ..state.export import appearing
+from ..state.export import appearing, check_empty
 from ..state.workspace import Workspace
 from ..tools.distill import trained_model
 from ..tools.models.catalogue import known_models
+from ..tools.quantising import Quantised
 from ..tools.weights import weights_sha256
+from .export_quantised import copy_quantised
 from .model_card import model_card
 from .model_facts import StudentFacts, student_facts
 
@@ -28,21 +31,31 @@ class Exported(Record):
     attempt: int
     weights_sha256: str
     files: tuple[str, ...]
+    quantised: Quantised | None = None
 
 
 def export_model(
-    workspace: Workspace, rows: Sequence[Row], folder: Path, version: str, *, force: bool = False
+    workspace: Workspace,
+    rows: Sequence[Row],
+    folder: Path,
+    version: str,
+    *,
+    force: bool = False,
+    smaller: Callable[[StudentFacts, Path, str], Quantised] | None = None,
 ) -> Exported:
-    """Copies model, tokenizer and settings as they were trained, and writes the card, all or nothing. Raises OutputError where the
-    run has no student, its files are gone or the folder cannot be written, JournalError where the weights are not those measured."""
+    """Copies model, tokenizer and settings as they were trained, and writes the card, all or nothing; beside them what `smaller` makes
+    of the student, whose folder of weights and their hash it is given. Raises OutputError where the run has no student, its files are
+    gone or the folder cannot be written, JournalError where the weights are not those measured."""
     facts = student_facts(rows)
     model = trained_model(workspace.run_folder(facts.run_id), facts.attempt.job_folder)
     weights = _verified(model, facts)
+    check_empty(folder, force=force)
+    found = smaller(facts, model, weights) if smaller is not None else None
     with appearing(folder, force=force) as temporary:
         for file in sorted(model.iterdir()):
             if file.is_file() and not file.name.startswith("."):
                 shutil.copy(file, temporary / file.name)
-        facts_file = {
+        facts_file: dict[str, Any] = {
             "run_id": facts.run_id,
             "attempt": facts.attempt.number,
             "weights_sha256": weights,
@@ -50,17 +63,21 @@ def export_model(
             "head_hash": facts.head_hash,
             "request": facts.brief.request,
         }
+        if found is not None:
+            copy_quantised(found, model, temporary)
+            facts_file["quantised"] = found.model_dump(mode="json", exclude={"folder"})
         (temporary / FACTS).write_text(json.dumps(facts_file, indent=2) + "\n", encoding="utf-8")
-        card = model_card(facts, weights, _licence(workspace, facts), version)
+        card = model_card(facts, weights, _licence(workspace, facts), version, found)
         # Half a surrogate pair, which a request may hold, has no UTF-8.
         (temporary / CARD).write_bytes(card.encode("utf-8", errors="replace"))
-        files = tuple(sorted(file.name for file in temporary.iterdir()))
+        files = tuple(sorted(str(file.relative_to(temporary)) for file in temporary.rglob("*") if file.is_file()))
     return Exported(
         folder=str(folder.absolute()),
         run_id=facts.run_id,
         attempt=facts.attempt.number,
         weights_sha256=weights,
         files=files,
+        quantised=found,
     )
 
 

@@ -9,14 +9,18 @@ from ..state.numbers import shown
 from ..state.paired import paired_words
 from ..tools.distill import NATURAL_MIX
 from ..tools.generate_data import DEVELOPMENT
+from ..tools.quantising import Quantised
 from .brief_words import brief_rows, lessons_words, money
+from .export_quantised import FOLDER, quantised_words
 from .model_facts import StudentFacts
 
 DATA_SET = re.compile(r"[\w.-]+/[\w-]+")
 """What names a data set of a hub, and no file."""
 
 
-def model_card(facts: StudentFacts, weights: str, licence: str, exported_by: str) -> str:
+def model_card(
+    facts: StudentFacts, weights: str, licence: str, exported_by: str, smaller: Quantised | None = None
+) -> str:
     """README.md of a student whose weights have that hash; `licence` is the base model's, empty where there is none."""
     front = _front_matter(facts, licence)
     parts = (
@@ -30,6 +34,7 @@ def model_card(facts: StudentFacts, weights: str, licence: str, exported_by: str
         _limits(facts),
         _licence(facts, licence),
         _use(facts),
+        *([_smaller(smaller)] if smaller is not None else []),
         _evidence(facts, weights, exported_by),
     )
     return f"---\n{front}---\n\n" + "\n\n".join(parts) + "\n"
@@ -230,6 +235,25 @@ def _use(facts: StudentFacts) -> str:
         'given = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=True)\n'
         "wrote = model.generate(**given, do_sample=False)\n"
         'print(tokenizer.decode(wrote[0, given["input_ids"].shape[1] :], skip_special_tokens=True))\n```'
+    )
+
+
+def _smaller(found: Quantised) -> str:
+    at = FOLDER.format(found.precision)
+    told = "\n".join(f"- {line}" for line in quantised_words(found))
+    return (
+        f"## In {found.precision}\n\n`{at}` holds the same student with weights of 8 bits, for CTranslate2 on a CPU (`pip install "
+        f"ctranslate2`), with its tokenizer. Held against the float model before it was written (*{found.split}* was used for choosing "
+        f"and is not sealed; sha256 `{found.split_sha256}`):\n\n{told}\n\n"
+        "```python\nimport ctranslate2\nfrom transformers import PreTrainedTokenizerFast\n\n"
+        f'tokenizer = PreTrainedTokenizerFast.from_pretrained("{at}")\n'
+        f'model = ctranslate2.Generator("{at}", compute_type="{found.precision}")\n'
+        'question = [{"role": "user", "content": "..."}]\n'
+        "given = tokenizer.apply_chat_template(question, tokenize=False, add_generation_prompt=True)\n"
+        "tokens = tokenizer.convert_ids_to_tokens(tokenizer.encode(given, add_special_tokens=False))\n"
+        "(wrote,) = model.generate_batch([tokens], include_prompt_in_result=False, end_token=tokenizer.eos_token, max_length=256)\n"
+        "print(tokenizer.decode(wrote.sequences_ids[0], skip_special_tokens=True))\n```\n\n"
+        f"model.bin, sha256 `{found.sha256}`."
     )
 
 

@@ -10,7 +10,7 @@ from ..state.brief import Brief
 from ..state.canonical import Row
 from ..state.errors import JournalError, OutputError
 from ..state.evidence import DIVERGED, Attempt, Evaluation, Verdict
-from ..state.run import Data, GivenFacts
+from ..state.run import CheckpointFacts, Data, GivenFacts
 from ..tools.generate_data import DEVELOPMENT
 from .recorded import judged_brief
 
@@ -34,6 +34,9 @@ class StudentFacts:
     data: Data
     given: GivenFacts | None
     given_path: str
+    learned: GivenFacts | None
+    """The examples as the student was taught them, where a teacher wrote to them too."""
+    checkpoint: CheckpointFacts | None
     head_hash: str
 
     @property
@@ -61,7 +64,10 @@ def student_facts(rows: Sequence[Row]) -> StudentFacts:
             )
         attempt, evaluations = measured[-1] if status == "met" else max(measured, key=_lower_end)
         taken = next((row for row in rows if row.name == "take_data"), None)
+        based = next((row for row in rows if row.name == "take_checkpoint"), None)
         made = [row for row in rows if row.name == "tool generate_data" and "shards" in row.output]
+        given = [row.output["given"] for row in (*([taken] if taken else []), *made) if row.output.get("given")]
+        learned = given[-1] if given else None
         return StudentFacts(
             run_id=run_id,
             version=str(rows[0].input["version"]),
@@ -77,6 +83,8 @@ def student_facts(rows: Sequence[Row]) -> StudentFacts:
             data=Data.model_validate(_without_price(made[-1].output)),
             given=GivenFacts.model_validate(taken.output["given"]) if taken else None,
             given_path=str(taken.input["path"]) if taken else "",
+            learned=GivenFacts.model_validate(learned) if learned else None,
+            checkpoint=CheckpointFacts.model_validate(based.output["checkpoint"]) if based else None,
             head_hash=end.hash,
         )
     except ValidationError as error:

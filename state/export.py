@@ -1,5 +1,6 @@
 """Writes runs as Parquet files for people without Stratos, with a page that says what they hold and how to check them."""
 
+import shutil
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,10 +62,16 @@ def export(runs: Sequence[Sequence[Row]], folder: Path, version: str) -> list[Ve
     return found
 
 
+def check_empty(folder: Path, *, force: bool = False) -> None:
+    """Raises OutputError where something is in the folder's place, or in it and is not to stay."""
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not force)):
+        raise OutputError(f"{folder.absolute()} exists and is not empty: name a folder that is new or empty")
+
+
 @contextmanager
 def appearing(folder: Path, *, force: bool = False) -> Generator[Path]:
     """A folder inside the wanted one, whose files take their places there when the block ends well; otherwise they are gone. With
-    `force` what is there already may stay, and files of the same names are replaced.
+    `force` what is there already may stay, and files and folders of the same names are replaced.
 
     Never in the wanted one's place: that may be a mount point, or the folder that somebody's shell is in.
     """
@@ -72,14 +79,15 @@ def appearing(folder: Path, *, force: bool = False) -> Generator[Path]:
 
     folder = folder.absolute()
     is_new = not folder.exists()
+    check_empty(folder, force=force)
     try:
-        if not is_new and (not folder.is_dir() or (any(folder.iterdir()) and not force)):
-            raise OutputError(f"{folder} exists and is not empty: name a folder that is new or empty")
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".", dir=folder) as temporary:
             yield Path(temporary)
             # The page that says what the others are comes last.
             for file in sorted(Path(temporary).iterdir(), key=lambda file: file.stem == Path(README).stem):
+                if file.is_dir() and (folder / file.name).is_dir():
+                    shutil.rmtree(folder / file.name)
                 file.rename(folder / file.name)
     except (OSError, duckdb.OperationalError) as error:  # the second: its words for a full disk
         raise OutputError(f"{folder} cannot be written: {error}") from error

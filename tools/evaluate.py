@@ -1,13 +1,16 @@
 """Measures the newest attempt on a held-out split, controls beside it: the tool over the evaluation job."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
+from ..skills.protocol import Skill
 from ..state.brief import Record
 from ..state.evidence import Attempt, Evaluation, Regression
 from ..state.numbers import AS_SAID, shown
-from ..state.run import RunState, Split
+from ..state.plan import Strategy
+from ..state.run import CheckpointFacts, Data, RunState, Split
 from .base import Context, Cost, Tool
 from .checkpoint import Lengths, base_model
 from .costs import clock_s, evaluation_minutes, evaluation_usd
@@ -116,15 +119,19 @@ def _models(context: Context, attempt: Attempt, split: Split) -> tuple[NamedMode
 
 
 def _answer_tokens(context: Context, attempt: Attempt) -> int | None:
-    """The most an answer may have, by what was taught; null for students built from scratch, whose tokens are the skill's."""
-    checkpoint, data = context.state.checkpoint, context.state.data
+    assert context.state.data is not None
+    given = (context.state.checkpoint, context.state.data, attempt.candidate.strategy)
+    return longest_answer(context.run_folder, context.load_skill(), *given)
+
+
+def longest_answer(
+    run_folder: Path, skill: Skill, checkpoint: CheckpointFacts | None, data: Data, strategy: Strategy
+) -> int | None:
+    """The most tokens an answer may have, by what was taught; null for students built from scratch, whose tokens are the skill's."""
     if checkpoint is None:
         return None
-    assert data is not None
-    examples = [one for shard in data.shards[:FIT_SHARDS] for one in read_examples(context.run_folder / shard)]
-    strategy = attempt.candidate.strategy
-    folder = base_model(context.run_folder, checkpoint, strategy)
-    return Lengths.of(folder, context.load_skill(), examples, strategy).answer_limit
+    examples = [one for shard in data.shards[:FIT_SHARDS] for one in read_examples(run_folder / shard)]
+    return Lengths.of(base_model(run_folder, checkpoint, strategy), skill, examples, strategy).answer_limit
 
 
 def _control_seconds(context: Context) -> float:

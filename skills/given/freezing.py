@@ -25,6 +25,9 @@ HELD_OUT_SHARE = 0.1
 """Of the examples, for each split that is taken from them."""
 
 FEWEST_HELD_OUT = 10
+FEWEST_EXAMPLES = math.ceil(FEWEST_HELD_OUT / HELD_OUT_SHARE)
+"""Different ones, where the splits are taken from them."""
+
 SEALED_SPLITS = 2
 """Splits taken from the examples for the judge to open, each once; a test file of the user's is one."""
 

@@ -1,6 +1,8 @@
 """A run's student as a folder for any tool, with a card that says what the journal says."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +12,15 @@ import pytest
 from huggingface_hub import ModelCard
 from stratos.agent.cli import app
 from stratos.agent.export_model import Exported, export_model
-from stratos.agent.model_facts import student_facts
+from stratos.agent.model_facts import StudentFacts, student_facts
 from stratos.state.canonical import Row
+from stratos.state.evidence import wilson
 from stratos.state.errors import JournalError, OutputError
 from stratos.state.workspace import Workspace
+from stratos.state.paired import pair
 from stratos.tools.generation import file_sha256
+from stratos.tools.quantising import Quantised
+from stratos.tools.serving.conversion import converted
 from stratos.tools.weights import weights_sha256
 from typer.testing import CliRunner
 
@@ -143,6 +149,48 @@ def test_a_folder_that_holds_something_is_written_into_only_by_force(
     exported(workspace, rows, tmp_path / "out", force=True)
     again = exported(workspace, rows, tmp_path / "out", force=True)
     assert {*again.files, "mine.txt"} == {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def halved(facts: StudentFacts, model: Path, weights: str) -> Quantised:
+    """A student in int8 whose figures are made up."""
+    folder, half = converted(model, precision="int8"), [True] * 50 + [False] * 50
+    return Quantised(
+        precision="int8", folder=str(folder), sha256="ab12", split="dev", split_sha256="cd34", same_answers=wilson(49, 100),
+        exact=wilson(50, 100), exact_before=wilson(100, 100), paired=pair(half, [True] * 100), bytes=25, bytes_before=100,
+        answering_seconds=1, answering_seconds_before=2,
+    )  # fmt: skip
+
+
+def test_a_smaller_one_lies_beside_it_with_its_tokenizer_and_what_it_loses_on_the_card(
+    workspace: Workspace, rows: Sequence[Row], tmp_path: Path
+) -> None:
+    exported(workspace, rows, tmp_path / "out", smaller=halved)
+    found = exported(workspace, rows, tmp_path / "out", smaller=halved, force=True)
+    assert {"model.safetensors", "ctranslate2-int8/model.bin", "ctranslate2-int8/tokenizer.json"} <= set(found.files)
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "exact 50.0% (95 % interval 40.4% to 59.6%), in float32 100.0% (96.3% to 100.0%): -50.0 points" in card
+    assert "int8 LOSES accuracy, by more than chance explains" in card
+    assert json.loads((tmp_path / "out" / "stratos.json").read_text())["quantised"]["same_answers"]["n"] == 100
+    written = subprocess.run(
+        [sys.executable, "-"], input=snippet(card), cwd=tmp_path / "out", capture_output=True, text=True
+    )
+    assert (written.returncode, written.stdout.strip() != "") == (0, True), written.stderr
+
+
+def snippet(card: str) -> str:
+    """What the card says how to ask the smaller one, with a question that it has words for."""
+    return card.split("## In int8")[1].split("```python\n")[1].split("```")[0].replace('"..."', '"w1 w2 w3"')
+
+
+def test_nothing_is_measured_for_a_folder_that_cannot_be_written(
+    workspace: Workspace, rows: Sequence[Row], tmp_path: Path
+) -> None:
+    def never(*student: object) -> Quantised:
+        raise AssertionError
+
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match="is not empty"):
+        exported(workspace, rows, tmp_path, smaller=never)
 
 
 def test_several_files_of_weights_have_the_hash_of_their_list(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Runs over a user's own examples, from the file to the served model, and what is refused before anything is spent."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stratos import run
 from stratos.agent.asking import ask
+from stratos.agent.cli import app
 from stratos.agent.events import DataTaken, RunEvent
 from stratos.agent.intake import read_brief_file, read_request
 from stratos.agent.session import replay
@@ -14,6 +16,7 @@ from stratos.state.brief import DataSource
 from stratos.state.errors import RequestError
 from stratos.state.workspace import Workspace
 from stratos.tools.serving.deployments import stop
+from typer.testing import CliRunner
 
 from ..skills.given.files import rows, write_jsonl
 
@@ -32,6 +35,13 @@ def test_real_examples_become_a_served_model_that_beats_no_bag_of_words(tmp_path
         assert (answered["completion"], answered["verified"]) == ("yellow", True)
         assert ask(at, "table-answer", "what colour has the sun number")["verified"] is None
         assert replay(outcome.run_id, workspace=at).divergence is None
+        words = ("export", outcome.run_id, str(tmp_path / "out"), "--model", "--quantise", "int8", "--json")
+        result = CliRunner().invoke(app, [*words, "--workspace", str(at.path)])
+        assert result.exit_code == 0, result.output
+        smaller = json.loads(result.stdout)["quantised"]
+        assert (smaller["split"], smaller["exact_before"]["n"], smaller["same_answers"]["n"]) == ("dev", 20, 20)
+        assert smaller["exact"]["value"] >= 0.6
+        assert smaller["bytes"] < 0.35 * smaller["bytes_before"]
     finally:
         stop(at.path, "table-answer")
 

@@ -1,11 +1,13 @@
 """Whole runs that tune a checkpoint of the user's: planned, tuned, measured beside the untuned model, judged and served."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stratos import run
 from stratos.agent.asking import ask
+from stratos.agent.cli import app
 from stratos.agent.events import CheckpointTaken, Measured, RunEvent, Trained
 from stratos.agent.intake import read_brief_file
 from stratos.agent.session import replay
@@ -15,6 +17,7 @@ from stratos.state.workspace import Workspace
 from stratos.tools.distill import ANSWERS_ONLY
 from stratos.tools.evaluate import UNTUNED
 from stratos.tools.serving.deployments import get, stop
+from typer.testing import CliRunner
 
 from ..skills.given.files import write_jsonl
 from ..tools.tuning import tiny
@@ -58,6 +61,12 @@ def test_a_checkpoint_is_tuned_measured_and_served_with_what_it_was_told(student
         assert "End with #### and the final answer alone" in (served.model_dir / "chat_template.jinja").read_text()
         assert "How many?" in str(ask(at, "gsm8k-answer", sums(1)[0]["question"])["prompt"])
         assert replay(outcome.run_id, workspace=at).divergence is None
+        words = ("export", outcome.run_id, str(tmp_path / "out"), "--model", "--quantise", "int8", "--json")
+        result = CliRunner().invoke(app, [*words, "--workspace", str(at.path)])
+        assert result.exit_code == 0, result.output
+        smaller = json.loads(result.stdout)["quantised"]
+        assert (smaller["split"], smaller["exact"]["n"], smaller["split_sha256"]) == ("dev", 11, dev.split_sha256)
+        assert smaller["exact_before"] == dev.student.exact.model_dump()
     finally:
         stop(at.path, "gsm8k-answer")
 

@@ -6,43 +6,48 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+from typing import Literal
 
 from ...state.errors import Correctable, ToolFailed
 
 CACHE_FOLDER = ".ctranslate2"
-FORMAT = "ctranslate2-float32-1"
+Precision = Literal["float32", "int8"]
+"""Of the weights: ctranslate2 has no other on every CPU."""
+
+FORMAT = "ctranslate2-{}-1"
 CHECK_TOKENS = 12
 LOG_PROB_TOLERANCE = 2e-2
 """Largest difference of any log probability between the two engines; 1e-4 is usual in fp32, a wrong rotary base gives
 whole units. Wider than usual because kernels differ from machine to machine."""
 
 
-def fingerprint(model_dir: Path) -> str:
+def fingerprint(model_dir: Path, precision: Precision = "float32") -> str:
     """SHA-256 over the names and bytes of the files that decide what the model answers. Raises Correctable."""
     if not (model_dir / "config.json").is_file():
         raise Correctable(f"no model in {str(model_dir)!r}: it has no config.json")
     names = sorted(p for p in model_dir.iterdir() if p.suffix in {".json", ".jinja", ".safetensors"})
-    digest = hashlib.sha256(FORMAT.encode())
+    digest = hashlib.sha256(FORMAT.format(precision).encode())
     for path in names:
         with path.open("rb") as file:  # never whole in memory: weights may be larger than what is free
             digest.update(path.name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 
-def converted(model_dir: Path, cache: Path | None = None) -> Path:
+def converted(model_dir: Path, cache: Path | None = None, precision: Precision = "float32") -> Path:
     """The folder of the converted model, made now where it is missing. Raises Correctable, ToolFailed.
 
-    The cache lies inside the model's folder, so that it goes when the model goes.
+    The cache lies inside the model's folder, so that it goes when the model goes. What int8 answers differently is not looked at.
     """
-    target = (cache or model_dir / CACHE_FOLDER) / fingerprint(model_dir)[:32]
+    target = (cache or model_dir / CACHE_FOLDER) / fingerprint(model_dir, precision)[:32]
     if target.is_dir():
         return target
     # Not tempfile.mkdtemp: its mode 0700 would stay with the renamed folder and lock other users out.
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     partial.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _convert(model_dir, partial)
-        _check(model_dir, partial)
+        _convert(model_dir, partial, precision)
+        if precision == "float32":
+            _check(model_dir, partial)
         _publish(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -57,13 +62,13 @@ def _publish(partial: Path, target: Path) -> None:
             raise
 
 
-def _convert(model_dir: Path, target: Path) -> None:
+def _convert(model_dir: Path, target: Path, precision: Precision) -> None:
     from ctranslate2.converters import TransformersConverter
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     try:
-        TransformersConverter(str(model_dir)).convert(str(target), quantization="float32", force=True)
+        TransformersConverter(str(model_dir)).convert(str(target), quantization=precision, force=True)
     except (ValueError, NotImplementedError) as error:
         raise ToolFailed(f"{str(model_dir)!r} cannot be converted for the CPU engine: {error}") from error
 

@@ -1,6 +1,6 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false, reportAttributeAccessIssue=false
-"""The CPU engine: ctranslate2 in fp32, with the tokenizer and chat template of the Hugging Face folder.
+"""The CPU engine: ctranslate2 in fp32 or int8, with the tokenizer and chat template of the Hugging Face folder.
 
 A batch runs from start to end: a call cannot join one that is running (ctranslate2 has no continuous batching).
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .answer_text import AnswerText
-from .conversion import converted
+from .conversion import Precision, converted
 from .engine import Call, Completion, EngineName, PromptError, PromptTooLongError, Settings
 
 DEFAULT_MAX_MODEL_LEN = 2048
@@ -63,24 +63,39 @@ class CpuEngine:
 
     name: EngineName = "ctranslate2"
 
-    def __init__(self, folder: Path, tokenizer: Any, ends: frozenset[int], max_model_len: int, threads: int) -> None:
-        self.max_model_len, self.threads = max_model_len, threads
+    def __init__(
+        self,
+        folder: Path,
+        tokenizer: Any,
+        ends: frozenset[int],
+        max_model_len: int,
+        threads: int,
+        precision: Precision = "float32",
+    ) -> None:
+        self.max_model_len, self.threads, self._precision = max_model_len, threads, precision
         self._folder, self._tokenizer, self._ends = folder, tokenizer, ends
         self._unknown: int | None = tokenizer.unk_token_id
         self._vocabulary: list[str] = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
         self._generator = self._load(threads)
 
     @classmethod
-    def open(cls, model_dir: Path, *, threads: int = 1, max_model_len: int | None = None) -> "CpuEngine":
+    def open(
+        cls, model_dir: Path, *, threads: int = 1, max_model_len: int | None = None, precision: Precision = "float32"
+    ) -> "CpuEngine":
         """Loads a model folder; `max_model_len` can only lower the limit that config.json gives."""
         # AutoTokenizer would import torch: 1.3 s more on every start (measured).
         from transformers import PreTrainedTokenizerFast
 
-        folder = converted(model_dir)
+        folder = converted(model_dir, precision=precision)
         tokenizer = PreTrainedTokenizerFast.from_pretrained(model_dir)
         limit = _config(model_dir, "config.json").get("max_position_embeddings") or DEFAULT_MAX_MODEL_LEN
         ends = _end_tokens(model_dir, tokenizer.eos_token_id)
-        return cls(folder, tokenizer, ends, min(limit, max_model_len or limit), threads)
+        return cls(folder, tokenizer, ends, min(limit, max_model_len or limit), threads, precision)
+
+    @property
+    def compute_type(self) -> str:
+        """What ctranslate2 runs the weights in: its name for it on this processor."""
+        return self._generator.compute_type
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """Renders the chat template, then encodes."""
@@ -164,7 +179,9 @@ class CpuEngine:
         import ctranslate2
 
         # Parallel batches rather than parallel matrix products: these models' matrices are too small to share.
-        return ctranslate2.Generator(str(self._folder), compute_type="float32", inter_threads=threads, intra_threads=1)
+        return ctranslate2.Generator(
+            str(self._folder), compute_type=self._precision, inter_threads=threads, intra_threads=1
+        )
 
     def _run(self, calls: Sequence[Call], max_tokens: int, watches: Sequence[_Watch] | None) -> Sequence[Any]:
         settings = calls[0].settings

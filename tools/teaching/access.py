@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...state.brief import TeacherSource
 from ...state.errors import NotAvailable, RequestError
-from .opening import OPENAI, SOLVER, TeacherChoice
+from .opening import OPENAI, SOLVER, TeacherChoice, open_teacher, prices_of
 
 CACHE_FOLDER = "teacher-answers"
 """In the workspace: no run pays for an answer that another had."""
@@ -19,14 +19,10 @@ def check_teacher(source: TeacherSource | None, environ: Mapping[str, str] = os.
     """Raises RequestError with all that lacks before the teacher can be asked; asks it nothing."""
     if source is None:
         return
-    from ..models.catalogue import known_models
-    from .money import token_prices
-    from .opening import open_teacher
-
     problems: list[str] = []
     if source.name.startswith(OPENAI) and source.name != OPENAI:
         try:
-            token_prices(source.name.removeprefix(OPENAI), known_models(), source.usd_per_million)
+            prices_of(source)
         except RequestError as error:
             problems += error.problems
     elif source.name != SOLVER and (Path(source.name).expanduser() / "config.json").is_file():

@@ -43,15 +43,12 @@ def item_usd(state: RunState) -> float:
 
 
 def _worst_probe_usd(state: RunState) -> float:
-    from ..models.catalogue import known_models
-    from .money import token_prices
-    from .opening import OPENAI
+    from .opening import prices_of
 
     teacher = state.known_brief.teacher
-    if teacher is None or not teacher.name.startswith(OPENAI):
+    if teacher is None:
         return 0.0
-    prices = token_prices(teacher.name.removeprefix(OPENAI), known_models(), teacher.usd_per_million)
-    return PROBE_ITEMS * (PROBE_SAMPLES + 2) * prices.usd(PROMPT_BYTES, PROBE_TOKENS)
+    return PROBE_ITEMS * (PROBE_SAMPLES + 2) * prices_of(teacher).usd(PROMPT_BYTES, PROBE_TOKENS)
 
 
 def _left_usd(state: RunState) -> float:

@@ -24,8 +24,8 @@ from ..generation import file_sha256
 from ..jobs import main, progress, write_atomic
 from .asking import Asker
 from .cache import AnswerCache
-from .facts import Fact, problem_of, read_facts
-from .money import Purse
+from .facts import LONGEST_QUESTION, Fact, problem_of, read_facts
+from .money import Purse, TokenPrices
 from .opening import WritingJob, check_choices, open_asker
 from .passages import Passage, read_passages
 from .questions import prompt_template, same_answer
@@ -152,6 +152,22 @@ class _Work:
             else:
                 self.rejected[f"another answer ({stage})"] += 1
         return found, unread
+
+
+def most_usd(
+    passages: Sequence[Passage], questions: int, sampling: Sampling, prices: tuple[TokenPrices, TokenPrices]
+) -> float:
+    """The most that a teacher and a checker of these prices may cost, US dollars, if no answer of theirs is lost."""
+    teacher, checker = prices
+    longest = "x" * LONGEST_QUESTION
+    closed = teacher.most_usd(_request("closed", sampling, 0, question=longest))
+    usd = 0.0
+    for passage in passages:
+        facts = _request("facts", sampling, 0, passage=passage.text, count=str(questions))
+        again = _request("passage", sampling, 0, passage=passage.text, question=longest)
+        each = teacher.most_usd(again) + checker.most_usd(again) + closed
+        usd += teacher.most_usd(facts) + questions * each
+    return usd
 
 
 def agree(one: str, other: str) -> bool:

@@ -12,6 +12,10 @@ from .passages import Passage
 from .teachers import Answer
 
 MOST_ANSWER_WORDS = 15
+LONGEST_QUESTION = 500
+"""Characters."""
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _LEANS_ON_THE_PASSAGE = re.compile(
     r"\b(?:the|this|that) (?:\w+ )?(?:passage|text|author|document|article|paragraph|excerpt|writer)\b|\baccording to (?:the|this)\b"
     r"|(?:这段|本文|文中|上文|该文|作者)",
@@ -24,7 +28,7 @@ class Fact(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    question: Annotated[str, AfterValidator(text_of)] = Field(max_length=500)
+    question: Annotated[str, AfterValidator(text_of)] = Field(max_length=LONGEST_QUESTION)
     answer: Annotated[str, AfterValidator(text_of)] = Field(max_length=200)
     quote: Annotated[str, AfterValidator(text_of)] = Field(max_length=1000)
 
@@ -51,6 +55,8 @@ def problem_of(fact: Fact, passage: Passage) -> str:
     said = _words(passage.text)
     if not all(fact.model_dump().values()) or any(token in part for token in SPECIAL_TOKENS for _, part in fact):
         return "empty, or characters that frame a student's texts"
+    if any(_NO_TEXT.search(part) for _, part in fact):
+        return "a character that is no text"
     if _LEANS_ON_THE_PASSAGE.search(fact.question):
         return "the question cannot be understood without the passage"
     if _spaced(fact.quote) not in _spaced(passage.text):

@@ -43,7 +43,8 @@ def token_prices(model: str, catalogue: Catalogue, stated: tuple[float, float] |
     if stated is not None:
         return TokenPrices(input=stated[0], output=stated[1])
     how = (
-        "state them with --teacher-price IN OUT, or usd_per_million: [IN, OUT] in a brief; 0 0 for a server of your own"
+        "state them with --teacher-price IN OUT (a checker's: --checker-price), or usd_per_million: [IN, OUT] in a brief; 0 0 for a "
+        "server of your own"
     )
     try:
         facts = catalogue.find(model)

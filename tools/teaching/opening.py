@@ -96,11 +96,15 @@ def open_asker(
     Raises NotAvailable, RequestError (its prices are not known), ToolFailed where its outputs may train no student.
     """
     teacher = open_teacher(choice, skill, task)
-    catalogue, model = known_models(), choice.name.removeprefix(OPENAI)
-    paid = choice.name.startswith(OPENAI)
-    prices = token_prices(model, catalogue, choice.usd_per_million) if paid else TokenPrices()
-    notes = [] if choice.name == SOLVER else _ruled(model, catalogue, use)
-    return Asker(teacher=teacher, prices=prices, purse=purse, cache=cache), notes
+    notes = [] if choice.name == SOLVER else _ruled(choice.name.removeprefix(OPENAI), known_models(), use)
+    return Asker(teacher=teacher, prices=prices_of(choice), purse=purse, cache=cache), notes
+
+
+def prices_of(source: TeacherSource) -> TokenPrices:
+    """What a teacher's tokens cost; nothing where no endpoint is asked. Raises RequestError where that is not known."""
+    if not source.name.startswith(OPENAI):
+        return TokenPrices()
+    return token_prices(source.name.removeprefix(OPENAI), known_models(), source.usd_per_million)
 
 
 def _ruled(model: str, catalogue: Catalogue, use: Use) -> list[str]:
