@@ -7,7 +7,7 @@ from ..state.numbers import shown
 from ..state.plan import Candidate, Offer
 from ..state.run import RunState
 from .base import Settings
-from .teaching.budget import lesson_minutes, lessons_usd
+from .teaching.budget import lesson_minutes, lessons_due, lessons_usd
 
 PATIENCE = 3.0
 """Times the predicted upper end that a training may take before the clock stops it: a busy machine must give the same
@@ -22,6 +22,9 @@ USUAL_MINUTES = 1.0
 
 EVALUATIONS = 2
 """A plan that ends well is evaluated on the development split and on a sealed one."""
+
+FEWEST_EXAMPLES = 600
+"""Made for a plan that trains nothing: the guesses it is held against are fitted on them, as those of the probe are."""
 
 FRAMING_TOKENS = 3
 """<bos>, <answer> and <eos> around every example."""
@@ -43,7 +46,7 @@ def examples_needed(state: RunState, train_tokens: int) -> int:
     if state.given is not None:
         return state.given.train
     if state.checkpoint is not None:
-        return math.ceil(train_tokens / state.checkpoint.example_tokens)
+        return math.ceil(train_tokens / state.checkpoint.example_tokens) or FEWEST_EXAMPLES
     per_example = state.complexity.prompt_tokens + state.complexity.answer_tokens + FRAMING_TOKENS
     return math.ceil(train_tokens / per_example)
 
@@ -51,7 +54,7 @@ def examples_needed(state: RunState, train_tokens: int) -> int:
 def lacks_data(state: RunState, train_tokens: int) -> bool:
     """Whether data must be made before a training of so many tokens."""
     made = state.data.examples if state.data else 0
-    return made < examples_needed(state, train_tokens) or not state.has_own_data
+    return made < examples_needed(state, train_tokens) or not state.has_own_data or lessons_due(state)
 
 
 def clock_s(minutes: float, offer: Offer) -> float | None:

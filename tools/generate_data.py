@@ -14,7 +14,7 @@ from .base import Context, Cost, Tool
 from .costs import GENERATION_MINUTES, clock_s, examples_needed, generation_minutes, generation_usd
 from .generation import SHARD_EXAMPLES, GenerateJob, available_workers, file_sha256
 from .lessons import FEWEST_TAUGHT, taught, with_lengths, without_lessons, written_lessons
-from .teaching.budget import lessons_usd, wants_lessons
+from .teaching.budget import lessons_due, lessons_usd
 from .waiting import JobRequest, run
 
 DATA_FOLDER = "data"
@@ -79,7 +79,7 @@ def _given(context: Context, given: GivenFacts) -> Data:
         rejected_by_verifier=0,
         seconds=0.0,
     )
-    if not wants_lessons(context.state):
+    if not lessons_due(context.state):
         return data
     assert context.state.complexity is not None
     lessons, seconds = written_lessons(context, given)
