@@ -286,6 +286,9 @@ class RichDisplay:
     def _show_distill(self, run: RunState) -> None:
         attempt = run.attempts[-1]
         losses = [loss for _, loss in attempt.curve]
+        if not attempt.candidate.trains:
+            self._print(f"attempt {attempt.number}: {attempt.words}; nothing is trained")
+            return
         self._print(
             f"attempt {attempt.number}: {attempt.candidate.student}, {attempt.tokens:,} tokens in {attempt.seconds:,.0f} s "
             f"({attempt.cpu_seconds:,.0f} CPU-s), stopped by {attempt.stopped_by}"

@@ -246,7 +246,7 @@ def status(run: RunState | None, working: str) -> str:
         lines.append(f"  plan: {describe(run.known_plan.candidate)}")
     for attempt in run.attempts:
         measured = ", ".join(f"{item.split} {item.student.exact.value:.1%}" for item in attempt.evaluations)
-        lines.append(f"  attempt {attempt.number}: {attempt.candidate.student}, {attempt.tokens:,} tokens; {measured}")
+        lines.append(f"  attempt {attempt.number}: {attempt.words}; {measured}")
     if run.outcome is not None:
         lines.append(f"  {run.outcome.status}: {run.outcome.reason}")
     return "\n".join(lines)

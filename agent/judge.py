@@ -128,7 +128,9 @@ def _next(
     if not misses and not sealed:
         return "open_sealed", "every target is met on the development split; the sealed split decides"
     if not misses:
-        also = f"; do not distil: {cheaper!r} meets the accuracy target too" if cheaper else ""
+        as_it_is = not state.attempts[-1].candidate.trains
+        also = "; do not distil: the model's own prompt meets the target" if as_it_is else ""
+        also += f"; do not distil: {cheaper!r} meets the accuracy target too" if cheaper else ""
         return "deploy", f"every target is met on {evaluation.split}, which was opened once{also}"
     worst = "; ".join(f"{miss.constraint}: {miss.arithmetic}" for miss in misses)
     if sealed and not sealed_left(state):

@@ -131,6 +131,8 @@ def _data(facts: StudentFacts) -> str:
 
 def _training(facts: StudentFacts) -> str:
     attempt, candidate = facts.attempt, facts.attempt.candidate
+    if not candidate.trains:
+        return f"## Training\n\nAttempt {attempt.number}, {attempt.words}: nothing was trained, and its own prompt met what follows."
     begun = "built from scratch" if facts.from_scratch else f"tuned from {candidate.student}"
     taught = "rationale, then answer" if candidate.strategy == "rationale" else "the answer alone"
     return (
@@ -201,6 +203,8 @@ def _limits(facts: StudentFacts) -> str:
         "It had no abilities before its training, so that none could be lost: unrelated texts were not probed."
         if facts.from_scratch
         else "Whether its training cost it other abilities was not measured."
+        if facts.attempt.candidate.trains
+        else "Nothing was trained, so that no ability was lost."
     )
     if (probed := facts.judged.regression) is not None:
         kept = f"Other abilities were looked at through {len(probed.texts)} short texts alone: {probed.words}."

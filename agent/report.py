@@ -30,7 +30,7 @@ def _nearest(run: RunState) -> str | None:
         share = item.student.exact
         latency = f", p95 {item.latency.p95_ms:,.0f} ms" if item.latency else ""
         return (
-            f"attempt {attempt.number}, {attempt.candidate.student} after {attempt.tokens:,} tokens: {share.value:.1%} exact "
+            f"attempt {attempt.number}, {attempt.words}: {share.value:.1%} exact "
             f"on {item.split} (95 % interval {share.low:.1%} to {share.high:.1%}){latency}"
         )
     nearest = run.choice.nearest if run.choice else None
@@ -45,7 +45,8 @@ def describe(candidate: Candidate) -> str:
     exact = (
         f"{accuracy.value:.1%} exact ({accuracy.low:.1%} to {accuracy.high:.1%})" if accuracy else "accuracy unknown"
     )
+    trained = f"for {candidate.train_tokens:,} tokens" if candidate.trains else "as it is"
     return (
-        f"{candidate.student} for {candidate.train_tokens:,} tokens on {candidate.offer_id}: {exact}, "
+        f"{candidate.student} {trained} on {candidate.offer_id}: {exact}, "
         f"p95 {shown(candidate.latency_p95_ms.value)} ms, {shown(60 * candidate.hours.value)} min, ${candidate.total_usd:,.4f}"
     )

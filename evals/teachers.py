@@ -1,5 +1,5 @@
-"""Whole runs beside a teacher whose knowledge is known: what kind of task the run takes it to be before it trains anything, and what the
-student then reaches. The teacher answers over HTTP; everything else is real."""
+"""Whole runs beside a teacher or with a student whose knowledge is known: what kind of task the run takes it to be before it trains
+anything, and what the student then reaches. The teacher answers over HTTP; everything else is real."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from ..state.journal import Journal
 from ..state.workspace import Workspace
 from ..tools.teaching.hiding import without_answer
 from ..tools.teaching.reading import marked
+from .knowing import knowing_checkpoint
 from .reporting import Claim, Report, arguments
 from .strategies.families import FAMILIES
 
@@ -29,22 +30,29 @@ _STEPS = re.compile(r"Steps:\n(.*?)\n\nFollow", re.DOTALL)
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A task, how much of it is at hand, a teacher that knows this share of it, and the verdict that is right."""
+    """A task, how much of it is at hand, a teacher that knows this share of it or a student that knows it, and the right verdict."""
 
     name: str
     family: str
     labelled: int
     unlabelled: int
-    knows: float
+    knows: float | None
+    """None: there is no teacher."""
     verdict: str
+    student_read: int = 0
+    """Tokens of other questions' right answers that the student has read before; 0: it is built from scratch."""
 
 
 CASES: Sequence[Case] = (
     Case(name="competent teacher", family="addition", labelled=300, unlabelled=2500, knows=0.95, verdict="alignment"),
     Case(name="ignorant teacher", family="clock", labelled=900, unlabelled=0, knows=0.08, verdict="injection"),
     Case(name="trivial task", family="topic", labelled=900, unlabelled=0, knows=0.9, verdict="plain fine-tuning suffices"),
+    Case(
+        name="knowing student", family="topic", labelled=600, unlabelled=0, knows=None, verdict="prompting suffices",
+        student_read=300_000,
+    ),
 )  # fmt: skip
-QUICK_CASES = ("ignorant", "trivial")
+QUICK_CASES = ("ignorant", "trivial", "knowing")
 TIMES_THE_TEACHER = 4
 
 
@@ -97,9 +105,14 @@ def measured(case: Case, seed: int, folder: Path) -> dict[str, Any]:
     data["test"] = _written(folder / "test.jsonl", questions.test, answers=True)
     if unlabelled:
         data["unlabelled"] = _written(folder / "unlabelled.jsonl", unlabelled, answers=False)
+    more: dict[str, Any] = {}
+    if case.student_read:
+        folder.joinpath("student").mkdir()
+        others = questions.unlabelled
+        more["student"] = knowing_checkpoint(folder / "student", others, case.student_read, seed)
     teacher = KnownTeacher(
         examples={one.prompt: one for one in (*labelled, *unlabelled)},
-        knows=case.knows,
+        knows=case.knows or 0.0,
         answers=sorted({one.answer for one in labelled}),
     )
     at = Workspace(folder / "at")
@@ -108,16 +121,24 @@ def measured(case: Case, seed: int, folder: Path) -> dict[str, Any]:
         outcome = run(
             f"answer questions about {case.family}, at least 80 % right",
             data=data,
-            teacher={"name": "openai:known", "usd_per_million": (0.0, 0.0)},
+            teacher=None if case.knows is None else {"name": "openai:known", "usd_per_million": (0.0, 0.0)},
             workspace=at.path,
             seed=seed,
             deploy=False,
             max_attempts=3,
+            **more,
         )
     steps = [(row.name, row.output) for row in Journal(at).rows(outcome.run_id)]
     evaluations = [output["evaluation"] for name, output in steps if name == "tool evaluate" and "evaluation" in output]
+    attempts = [output["attempt"] for name, output in steps if name == "tool distill" and "attempt" in output]
     complexity = next(output for name, output in steps if name == "tool classify_complexity")
-    return {"complexity": complexity, "evaluation": evaluations[-1] if evaluations else None, "status": outcome.status}
+    return {
+        "complexity": complexity,
+        "evaluation": evaluations[-1] if evaluations else None,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "trained_tokens": sum(one["tokens"] + one["control_tokens"] for one in attempts),
+    }
 
 
 def _written(path: Path, examples: Sequence[Example], *, answers: bool) -> str:
@@ -137,13 +158,19 @@ def add_claims(report: Report, case: Case, found: Mapping[str, Any]) -> None:
             goal=repr(case.verdict), met=right,
         )
     )  # fmt: skip
-    teacher = Interval.model_validate(complexity["teacher"]["accuracy"])
-    report.add(_share(f"{named}: teacher", teacher))
+    teacher = Interval.model_validate(complexity["teacher"]["accuracy"]) if complexity["teacher"] else None
+    if teacher is not None:
+        report.add(_share(f"{named}: teacher", teacher))
+    if case.student_read:
+        tokens = found["trained_tokens"]
+        report.add(
+            Claim(name=f"{named}: tokens of training", value=tokens, unit="tokens", n=1, goal="0", met=tokens == 0)
+        )
     if evaluation is None:
         return
     student = Interval.model_validate(evaluation["student"]["answer"])
     report.add(_share(f"{named}: student on {evaluation['split']}, run {found['status']}", student))
-    if case.verdict == "injection" and teacher.value > 0:
+    if case.verdict == "injection" and teacher is not None and teacher.value > 0:
         times = student.value / teacher.value
         report.add(
             Claim(

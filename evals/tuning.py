@@ -28,8 +28,10 @@ CHATML = (
 QUIET = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def checkpoint(folder: Path, texts: list[str], seed: int) -> int:
-    """A Qwen2 of about 3 million weights with a byte-level BPE, in Hugging Face format; returns its weights."""
+def checkpoint(
+    folder: Path, texts: list[str], seed: int, *, hidden: int = 192, layers: int = 6, template: str = CHATML
+) -> int:
+    """A Qwen2, of about 3 million weights if nothing else is said, with a byte-level BPE, in Hugging Face format; returns its weights."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -48,15 +50,15 @@ def checkpoint(folder: Path, texts: list[str], seed: int) -> int:
     tokenizer: Any = PreTrainedTokenizerFast(
         tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>"
     )
-    tokenizer.chat_template = CHATML
+    tokenizer.chat_template = template
     torch.manual_seed(seed)
     config = Qwen2Config(
         vocab_size=1024,
-        hidden_size=192,
-        intermediate_size=512,
-        num_hidden_layers=6,
-        num_attention_heads=6,
-        num_key_value_heads=6,
+        hidden_size=hidden,
+        intermediate_size=hidden * 8 // 3,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 32,
+        num_key_value_heads=hidden // 32,
         max_position_embeddings=SEQUENCE_TOKENS,
         tie_word_embeddings=True,
         bos_token_id=None,

@@ -188,6 +188,12 @@ class Attempt(Record):
         """Whether its loss left the finite numbers: it tells nothing of what its candidate can reach."""
         return self.stopped_by == DIVERGED
 
+    @property
+    def words(self) -> str:
+        """Such as "small after 600,100 tokens", or "small as it is" where nothing was trained."""
+        student = self.candidate.student
+        return f"{student} after {self.tokens:,} tokens" if self.candidate.trains else f"{student} as it is"
+
 
 Constraint = Literal["accuracy", "latency", "throughput", "dollars", "hours"]
 

@@ -71,8 +71,9 @@ class Prediction(Record):
     source: str
 
 
-Training = Literal["scratch", "lora", "full"]
-"""What is trained: all weights of a small decoder built for the skill; of a model that others trained low-rank adapters, or all."""
+Training = Literal["scratch", "lora", "full", "none"]
+"""What is trained: all weights of a small decoder built for the skill; of a model that others trained low-rank adapters, or all, or
+nothing."""
 
 
 class Correction(Record):
@@ -141,6 +142,11 @@ class Candidate(Record):
     tensor_parallel: int = Field(
         default=1, description="accelerators that share one copy of the model while it is served"
     )
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything is trained: if not, the student is a model of others as it is."""
+        return self.training != "none"
 
     @property
     def total_usd(self) -> float:

@@ -15,7 +15,7 @@ from ..state.brief import Brief
 from ..state.errors import Correctable, NotAvailable, RequestError, ToolFailed
 from ..state.model_facts import ModelFacts
 from ..state.plan import Strategy
-from ..state.run import CheckpointFacts, Tuning
+from ..state.run import CheckpointFacts, GivenFacts, Tuning
 from .estimating.architecture import Architecture, architecture_of
 from .estimating.training_physics import CONTEXT_GB, LORA_RANK
 from .jobs import write_atomic
@@ -100,6 +100,11 @@ def take_checkpoint(brief: Brief, run_folder: Path, skill: Skill, seed: int) -> 
 def base_model(run_folder: Path, checkpoint: CheckpointFacts, strategy: Strategy) -> Path:
     """The untuned checkpoint, its chat template asking for answers of one form."""
     return run_folder / checkpoint.folder / strategy
+
+
+def own_strategy(given: GivenFacts | None) -> Strategy:
+    """How a checkpoint is asked before it is taught: for the way to the answer too, where the examples show ways."""
+    return "rationale" if given is None or given.with_rationales else "answer_only"
 
 
 def refuse_another(checkpoint: CheckpointFacts) -> None:

@@ -31,7 +31,10 @@ GIVEN_FIT_ITEMS = 20_000
 GUESSABLE = "plain fine-tuning suffices"
 """The verdict where a guess or one cheap feature is as good as the target, or answers alone teach the task."""
 
-NOT_WORTH_IT = (GUESSABLE, "prompting suffices")
+PROMPTABLE = "prompting suffices"
+"""The verdict where the checkpoint that is to be taught reaches the target as it is."""
+
+NOT_WORTH_IT = (GUESSABLE, PROMPTABLE)
 """Verdicts after which distilling may not be worth its money."""
 
 CHOSEN_FOR_TOKENS = 600_000
@@ -139,7 +142,7 @@ def choice_of(state: RunState, known: Known) -> TeachingChoice:
         return chosen
     why = f"the model is right on {known.before.value:.0%} of the probe as it is: asking it may be all that is needed"
     sure = chance_above(known.before, target)
-    return TeachingChoice(way=chosen.way, verdict="prompting suffices", probability=sure, why=why)
+    return TeachingChoice(way=chosen.way, verdict=PROMPTABLE, probability=sure, why=why)
 
 
 def _way(state: RunState, known: Known) -> TeachingChoice:

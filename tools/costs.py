@@ -7,7 +7,7 @@ from ..state.numbers import shown
 from ..state.plan import Candidate, Offer
 from ..state.run import RunState
 from .base import Settings
-from .teaching.budget import lesson_minutes, lessons_usd
+from .teaching.budget import lesson_minutes, lessons_due, lessons_usd
 
 PATIENCE = 3.0
 """Times the predicted upper end that a training may take before the clock stops it: a busy machine must give the same
@@ -25,6 +25,9 @@ EVALUATIONS = 2
 
 MIX_TO_SPARE = 1.25
 """assumption: examples of the families that come more often may be shorter than the mean by so much."""
+
+FEWEST_EXAMPLES = 600
+"""Made for a plan that trains nothing: the guesses it is held against are fitted on them, as those of the probe are."""
 
 FRAMING_TOKENS = 3
 """<bos>, <answer> and <eos> around every example."""
@@ -46,7 +49,7 @@ def examples_needed(state: RunState, train_tokens: int) -> int:
     if state.given is not None:
         return state.given.train
     if state.checkpoint is not None:
-        return math.ceil(train_tokens / state.checkpoint.example_tokens)
+        return math.ceil(train_tokens / state.checkpoint.example_tokens) or FEWEST_EXAMPLES
     per_example = state.complexity.prompt_tokens + state.complexity.answer_tokens + FRAMING_TOKENS
     return math.ceil(train_tokens / per_example)
 
@@ -63,7 +66,7 @@ def lacks_data(state: RunState, train_tokens: int) -> bool:
     made = state.data.examples if state.data else 0
     mix = state.data.mix if state.data else 0
     lacks_mix = state.has_plan and bool(state.known_plan.emphasis) and mix != len(state.attempts) + 1
-    return made < examples_needed(state, train_tokens) or not state.has_own_data or lacks_mix
+    return made < examples_needed(state, train_tokens) or not state.has_own_data or lacks_mix or lessons_due(state)
 
 
 def clock_s(minutes: float, offer: Offer) -> float | None:

@@ -1,7 +1,7 @@
 """Teaches the plan's student and, beside it, the control that every claim is held against: the tool over training jobs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from .base import FREE, Context, Cost, Tool
 from .costs import examples_needed, fits, measuring_usd, training_usd
 from .emphasis import shards_with_mix
 from .jobs import write_atomic
+from .teaching.budget import lessons_due
 from .training.batches import read_examples
 from .training.students import TrainJob, shape_named
 from .tuning_jobs import kept_apart, tuned
@@ -37,7 +38,8 @@ NATURAL_MIX = "student on examples as they come, equal compute"
 class Distill(Record):
     """Trains the student of one candidate on the front, for the tokens it names, and beside one that is taught rationales the
     same student on the answers alone with the same number of tokens. A longer training of a student built from scratch is continued,
-    with more of the families of examples that it was weak at, and once more with examples as they come."""
+    with more of the families of examples that it was weak at, and once more with examples as they come.
+    Of a candidate that trains nothing it takes the model as it is."""
 
     candidate_id: str = Field(description="id of the plan's candidate")
 
@@ -62,7 +64,7 @@ def _run(context: Context, args: Distill) -> Distilled:
     return _distilled(context, plan, results, seconds)
 
 
-def _trained_from_scratch(context: Context) -> dict[str, dict[str, Any]]:
+def _trained_from_scratch(context: Context) -> Mapping[str, Mapping[str, Any]]:
     """The results of the student and its control."""
     plan = context.state.known_plan
     assert context.state.data is not None
@@ -123,7 +125,7 @@ def _with_validation(context: Context, name: str, job: TrainJob) -> TrainJob:
     return job.model_copy(update=changes)
 
 
-def _distilled(context: Context, plan: Plan, results: dict[str, dict[str, Any]], seconds: float) -> Distilled:
+def _distilled(context: Context, plan: Plan, results: Mapping[str, Mapping[str, Any]], seconds: float) -> Distilled:
     student, control = results["student"], results.get("control")
     relative = context.step_folder.relative_to(context.run_folder)
     attempt = Attempt(
@@ -204,6 +206,8 @@ def _needs(state: RunState, args: Distill) -> str | None:
     if state.attempt_is_made:
         return "this plan was trained already: evaluate it, or call solve_pareto for another"
     needed, made = examples_needed(state, plan.train_tokens), state.data.examples if state.data else 0
+    if lessons_due(state):
+        return "the teacher has not written yet what is to be taught: call generate_data"
     return f"{needed} examples are needed and {made} exist: call generate_data" if made < needed else None
 
 

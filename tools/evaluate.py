@@ -75,9 +75,9 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
 
 
 def _with_regression(context: Context, evaluation: Evaluation) -> Evaluation:
-    """The evaluation with what tuning did to unrelated texts; a student from scratch has no before."""
+    """The evaluation with what tuning did to unrelated texts; a student from scratch has no before, an untuned one no after."""
     checkpoint, attempt, plan = context.state.checkpoint, context.state.attempts[-1], context.state.known_plan
-    if checkpoint is None or evaluation.split != DEVELOPMENT:
+    if checkpoint is None or evaluation.split != DEVELOPMENT or not attempt.candidate.trains:
         return evaluation
     job = RegressionJob(
         before=base_model(context.run_folder, checkpoint, attempt.candidate.strategy),
@@ -110,6 +110,8 @@ def _models(context: Context, attempt: Attempt, split: Split) -> tuple[NamedMode
         )
     machine = context.state.machine
     engine = "transformers" if machine is not None and machine.gpus else "ctranslate2"
+    if not attempt.candidate.trains:
+        return (NamedModel(name="student", folder=student, engine=engine),)
     untuned = base_model(context.run_folder, checkpoint, attempt.candidate.strategy)
     return (
         NamedModel(name="student", folder=student, engine=engine),

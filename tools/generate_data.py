@@ -23,7 +23,7 @@ from .costs import (
 from .emphasis import kept_shares
 from .generation import SHARD_EXAMPLES, GenerateJob, Mix, available_workers, file_sha256
 from .lessons import FEWEST_TAUGHT, taught, with_lengths, without_lessons, written_lessons
-from .teaching.budget import lessons_usd, wants_lessons
+from .teaching.budget import lessons_due, lessons_usd
 from .waiting import JobRequest, run
 
 DATA_FOLDER = "data"
@@ -110,7 +110,7 @@ def _given(context: Context, given: GivenFacts) -> Data:
         rejected_by_verifier=0,
         seconds=0.0,
     )
-    if not wants_lessons(context.state):
+    if not lessons_due(context.state):
         return data
     assert context.state.complexity is not None
     lessons, seconds = written_lessons(context, given)

@@ -8,10 +8,9 @@ from typing import Any
 from ..skills.given.folder import TRAIN
 from ..skills.protocol import Example
 from ..state.evidence import Score
-from ..state.plan import Strategy
 from ..state.teaching import TeacherEvidence
 from .base import Context
-from .checkpoint import base_model
+from .checkpoint import base_model, own_strategy
 from .evaluation import EvaluateJob, NamedModel
 from .generation import file_sha256
 from .jobs import write_atomic
@@ -75,11 +74,10 @@ def student_before(context: Context, probe: Sequence[Example]) -> Before | None:
     folder.mkdir(parents=True, exist_ok=True)
     items = folder / "probe.jsonl"
     write_atomic(items, "".join(json.dumps(asdict(one)) + "\n" for one in probe))
-    strategy: Strategy = "rationale" if given is None or given.with_rationales else "answer_only"
     gpus = context.state.machine.gpus if context.state.machine else ()
     model = NamedModel(
         name="student",
-        folder=base_model(context.run_folder, checkpoint, strategy),
+        folder=base_model(context.run_folder, checkpoint, own_strategy(given)),
         seconds=STUDENT_SECONDS,
         engine="transformers" if gpus else "ctranslate2",
     )

@@ -1,17 +1,20 @@
-"""The user's own checkpoint, tuned on this machine: every way that fits its memory at every training length, with what each would take.
+"""The user's own checkpoint on this machine: as it is where its prompt suffices, and tuned in every way that fits its memory at every
+training length, with what each would take.
 
-How right it would be is unknown until an attempt has told.
+How right it would be after a tuning is unknown until an attempt has told.
 """
 
 from collections.abc import Sequence
 from functools import partial
 
-from ..state.evidence import NO_BETTER, Attempt
-from ..state.plan import LOCAL, Candidate, Offer, Prediction
+from ..state.evidence import NO_BETTER, Z_95, Attempt
+from ..state.plan import LOCAL, Candidate, Offer, Prediction, Strategy, Training
 from ..state.run import CheckpointFacts, RunState, Tuning
-from .accuracy import AccuracyModel
+from .accuracy import Z_80, AccuracyModel
 from .base import Context
 from .candidates import PILOT_TOKENS, TOKEN_GRID, offers_to_use, strategy_of
+from .checkpoint import own_strategy
+from .classify_complexity import PROMPTABLE
 from .costs import EVALUATION_MINUTES, PATIENCE, overhead_usd, serving_usd_of
 from .estimating.architecture import Architecture, architecture_of
 from .estimating.bands import DATASHEET_BAND, refit_band
@@ -48,12 +51,13 @@ FEWEST_TIMED, MOST_TIMED = 20, 200
 def tuned_candidates(context: Context, checkpoint: CheckpointFacts) -> list[Candidate]:
     """All of them, none longer tried already, and none where a training ended because it got no better."""
     here = [offer for offer in offers_to_use(context) if offer.cloud == LOCAL]
-    return [
-        _candidate(context, checkpoint, offer, tuning, tokens)
+    tuned = [
+        _tuned(context, checkpoint, offer, tuning, tokens)
         for offer in here
         for tuning in checkpoint.tunings
         for tokens in _lengths(context.state, checkpoint, tuning)
     ]
+    return [*(_as_it_is(context, checkpoint, offer) for offer in here if _may_suffice(context.state)), *tuned]
 
 
 def requests_timed(candidate: Candidate, most: int) -> int:
@@ -72,23 +76,63 @@ def _lengths(state: RunState, checkpoint: CheckpointFacts, tuning: Tuning) -> Se
     return [tokens for tokens in TOKEN_GRID if tokens > longest and tokens >= least]
 
 
+def _may_suffice(state: RunState) -> bool:
+    """Whether the probe says that the checkpoint's prompt suffices, and no measurement has said otherwise."""
+    tried = any(not one.candidate.trains for one in state.attempts)
+    return state.complexity is not None and state.complexity.verdict == PROMPTABLE and not tried
+
+
 def _told(state: RunState, tuning: Tuning) -> list[Attempt]:
     """The attempts that tell of this way of tuning."""
     return [one for one in state.attempts if one.candidate.training == tuning.training and not one.diverged]
 
 
-def _candidate(context: Context, checkpoint: CheckpointFacts, offer: Offer, tuning: Tuning, tokens: int) -> Candidate:
+def _as_it_is(context: Context, checkpoint: CheckpointFacts, offer: Offer) -> Candidate:
+    state = context.state
+    assert state.complexity is not None
+    assert state.complexity.student_before is not None
+    probed, narrower = state.complexity.student_before, Z_80 / Z_95
+    accuracy = Prediction(
+        value=probed.value,
+        low=probed.value - narrower * (probed.value - probed.low),
+        high=probed.value + narrower * (probed.high - probed.value),
+        source=f"its own answers to {probed.n} probe items",
+    )
+    nothing = Prediction(value=0.0, low=0.0, high=0.0, source="nothing is trained")
+    return _candidate(context, checkpoint, offer, "none", own_strategy(state.given), 0, nothing, accuracy, models=1)
+
+
+def _tuned(context: Context, checkpoint: CheckpointFacts, offer: Offer, tuning: Tuning, tokens: int) -> Candidate:
     state, strategy = context.state, strategy_of(context.state)
+    trainings = 2 if strategy == "rationale" else 1  # the answers-only student is tuned after the other, not beside it
+    hours = _hours(context, checkpoint, offer, tuning, trainings * tokens)
+    parameters = architecture_of(checkpoint.model).parameters
+    accuracy = AccuracyModel((), _told(state, tuning), strategy).predict(parameters, tokens)
+    return _candidate(
+        context, checkpoint, offer, tuning.training, strategy, tokens, hours, accuracy, models=1 + trainings
+    )
+
+
+def _candidate(
+    context: Context,
+    checkpoint: CheckpointFacts,
+    offer: Offer,
+    training: Training,
+    strategy: Strategy,
+    tokens: int,
+    hours: Prediction,
+    accuracy: Prediction | None,
+    models: int,
+) -> Candidate:
+    """With what serving and measuring it would take, `models` of them beside each other."""
+    state = context.state
     assert state.match is not None
     shape = architecture_of(checkpoint.model)
     latency, rate = _served(context, checkpoint, offer, shape)
-    trainings = 2 if strategy == "rationale" else 1  # the answers-only student is tuned after the other, not beside it
-    minutes = _evaluation_minutes(context, checkpoint, rate, latency, models=1 + trainings)
-    hours = _hours(context, checkpoint, offer, tuning, trainings * tokens)
-    accuracy = AccuracyModel((), _told(state, tuning), strategy).predict(shape.parameters, tokens)
-    attempt = len(state.attempts) + 1
+    minutes = _evaluation_minutes(context, checkpoint, rate, latency, models)
+    trained = f"{training} {tokens // 1000}k tokens" if tokens else "as it is"
     return Candidate(
-        id=f"{offer.id}|{checkpoint.model.name}|{tuning.training} {tokens // 1000}k tokens|attempt {attempt}",
+        id=f"{offer.id}|{checkpoint.model.name}|{trained}|attempt {len(state.attempts) + 1}",
         offer_id=offer.id,
         executable=offer.executable,
         teacher=state.match.teacher,
@@ -105,7 +149,7 @@ def _candidate(context: Context, checkpoint: CheckpointFacts, offer: Offer, tuni
         evaluation_minutes=minutes,
         serving_usd=serving_usd_of(context.brief, context.settings, offer),
         throughput_rps=rate,
-        training=tuning.training,
+        training=training,
     )
 
 

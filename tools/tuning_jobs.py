@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..skills.protocol import Example
@@ -33,12 +34,22 @@ LOWER_RATE = 0.25
 SMALL_MODEL, SMALL_RATE = 50_000_000, 1e-3
 """Models of a few million weights need larger steps than the usual rates, which are of models of a billion."""
 
+NOTHING_TRAINED: Mapping[str, Any] = MappingProxyType(
+    {"tokens": 0, "loss": 0.0, "stopped_by": "tokens", "seconds": 0.0, "cpu_seconds": 0.0, "curve": ()}
+)
+"""All of the no tokens were read."""
 
-def tuned(context: Context, wall_clock_s: float | None) -> dict[str, dict[str, Any]]:
-    """The results of the student's tuning and, where ways are taught, of the one on answers alone; each had half of the time."""
+
+def tuned(context: Context, wall_clock_s: float | None) -> Mapping[str, Mapping[str, Any]]:
+    """The results of the student's tuning and, where ways are taught, of the one on answers alone; each had half of the time. Where
+    the plan trains nothing, the student is the checkpoint as it is."""
     plan, checkpoint = context.state.known_plan, context.state.checkpoint
     assert checkpoint is not None
     refuse_another(checkpoint)
+    if not plan.candidate.trains:
+        model = base_model(context.run_folder, checkpoint, plan.candidate.strategy)
+        _keep_untuned(model, context.step_folder / "student" / MODEL_FOLDER)
+        return {"student": NOTHING_TRAINED}
     taught: dict[str, Strategy] = {"student": plan.candidate.strategy}
     if plan.candidate.strategy == "rationale":
         taught["control"] = "answer_only"
@@ -88,7 +99,7 @@ def _job(
     return TuneJob(
         model=model,
         shards=(written("lessons", learned),),
-        method=candidate.training if candidate.training != "scratch" else "lora",
+        method=tuning.training,
         max_tokens=candidate.train_tokens,
         max_sequence_tokens=longest,
         batch_tokens=max(tuning.batch_tokens, longest),
@@ -145,6 +156,7 @@ def _in_one_form(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _keep_untuned(model: Path, target: Path) -> None:
-    """Where nothing good was learned, the model before its tuning stands in the tuned one's place."""
+    """Where nothing was learned, or nothing good, the untuned model stands in the tuned one's place."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
         target.symlink_to(model, target_is_directory=True)

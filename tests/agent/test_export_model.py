@@ -14,10 +14,10 @@ from stratos.agent.cli import app
 from stratos.agent.export_model import Exported, export_model
 from stratos.agent.model_facts import StudentFacts, student_facts
 from stratos.state.canonical import Row
-from stratos.state.evidence import wilson
 from stratos.state.errors import JournalError, OutputError
-from stratos.state.workspace import Workspace
+from stratos.state.evidence import wilson
 from stratos.state.paired import pair
+from stratos.state.workspace import Workspace
 from stratos.tools.generation import file_sha256
 from stratos.tools.quantising import Quantised
 from stratos.tools.serving.conversion import converted

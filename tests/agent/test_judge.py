@@ -121,6 +121,15 @@ def test_an_untuned_model_whose_speed_nobody_measured_stands_in_only_where_speed
     assert judged(measured, latency_p95_ms=20).next == "replan"
 
 
+def test_an_untuned_student_that_meets_the_target_says_not_to_distil() -> None:
+    as_it_is = attempt(
+        evaluation(950), evaluation(950, split="sealed-1"), of=candidate(tokens=0, student="mine", training="none")
+    )
+    verdict = judge(state(choice=choice(), attempts=(as_it_is,)), 4)
+    assert (verdict.next, verdict.cheaper_control) == ("deploy", None)
+    assert "do not distil: the model's own prompt meets the target" in verdict.reason
+
+
 def test_what_needs_no_model_is_never_served() -> None:
     measured = evaluation(480, control_right=960)
     guess = measured.controls[0].model_copy(update={"name": "bag of words (naive Bayes)"})

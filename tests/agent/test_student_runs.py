@@ -13,19 +13,39 @@ from stratos.agent.intake import read_brief_file
 from stratos.agent.session import replay
 from stratos.state.brief import Brief, DataSource, Limits, Targets
 from stratos.state.errors import RequestError
+from stratos.state.evidence import Outcome
 from stratos.state.workspace import Workspace
 from stratos.tools.distill import ANSWERS_ONLY
 from stratos.tools.evaluate import UNTUNED
 from stratos.tools.serving.deployments import get, stop
+from stratos.tools.tuning.specs import TuneJob
+from stratos.tools.tuning.tune import tune
 from typer.testing import CliRunner
 
-from ..skills.given.files import write_jsonl
+from ..skills.given.files import rows, write_jsonl
 from ..tools.tuning import tiny
+
+LAST_LINE = tiny.CHATML.replace("m['content']", "m['content'].split('\\n')[-1]")
+"""Reads the question alone: a model of so few weights need not learn to skip what is said before it."""
 
 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.checkpoint(tmp_path_factory.mktemp("mine") / "mine", context_tokens=2048)
+
+
+@pytest.fixture(scope="module")
+def knowing(student: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that can tell colours."""
+    folder = tmp_path_factory.mktemp("knowing")
+    (folder / "template.jinja").write_text(LAST_LINE)
+    lines = [{"prompt": row["text"], "completion": row["label"]} for row in rows(400)]
+    job = TuneJob(
+        model=student, shards=(tiny.shard(folder / "colours.jsonl", lines),), method="full", learning_rate=1e-2, max_tokens=150_000,
+        batch_tokens=1024, max_sequence_tokens=256, chat_template=folder / "template.jinja",
+    )  # fmt: skip
+    tune(job, folder)
+    return folder / "model"
 
 
 def sums(count: int, first: int = 0) -> list[dict[str, str]]:
@@ -69,6 +89,31 @@ def test_a_checkpoint_is_tuned_measured_and_served_with_what_it_was_told(student
         assert smaller["exact_before"] == dev.student.exact.model_dump()
     finally:
         stop(at.path, "gsm8k-answer")
+
+
+def colours(checkpoint: Path, folder: Path, request: str, **more: Any) -> tuple[Outcome, list[RunEvent]]:
+    """A run whose questions are those that the checkpoint learned."""
+    seen = list[RunEvent]()
+    data = DataSource(path=write_jsonl(folder / "colours.jsonl", rows(400)))
+    outcome = run(
+        request, data=data, student=checkpoint, workspace=folder / "at", on_event=seen.append, deploy=False, **more
+    )
+    return outcome, seen
+
+
+def test_a_model_whose_prompt_suffices_is_not_tuned(knowing: Path, tmp_path: Path) -> None:
+    outcome, seen = colours(knowing, tmp_path, "answer these questions, at least 80 % right")
+    assert outcome.status == "met", outcome.reason
+    assert "do not distil: the model's own prompt meets the target" in outcome.reason
+    (trained,) = [event.attempt for event in seen if isinstance(event, Trained)]
+    assert (trained.candidate.training, trained.tokens, trained.seconds) == ("none", 0, 0)
+    assert trained.candidate.accuracy is not None
+    dev, sealed = [event.evaluation for event in seen if isinstance(event, Measured)]
+    assert dev.split == "dev"
+    assert sealed.student.exact.low > 0.8
+    assert not {UNTUNED, ANSWERS_ONLY} & {control.name for control in (*dev.controls, *sealed.controls)}
+    assert dev.regression is None
+    assert replay(outcome.run_id, workspace=Workspace(tmp_path / "at")).divergence is None
 
 
 def test_a_tuning_that_does_not_suffice_ends_missed_with_its_bill(student: Path, tmp_path: Path) -> None:

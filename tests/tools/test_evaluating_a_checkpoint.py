@@ -51,7 +51,7 @@ class Scripted:
 
 
 def submitted(folder: Path, **changes: Any) -> EvaluateJob:
-    of = candidate(student="mine", training="lora", evaluation_minutes=30.0)
+    of = candidate(student="mine", training=changes.pop("training", "lora"), evaluation_minutes=30.0)
     source = tiny.checkpoint(folder / "mine", context_tokens=2048)
     brief = Brief(
         request="",
@@ -83,6 +83,10 @@ def test_the_untuned_model_is_asked_the_whole_split_and_has_its_share_of_the_tim
     assert untuned.folder == tmp_path / "run" / "student" / "rationale"
     assert (untuned.items, untuned.seconds) == (None, 600.0)
     assert all(model.seconds is None for model in (job.models[0], job.models[2]))
+
+
+def test_an_untuned_student_is_not_held_against_itself(tmp_path: Path) -> None:
+    assert [model.name for model in submitted(tmp_path, training="none").models] == ["student"]
 
 
 def test_it_has_no_more_than_a_quarter_of_the_hours_that_are_left(tmp_path: Path) -> None:

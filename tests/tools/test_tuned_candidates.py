@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stratos.state.evidence import wilson
 from stratos.state.plan import Candidate
 from stratos.tools.candidates import PILOT_TOKENS, build_candidates, candidate_table
 from stratos.tools.choose import SOLVE_PARETO, SolvePareto
 from stratos.tools.match_models import MATCH_MODELS, MatchModels
 from stratos.tools.tuned_candidates import requests_timed
 
-from ..building import attempt, brief, candidate, checkpoint, context, evaluation, offer
+from ..building import attempt, brief, candidate, checkpoint, complexity, context, evaluation, offer
 from .test_choose import prepared
 
 
@@ -95,3 +96,27 @@ def test_matching_leaves_every_other_student_out(tmp_path: Path) -> None:
     found = MATCH_MODELS.run(context(prepared(checkpoint=checkpoint()), tmp_path), MatchModels())
     assert (found.students, found.hub_students) == ((), ())
     assert "every student but mine" in found.rejected[0]
+
+
+PROMPTABLE = complexity().model_copy(update={"verdict": "prompting suffices", "student_before": wilson(95, 100)})
+
+
+def test_where_its_prompt_suffices_the_plan_is_the_checkpoint_as_it_is(tmp_path: Path) -> None:
+    run = prepared(checkpoint=checkpoint(), complexity=PROMPTABLE, brief=brief(0.8))
+    chosen = SOLVE_PARETO.run(context(run, tmp_path), SolvePareto())
+    assert chosen.plan is not None
+    plan = chosen.plan.candidate
+    assert (plan.training, plan.train_tokens, plan.hours.value, plan.usd.value) == ("none", 0, 0, 0)
+    assert plan.accuracy is not None
+    assert (plan.accuracy.value, plan.accuracy.low) == (
+        0.95,
+        pytest.approx(0.9095, abs=1e-3),
+    )  # 95 % ends: 0.888, 0.978
+    assert not chosen.pilot
+
+
+def test_what_its_prompt_missed_once_is_tuned(tmp_path: Path) -> None:
+    as_it_is = attempt(evaluation(700), of=candidate(tokens=0, student="mine", training="none"))
+    found = built(tmp_path, complexity=PROMPTABLE, attempts=(as_it_is,))
+    assert {one.training for one in found} == {"lora", "full"}
+    assert all(one.accuracy is None for one in found)

@@ -151,6 +151,17 @@ def test_where_nothing_good_was_learned_the_untuned_model_is_measured(source: Pa
     assert (given.run_folder / found.job_folder / "model" / "config.json").is_file()
 
 
+def test_a_plan_that_trains_nothing_takes_the_checkpoint_as_it_is(source: Path, tmp_path: Path) -> None:
+    given = about_to_tune(source, tmp_path)
+    planned = candidate(tokens=0, student="mine", training="none", id="lora")
+    given = replace(given, state=given.state.model_copy(update={"choice": choice(planned)}))
+    found, jobs = distilled(given)
+    assert not jobs
+    assert (found.tokens, found.control_folder, found.words) == (0, None, "mine as it is")
+    model = given.run_folder / found.job_folder / "model"
+    assert model.samefile(given.run_folder / "student" / "rationale")
+
+
 def test_hours_are_shared_between_the_two(source: Path, tmp_path: Path) -> None:
     given = about_to_tune(source, tmp_path, hours=1.0)
     _, jobs = distilled(given)

@@ -181,7 +181,7 @@ def _run_pairs(rows: "Sequence[Row]") -> Iterable[Pair | Dropped]:
 
     offers = "SELECT gave -> '$.plan.offer' FROM parsed_steps WHERE json_type(gave -> '$.plan.offer') = 'OBJECT'"
     methods_of_attempts = (
-        "SELECT seq, CASE WHEN gave ->> '$.attempt.candidate.training' IN ('lora', 'full') THEN gave ->> "
+        "SELECT seq, CASE WHEN gave ->> '$.attempt.candidate.training' <> 'scratch' THEN gave ->> "
         "'$.attempt.candidate.training' ELSE gave ->> '$.attempt.candidate.strategy' END FROM parsed_steps WHERE name = 'tool distill'"
     )
     with tables(rows) as connection:

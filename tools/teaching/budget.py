@@ -63,6 +63,11 @@ def wants_lessons(state: RunState) -> bool:
     return complexity.way == "teacher" or (complexity.way == "ways" and not given.with_rationales)
 
 
+def lessons_due(state: RunState) -> bool:
+    """Whether it is to write them now: a plan that trains nothing does without."""
+    return wants_lessons(state) and (not state.has_plan or state.known_plan.candidate.trains)
+
+
 def lesson_calls(state: RunState) -> float:
     """Calls that the lessons are reckoned to take."""
     assert state.given is not None
@@ -74,8 +79,8 @@ def lesson_calls(state: RunState) -> float:
 
 
 def lessons_usd(state: RunState) -> float:
-    """The most that the lessons may cost, US dollars; what they need beyond it is not asked for. 0 where none are wanted."""
-    if not wants_lessons(state):
+    """The most that the lessons may cost, US dollars; what they need beyond it is not asked for. 0 where none are due."""
+    if not lessons_due(state):
         return 0.0
     spent = _evidence(state).spent
     wanted = PATIENCE * lesson_calls(state) * spent.usd / max(1, spent.calls)
@@ -84,7 +89,7 @@ def lessons_usd(state: RunState) -> float:
 
 def lesson_minutes(state: RunState) -> float:
     """Minutes that the lessons may take."""
-    if not wants_lessons(state):
+    if not lessons_due(state):
         return 0.0
     assert state.complexity is not None
     evidence = _evidence(state)
