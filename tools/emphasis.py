@@ -13,6 +13,9 @@ from .training.students import TrainJob
 NATURAL_SHARE = 0.5
 """Share of a mixed training that stays as examples come by themselves: harder hands alone moved points from the easy ones first."""
 
+LEAST_WEIGHT = 1.2
+"""assumption: where no family is to come more often than this, all are about as weak, and a mix would change nothing."""
+
 PRIOR_ITEMS = 10
 """assumption: items of the student's mean error rate that a family counts beside its own, so that few items do not decide."""
 
@@ -32,7 +35,7 @@ def emphasis_of(state: RunState) -> tuple[FamilyWeight, ...]:
 def weights_of(families: Sequence[FamilyScore]) -> tuple[FamilyWeight, ...]:
     """Half of every family stays as it comes, the other half follows its error rate over the mean one."""
     items = sum(score.exact.n for score in families)
-    if len(families) < 2:
+    if not items:
         return ()
     mean = sum((1 - score.exact.value) * score.exact.n for score in families) / items
     if mean <= 0:
@@ -41,6 +44,8 @@ def weights_of(families: Sequence[FamilyScore]) -> tuple[FamilyWeight, ...]:
         FamilyWeight(family=score.family, exact=score.exact.value, weight=round(_weight(score, mean), 3))
         for score in families
     ]
+    if max(one.weight for one in weights) < LEAST_WEIGHT:
+        return ()
     return tuple(sorted(weights, key=lambda one: (-one.weight, one.family)))
 
 

@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..state.canonical import first_difference
 from ..state.errors import ToolFailed
@@ -208,6 +208,8 @@ def _write_job(folder: Path, job: Job) -> None:
         held = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ToolFailed(f"{path} holds no job: {error}") from error
+    with suppress(ValidationError):  # what an older version did not know is as if it had been left out
+        held = type(job).model_validate(held).model_dump(mode="json")
     if found := first_difference(held, job.model_dump(mode="json")):
         where, left, right = found
         raise ToolFailed(f"{folder} belongs to another job: {where.lstrip('.')} is {left!r} there, {right!r} here")

@@ -14,7 +14,7 @@ import pytest
 from stratos.state.errors import Cancelled, OutOfTime, ToolFailed
 from stratos.tests.tools.tiny_job import TinyJob, TinyTimedJob
 from stratos.tools.executor import Event, JobHandle, LocalExecutor
-from stratos.tools.jobs import CLOCK_FILE, Job
+from stratos.tools.jobs import CLOCK_FILE, JOB_FILE, Job
 from stratos.tools.waiting import JobRequest, run, run_all
 
 from ..building import offer
@@ -90,6 +90,13 @@ def test_a_folder_keeps_to_one_job(executor: LocalExecutor, folder: Path) -> Non
     run(executor, wanted(TinyJob(say="a"), folder))
     with pytest.raises(ToolFailed, match="say is 'a' there, 'b' here"):
         executor.submit(MODULE, TinyJob(say="b"), folder)
+
+
+def test_a_job_of_an_older_version_that_knew_less_is_the_same_job(executor: LocalExecutor, folder: Path) -> None:
+    folder.mkdir()
+    (folder / JOB_FILE).write_text('{"say": ""}')
+    assert run(executor, wanted(TinyJob(), folder))
+    assert len(starts(folder)) == 1
 
 
 def test_a_running_job_is_attached_by_another_executor(executor: LocalExecutor, folder: Path) -> None:
