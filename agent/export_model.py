@@ -11,7 +11,7 @@ from ..state.canonical import Row
 from ..state.errors import JournalError, OutputError
 from ..state.export import appearing, check_empty
 from ..state.workspace import Workspace
-from ..tools.distill import trained_model
+from ..tools.deploy import served_model
 from ..tools.models.catalogue import known_models
 from ..tools.quantising import Quantised
 from ..tools.weights import weights_sha256
@@ -47,7 +47,7 @@ def export_model(
     of the student, whose folder of weights and their hash it is given. Raises OutputError where the run has no student, its files are
     gone or the folder cannot be written, JournalError where the weights are not those measured."""
     facts = student_facts(rows)
-    model = trained_model(workspace.run_folder(facts.run_id), facts.attempt.job_folder)
+    model = served_model(workspace.run_folder(facts.run_id), facts.attempt, facts.checkpoint, facts.stand_in)
     weights = _verified(model, facts)
     check_empty(folder, force=force)
     found = smaller(facts, model, weights) if smaller is not None else None
@@ -58,6 +58,7 @@ def export_model(
         facts_file: dict[str, Any] = {
             "run_id": facts.run_id,
             "attempt": facts.attempt.number,
+            "control": facts.stand_in or None,
             "weights_sha256": weights,
             "version": facts.version,
             "head_hash": facts.head_hash,
@@ -85,7 +86,7 @@ def _verified(model: Path, facts: StudentFacts) -> str:
     """The hash of the weights, which must be those that were measured."""
     if not (found := weights_sha256(model) if model.is_dir() else ""):
         raise OutputError(f"{model} holds no weights: the student of run {facts.run_id} was moved or deleted")
-    recorded = facts.judged.weights_sha256
+    recorded = facts.recorded_weights
     if recorded and found != recorded:
         raise JournalError(
             f"{model} is not the student that was measured: its weights have sha256 {found}, recorded is {recorded}"

@@ -59,7 +59,7 @@ def _front_matter(facts: StudentFacts, licence: str) -> str:
 
 def _result(facts: StudentFacts) -> dict[str, Any]:
     judged, task = facts.judged, f"{facts.brief.skill}, {facts.brief.task}"
-    named = {"exact": judged.student.exact, "final answer alone": judged.student.answer}
+    named = {"exact": facts.score.exact, "final answer alone": facts.score.answer}
     metrics = [
         {"type": "exact_match", "name": f"{name}, 95 % interval {_ends(share)}, n = {share.n}", "value": share.value}
         for name, share in named.items()
@@ -85,6 +85,8 @@ def _opening(facts: StudentFacts) -> str:
         facts.status,
         f"The run that made it ended as {facts.status!r}: it is the best that was measured, not what was asked for.",
     )
+    if facts.stand_in:
+        verdict += f" It is the control {facts.stand_in!r}, which was served in the student's place."
     return (
         f"# {_name(facts)}\n\nA language model of {facts.attempt.candidate.parameters:,} parameters for one task, "
         f"*{facts.brief.task}* of the skill *{facts.brief.skill}*, made by Stratos from one sentence. {verdict}"
@@ -133,6 +135,11 @@ def _training(facts: StudentFacts) -> str:
     attempt, candidate = facts.attempt, facts.attempt.candidate
     if not candidate.trains:
         return f"## Training\n\nAttempt {attempt.number}, {attempt.words}: nothing was trained, and its own prompt met what follows."
+    if facts.stand_in:
+        return (
+            f"## Training\n\nAttempt {attempt.number}, {candidate.student}: the control {facts.stand_in!r}, beside a student of "
+            f"{attempt.tokens:,} tokens on {candidate.offer_id}; seed {facts.training_seed}."
+        )
     begun = "built from scratch" if facts.from_scratch else f"tuned from {candidate.student}"
     taught = "rationale, then answer" if candidate.strategy == "rationale" else "the answer alone"
     return (
@@ -147,10 +154,14 @@ def _measurement(facts: StudentFacts) -> str:
     opened = "used for choosing, not sealed" if judged.split == DEVELOPMENT else "sealed before training, opened once"
     lines = [
         f"On *{judged.split}* ({opened}; sha256 `{judged.split_sha256}`):",
-        f"- exact: {_percent(judged.student.exact)}",
-        f"- final answer alone: {_percent(judged.student.answer)}",
-        *([f"- {judged.student.note}"] if judged.student.note else []),
+        f"- exact: {_percent(facts.score.exact)}",
+        f"- final answer alone: {_percent(facts.score.answer)}",
+        *([f"- {facts.score.note}"] if facts.score.note else []),
     ]
+    if facts.stand_in:
+        lines.append(
+            f"- the student in whose place it stands: {_percent(judged.student.exact)}; of that one are the other figures here"
+        )
     if judged.families:
         worst = sorted(judged.families, key=lambda one: one.exact.value)
         lines.append(
@@ -262,9 +273,7 @@ def _smaller(found: Quantised) -> str:
 
 
 def _evidence(facts: StudentFacts, weights: str, exported_by: str) -> str:
-    recorded = (
-        "as recorded when it was measured" if facts.judged.weights_sha256 else "computed now; its run recorded none"
-    )
+    recorded = "as recorded when it was measured" if facts.recorded_weights else "computed now; its run recorded none"
     return (
         f"## Evidence\n\n- run {facts.run_id}, made by Stratos {facts.version}, exported by Stratos {exported_by}\n"
         f"- weights, sha256 `{weights}` ({recorded})\n- head of the run's record: `{facts.head_hash}`"

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from ..state.brief import Brief
 from ..state.canonical import Row
 from ..state.errors import JournalError, OutputError
-from ..state.evidence import DIVERGED, Attempt, Evaluation, Verdict
+from ..state.evidence import DIVERGED, Attempt, Evaluation, Score, Verdict
 from ..state.run import CheckpointFacts, Data, GivenFacts
+from ..tools.deploy import stand_in
 from ..tools.generate_data import DEVELOPMENT
 from .recorded import judged_brief
 
@@ -43,6 +44,21 @@ class StudentFacts:
     def judged(self) -> Evaluation:
         """The measurement that counts: of the sealed split, where one was opened."""
         return next((one for one in reversed(self.evaluations) if one.split != DEVELOPMENT), self.evaluations[-1])
+
+    @property
+    def stand_in(self) -> str:
+        """Name of the control that was served in the student's place, and is given away; empty where the student is."""
+        return stand_in(self.attempt, self.verdict, self.checkpoint) if self.status == "met" else ""
+
+    @property
+    def score(self) -> Score:
+        """What counts of the model that is given away."""
+        return next((one for one in self.judged.controls if one.name == self.stand_in), self.judged.student)
+
+    @property
+    def recorded_weights(self) -> str:
+        """The hash of its weights as they were measured; empty where none was recorded."""
+        return self.score.weights_sha256 if self.stand_in else self.judged.weights_sha256
 
     @property
     def from_scratch(self) -> bool:

@@ -54,6 +54,9 @@ class Score(Record):
     answer: Interval = Field(description="final answer right, whatever the proof says")
     note: str = ""
     paired: Paired | None = Field(default=None, description="of a control: the student against it on the same items")
+    weights_sha256: str = Field(
+        default="", description="of a control that is a model; empty for others and in older records"
+    )
 
 
 class CurvePoint(Record):

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from ..state.brief import Record
 from ..state.errors import Correctable, OutOfTime
+from ..state.evidence import Attempt, Verdict
 from ..state.numbers import AS_SAID, shown
-from ..state.run import DeploymentFacts, RunState
+from ..state.run import CheckpointFacts, DeploymentFacts, RunState
 from .base import FREE, Context, Cost, Tool
 from .checkpoint import base_model
 from .classify_complexity import PROBE_BLOCK
@@ -50,11 +51,27 @@ def _run(context: Context, args: Deploy) -> DeploymentFacts:
 def winner(context: Context) -> Path:
     """The model's folder: the newest attempt's, or that of a control that reaches the target too."""
     attempt, verdict, checkpoint = context.state.attempts[-1], context.state.verdicts[-1], context.state.checkpoint
-    if checkpoint is not None and verdict.cheaper_control == UNTUNED:
-        return base_model(context.run_folder, checkpoint, attempt.candidate.strategy)
-    controls = {ANSWERS_ONLY: attempt.control_folder, NATURAL_MIX: attempt.natural_folder}
-    control = controls.get(verdict.cheaper_control or "")
-    return trained_model(context.run_folder, control or attempt.job_folder)
+    return served_model(context.run_folder, attempt, checkpoint, stand_in(attempt, verdict, checkpoint))
+
+
+def stand_in(attempt: Attempt, verdict: Verdict | None, checkpoint: CheckpointFacts | None) -> str:
+    """Name of the control that is served in the student's place; empty where the student itself is."""
+    folders = {
+        ANSWERS_ONLY: attempt.control_folder,
+        NATURAL_MIX: attempt.natural_folder,
+        UNTUNED: checkpoint.folder if checkpoint else None,
+    }
+    control = (verdict.cheaper_control or "") if verdict else ""
+    return control if folders.get(control) else ""
+
+
+def served_model(run_folder: Path, attempt: Attempt, checkpoint: CheckpointFacts | None, control: str) -> Path:
+    """The folder of the attempt's student, or of a control of it that was named by `stand_in`."""
+    if control == UNTUNED:
+        assert checkpoint is not None
+        return base_model(run_folder, checkpoint, attempt.candidate.strategy)
+    trained = {ANSWERS_ONLY: attempt.control_folder, NATURAL_MIX: attempt.natural_folder}.get(control)
+    return trained_model(run_folder, trained or attempt.job_folder)
 
 
 def _hours_to_serve(context: Context, args: Deploy) -> float | None:

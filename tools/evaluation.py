@@ -66,8 +66,8 @@ def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
     names = (STUDENT, *(model.name for model in job.models[1:]))
     scores = [_score(model, judged, len(items)) for model, judged in zip(job.models, checks, strict=True)]
     paired = [
-        score.model_copy(update={"paired": pair(exact[0], other)})
-        for score, other in zip(scores[1:], exact[1:], strict=True)
+        score.model_copy(update={"paired": pair(exact[0], other), "weights_sha256": weights_sha256(model.folder)})
+        for model, score, other in zip(job.models[1:], scores[1:], exact[1:], strict=True)
     ]
     latency = _latency(job, items, folder) if job.latency_requests else None
     return {

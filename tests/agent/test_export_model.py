@@ -18,6 +18,7 @@ from stratos.state.errors import JournalError, OutputError
 from stratos.state.evidence import wilson
 from stratos.state.paired import pair
 from stratos.state.workspace import Workspace
+from stratos.tools.distill import ANSWERS_ONLY
 from stratos.tools.generation import file_sha256
 from stratos.tools.quantising import Quantised
 from stratos.tools.serving.conversion import converted
@@ -200,3 +201,23 @@ def test_several_files_of_weights_have_the_hash_of_their_list(tmp_path: Path) ->
     two = weights_sha256(tmp_path)
     (tmp_path / "b.safetensors").unlink()
     assert weights_sha256(tmp_path) == file_sha256(tmp_path / "a.safetensors") != two
+
+
+def test_a_control_that_was_served_is_what_is_given_away(
+    workspace: Workspace, rows: Sequence[Row], tmp_path: Path
+) -> None:
+    run_folder, attempt = workspace.run_folder(rows[0].run_id), student_facts(rows).attempt
+    assert attempt.control_folder is not None
+    tiny_model.make(run_folder / attempt.control_folder / "model", seed=7)
+
+    def with_verdict(row: Row) -> Row:
+        output = json.loads(row.output_json)
+        return replace(row, output_json=json.dumps({**output, "cheaper_control": ANSWERS_ONLY}))
+
+    served = [with_verdict(row) if row.name == "judge" else row for row in rows]
+    found = exported(workspace, served, tmp_path / "out")
+    assert found.weights_sha256 == weights_sha256(run_folder / attempt.control_folder / "model")
+    facts, card = student_facts(served), (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    control = next(one for one in facts.judged.controls if one.name == ANSWERS_ONLY)
+    assert f"- exact: {control.exact.value:.1%}" in card
+    assert f"It is the control {ANSWERS_ONLY!r}" in card
