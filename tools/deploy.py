@@ -13,7 +13,7 @@ from .base import FREE, Context, Cost, Tool
 from .checkpoint import base_model
 from .classify_complexity import PROBE_BLOCK
 from .costs import serving_hours, serving_usd
-from .distill import ANSWERS_ONLY, trained_model
+from .distill import answers_only, trained_model
 from .evaluate import UNTUNED
 from .serving.deployments import NAME, Deployment, health_check, listing, start, stop
 
@@ -52,7 +52,7 @@ def winner(context: Context) -> Path:
     attempt, verdict, checkpoint = context.state.attempts[-1], context.state.verdicts[-1], context.state.checkpoint
     if checkpoint is not None and verdict.cheaper_control == UNTUNED:
         return base_model(context.run_folder, checkpoint, attempt.candidate.strategy)
-    control = attempt.control_folder if verdict.cheaper_control == ANSWERS_ONLY else None
+    control = attempt.control_folder if verdict.cheaper_control == answers_only(attempt) else None
     return trained_model(context.run_folder, control or attempt.job_folder)
 
 
