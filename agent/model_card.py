@@ -128,6 +128,8 @@ def _training(facts: StudentFacts) -> str:
     if not candidate.trains:
         return f"## Training\n\nAttempt {attempt.number}, {attempt.words}: nothing was trained, and its own prompt met what follows."
     begun = "built from scratch" if facts.from_scratch else f"tuned from {candidate.student}"
+    if attempt.begun_from is not None:
+        begun = f"going on from the model of attempt {attempt.begun_from} with GRPO on the verifier's reward"
     taught = "rationale, then answer" if candidate.strategy == "rationale" else "the answer alone"
     return (
         f"## Training\n\nAttempt {attempt.number}, {candidate.student}, {begun}, taught {taught}: {attempt.tokens:,} tokens in "

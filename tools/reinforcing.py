@@ -38,18 +38,21 @@ def method_of(checkpoint: CheckpointFacts) -> Tuning:
 def grpo_job(
     context: Context, checkpoint: CheckpointFacts, learning_rate: float, wall_clock_s: float | None
 ) -> GrpoJob:
-    """The job of a plan whose training is `grpo`, its questions written beside it."""
+    """The job of a plan whose training is `grpo`, its questions written beside it: those whose right answer the verifier knows."""
     state, candidate, brief = context.state, context.state.known_plan.candidate, context.brief
     base, tuning = begun_from(state), method_of(checkpoint)
     assert base is not None
     assert state.data is not None
-    examples = [one for shard in state.data.labelled_shards for one in read_examples(context.run_folder / shard)]
+    learned, labelled = (
+        [one for shard in shards for one in read_examples(context.run_folder / shard)]
+        for shards in (state.data.shards, state.data.labelled_shards)
+    )
     model = context.run_folder / base.job_folder / MODEL_FOLDER
-    lengths = Lengths.of(model, context.load_skill(), examples, candidate.strategy)
+    lengths = Lengths.of(model, context.load_skill(), learned, candidate.strategy)
     context.step_folder.mkdir(parents=True, exist_ok=True)
     return GrpoJob(
         model=model,
-        shards=(_questions(context.step_folder, [one.prompt for one in examples]),),
+        shards=(_questions(context.step_folder, [one.prompt for one in labelled]),),
         method=tuning.training,
         reward=f"skill:{brief.skill}:{brief.task}",
         skill_data=context.skill_data,

@@ -35,9 +35,13 @@ def sampled_answers(
     prompts = [one.prompt for one in questions for _ in range(SAMPLES)]
     texts = write_answers(model, prompts, replace(writing, temperature=TEMPERATURE), on_progress)
     exact = [skill.verify(task, prompt, text).exact for prompt, text in zip(prompts, texts, strict=True)]
-    right = [sum(exact[at : at + SAMPLES]) for at in range(0, len(exact), SAMPLES)]
+    return counted([sum(exact[at : at + SAMPLES]) for at in range(0, len(exact), SAMPLES)])
+
+
+def counted(right: Sequence[int]) -> Sampled:
+    """From the number of right answers to each question, of SAMPLES."""
     return Sampled(
-        questions=len(questions),
+        questions=len(right),
         samples=SAMPLES,
         right=sum(right),
         solved=sum(count > 0 for count in right),

@@ -41,9 +41,10 @@ tokens in 49 s), 3.0 and 2.0 (LoRA and full, 0.22M weights, 0.6M tokens in 40 s 
 
 EXTRAPOLATED_BAND = 4.0
 """assumption: of tuning two sizes were measured, each once; of serving on a CPU no model of more than 5 million weights."""
-GRPO_FACTOR = 6.0
-"""assumption: seconds of a token of GRPO over those of a tuning: its answers are written token by token before they are learned. The
-first one of a run corrects it."""
+GRPO_FACTOR = 4.0
+"""assumption: seconds of a token of GRPO over those of a tuning, for its answers are written token by token before they are learned:
+2.4 were measured where an answer is a fifth of an example (0.2M weights, one thread), and longer answers take more. A run's first one
+corrects it."""
 
 PASSES = {"lora": 2 / 3, "full": 1.0}
 """Of forward and backward over all weights: with adapters on frozen weights their own gradients, a third, are not taken."""

