@@ -293,7 +293,11 @@ class RichDisplay:
             f"attempt {attempt.number}: {attempt.candidate.student}, {attempt.tokens:,} tokens in {attempt.seconds:,.0f} s "
             f"({attempt.cpu_seconds:,.0f} CPU-s), stopped by {attempt.stopped_by}"
         )
-        if losses:
+        if rewards := [reward for _, reward in attempt.rewards]:
+            self._print(
+                f"  going on from attempt {attempt.begun_from}: mean reward {rewards[0]:.2f} {sparkline(rewards)} {rewards[-1]:.2f}"
+            )
+        elif losses:
             self._print(f"  loss {losses[0]:.2f} {sparkline(losses)} {losses[-1]:.3f}")
 
     def _show_evaluate(self, run: RunState) -> None:

@@ -7,7 +7,7 @@ from ..state.evidence import Constraint, Evaluation, Latency, Miss, Next, Score,
 from ..state.numbers import AS_SAID, shown
 from ..state.run import RunState
 from ..tools.costs import fits
-from ..tools.distill import ANSWERS_ONLY, NATURAL_MIX
+from ..tools.distill import ANSWERS_ONLY, ANSWERS_ONLY_BEFORE, NATURAL_MIX
 from ..tools.evaluate import UNTUNED, sealed_left
 from ..tools.generate_data import DEVELOPMENT
 
@@ -107,7 +107,8 @@ def _stand_in(targets: Targets, evaluation: Evaluation) -> str | None:
     """The first control that reaches the accuracy target and can be served in the student's place. Speed is measured of the student
     alone: the same model that writes less is as fast, of another it is not known."""
     speed_matters = targets.latency_p95_ms is not None or targets.needed_rps is not None
-    served = (NATURAL_MIX, ANSWERS_ONLY) if speed_matters else (NATURAL_MIX, ANSWERS_ONLY, UNTUNED)
+    as_fast = (NATURAL_MIX, ANSWERS_ONLY, ANSWERS_ONLY_BEFORE)
+    served = as_fast if speed_matters else (*as_fast, UNTUNED)
     met = (one.name for one in evaluation.controls if _accuracy_miss(targets, one) is None)
     return next((name for name in met if name in served), None)
 

@@ -141,6 +141,8 @@ def _training(facts: StudentFacts) -> str:
             f"{attempt.tokens:,} tokens on {candidate.offer_id}; seed {facts.training_seed}."
         )
     begun = "built from scratch" if facts.from_scratch else f"tuned from {candidate.student}"
+    if attempt.begun_from is not None:
+        begun = f"going on from the model of attempt {attempt.begun_from} with GRPO on the verifier's reward"
     taught = "rationale, then answer" if candidate.strategy == "rationale" else "the answer alone"
     return (
         f"## Training\n\nAttempt {attempt.number}, {candidate.student}, {begun}, taught {taught}: {attempt.tokens:,} tokens in "

@@ -28,6 +28,8 @@ def pairs(evaluation: Evaluation) -> list[str]:
         lines.append(paired_words(f"the student of attempt {before.attempt}", before.paired))
     if evaluation.regression is not None:
         lines.append(evaluation.regression.words)
+    if evaluation.sampled is not None:
+        lines.append(evaluation.sampled.words)
     return lines
 
 

@@ -122,6 +122,25 @@ class Regression(Record):
         )
 
 
+class Sampled(Record):
+    """A model's sampled answers to a few training questions; see `tools.sampling`."""
+
+    questions: int
+    samples: int = Field(description="answers to each question")
+    right: int = Field(description="of all answers")
+    solved: int = Field(description="questions with at least one right answer")
+    mixed: int = Field(description="questions with right and wrong answers: a reward can teach these")
+
+    @property
+    def words(self) -> str:
+        """Such as "32 training questions, 8 sampled answers each: 31 % right; 12 have both right and wrong ones"."""
+        share = self.right / (self.questions * self.samples)
+        asked = f"{self.questions} training questions, {self.samples} sampled answers each: {share:.0%} right"
+        if not self.mixed:
+            return f"{asked}; no question has both right and wrong answers: a reward would teach nothing"
+        return f"{asked}; {self.mixed} have both right and wrong ones"
+
+
 class VerdictsFile(Record):
     """Where each model's verdict on each item of a split is kept, so that any two can be paired later."""
 
@@ -155,6 +174,9 @@ class Evaluation(Record):
     regression: Regression | None = Field(
         default=None, description="null for a student built from scratch: it had nothing to lose"
     )
+    sampled: Sampled | None = Field(
+        default=None, description="of a tuned checkpoint that misses its accuracy on dev; null elsewhere"
+    )
 
 
 DIVERGED = "diverged"
@@ -184,6 +206,10 @@ class Attempt(Record):
     seconds: float
     cpu_seconds: float
     curve: tuple[tuple[int, float], ...]
+    rewards: tuple[tuple[int, float], ...] = Field(
+        default=(), description="tokens and mean reward, where a reward was learned from"
+    )
+    begun_from: int | None = Field(default=None, description="number of the attempt whose model a reward was taught to")
     evaluations: tuple[Evaluation, ...] = ()
 
     @property

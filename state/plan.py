@@ -71,9 +71,9 @@ class Prediction(Record):
     source: str
 
 
-Training = Literal["scratch", "lora", "full", "none"]
+Training = Literal["scratch", "lora", "full", "grpo", "none"]
 """What is trained: all weights of a small decoder built for the skill; of a model that others trained low-rank adapters, or all, or
-nothing."""
+nothing; `grpo` strengthens the right answers of a model that was tuned in an earlier attempt."""
 
 
 class Correction(Record):

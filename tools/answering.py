@@ -1,4 +1,4 @@
-"""Greedy answers of a model to many prompts, by the CPU engine or by transformers on a GPU, within the time there is."""
+"""Answers of a model to many prompts, greedy or sampled, by the CPU engine or by transformers on a GPU, within the time there is."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +21,10 @@ class Writing:
     seconds: float | None = None
     """No further batch is begun after so long; None: all are answered."""
     engine: Engine = "ctranslate2"
+    temperature: float = 0.0
+    """0 is greedy."""
+    seed: int = 0
+    """Of what is sampled."""
 
 
 def write_answers(
@@ -42,7 +46,7 @@ Write = Callable[[Sequence[str], Callable[[int, int], None]], list[str]]
 
 def _by_cpu_engine(folder: Path, writing: Writing) -> Write:
     engine = open_engine(folder, threads=writing.threads)
-    settings = Settings(max_tokens=writing.max_tokens)
+    settings = Settings(max_tokens=writing.max_tokens, temperature=writing.temperature, seed=writing.seed)
 
     def write(prompts: Sequence[str], on_progress: Callable[[int, int], None]) -> list[str]:
         encoded = [engine.encode_chat([{"role": "user", "content": prompt}]) for prompt in prompts]
@@ -53,4 +57,14 @@ def _by_cpu_engine(folder: Path, writing: Writing) -> Write:
 
 def _by_transformers(folder: Path, writing: Writing) -> Write:
     model = Checkpoint(folder)
-    return lambda prompts, on_progress: model.answers(prompts, max_tokens=writing.max_tokens, on_progress=on_progress)
+
+    def write(prompts: Sequence[str], on_progress: Callable[[int, int], None]) -> list[str]:
+        return model.answers(
+            prompts,
+            max_tokens=writing.max_tokens,
+            temperature=writing.temperature,
+            seed=writing.seed,
+            on_progress=on_progress,
+        )
+
+    return write

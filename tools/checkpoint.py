@@ -58,7 +58,7 @@ def take_checkpoint(brief: Brief, run_folder: Path, skill: Skill, seed: int) -> 
     source = Path(brief.student).expanduser()
     problems: list[str] = []
     try:
-        require("accelerate", "peft")
+        require("accelerate", "peft", "trl")
     except NotAvailable as error:
         problems.append(str(error))
     try:
@@ -154,7 +154,7 @@ class Lengths:
         self.completion_p95 = max(2, ordered[len(ordered) * 95 // 100])
         self.longest = max(wholes) + END_TOKENS
         self.answer_limit = math.ceil(ANSWER_ROOM * ordered[-1]) + END_TOKENS
-        self._longest_prompt = max(prompts)
+        self.longest_prompt = max(prompts)
 
     @classmethod
     def of(cls, folder: Path, skill: Skill, examples: Sequence[Example], strategy: Strategy) -> "Lengths":
@@ -186,7 +186,7 @@ class Lengths:
 
     def too_long_for(self, model: ModelFacts, source: Path) -> list[str]:
         """What does not fit the model's context."""
-        needed, context = max(self.longest, self._longest_prompt + self.answer_limit), model.context_tokens
+        needed, context = max(self.longest, self.longest_prompt + self.answer_limit), model.context_tokens
         if context is None or needed <= context:
             return []
         return [

@@ -14,7 +14,7 @@ from .base import FREE, Context, Cost, Tool
 from .checkpoint import base_model
 from .classify_complexity import PROBE_BLOCK
 from .costs import serving_hours, serving_usd
-from .distill import ANSWERS_ONLY, NATURAL_MIX, trained_model
+from .distill import NATURAL_MIX, answers_only, trained_model
 from .evaluate import UNTUNED
 from .serving.deployments import NAME, Deployment, health_check, listing, start, stop
 
@@ -57,7 +57,7 @@ def winner(context: Context) -> Path:
 def stand_in(attempt: Attempt, verdict: Verdict | None, checkpoint: CheckpointFacts | None) -> str:
     """Name of the control that is served in the student's place; empty where the student itself is."""
     folders = {
-        ANSWERS_ONLY: attempt.control_folder,
+        answers_only(attempt): attempt.control_folder,
         NATURAL_MIX: attempt.natural_folder,
         UNTUNED: checkpoint.folder if checkpoint else None,
     }
@@ -70,7 +70,7 @@ def served_model(run_folder: Path, attempt: Attempt, checkpoint: CheckpointFacts
     if control == UNTUNED:
         assert checkpoint is not None
         return base_model(run_folder, checkpoint, attempt.candidate.strategy)
-    trained = {ANSWERS_ONLY: attempt.control_folder, NATURAL_MIX: attempt.natural_folder}.get(control)
+    trained = {answers_only(attempt): attempt.control_folder, NATURAL_MIX: attempt.natural_folder}.get(control)
     return trained_model(run_folder, trained or attempt.job_folder)
 
 

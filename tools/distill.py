@@ -19,6 +19,7 @@ from .base import FREE, Context, Cost, Tool
 from .costs import examples_needed, fits, measuring_usd, training_usd
 from .emphasis import shards_with_mix
 from .jobs import write_atomic
+from .reinforcing import begun_from
 from .teaching.budget import lessons_due
 from .training.batches import read_examples
 from .training.students import TrainJob, shape_named
@@ -33,13 +34,16 @@ FEWEST_TO_CUT = 400
 
 ANSWERS_ONLY = "answers-only student, equal compute"
 NATURAL_MIX = "student on examples as they come, equal compute"
+ANSWERS_ONLY_BEFORE = "answers-only student, before the reward"
+"""The control of a student that was reinforced: that of the attempt it went on from, which read no more since."""
 
 
 class Distill(Record):
     """Trains the student of one candidate on the front, for the tokens it names, and beside one that is taught rationales the
     same student on the answers alone with the same number of tokens. A longer training of a student built from scratch is continued,
     with more of the families of examples that it was weak at, and once more with examples as they come.
-    Of a candidate that trains nothing it takes the model as it is."""
+    Of a candidate that trains nothing it takes the model as it is; `grpo` goes on from the best student tuned so far and strengthens
+    its right answers by the verifier's reward."""
 
     candidate_id: str = Field(description="id of the plan's candidate")
 
@@ -128,11 +132,12 @@ def _with_validation(context: Context, name: str, job: TrainJob) -> TrainJob:
 def _distilled(context: Context, plan: Plan, results: Mapping[str, Mapping[str, Any]], seconds: float) -> Distilled:
     student, control = results["student"], results.get("control")
     relative = context.step_folder.relative_to(context.run_folder)
+    base = begun_from(context.state) if plan.candidate.training == "grpo" else None
     attempt = Attempt(
         number=len(context.state.attempts) + 1,
         candidate=plan.candidate,
         job_folder=str(relative / "student"),
-        control_folder=str(relative / "control") if control else None,
+        control_folder=str(relative / "control") if control else base.control_folder if base else None,
         natural_folder=str(relative / "natural") if "natural" in results else None,
         tokens=student["tokens"],
         control_tokens=control["tokens"] if control else 0,
@@ -141,6 +146,8 @@ def _distilled(context: Context, plan: Plan, results: Mapping[str, Mapping[str, 
         seconds=round(seconds, 1),
         cpu_seconds=student["cpu_seconds"],
         curve=tuple((tokens, loss) for tokens, loss in student["curve"]),
+        rewards=tuple((tokens, reward) for tokens, reward in student.get("rewards", ())),
+        begun_from=base.number if base else None,
     )
     return Distilled(attempt=attempt, usd=seconds / 3600 * plan.offer.usd_per_hour)
 
@@ -222,6 +229,11 @@ DISTILL = Tool(
     estimate=_estimate,
     settle=lambda context, result: result.usd,
 )
+
+
+def answers_only(attempt: Attempt) -> str:
+    """What the control of an attempt that learned the answers alone is called."""
+    return ANSWERS_ONLY if attempt.begun_from is None else ANSWERS_ONLY_BEFORE
 
 
 def trained_model(run_folder: Path, job_folder: str) -> Path:

@@ -14,7 +14,7 @@ from ..state.run import CheckpointFacts, Data, RunState, Split
 from .base import Context, Cost, Tool
 from .checkpoint import Lengths, base_model
 from .costs import clock_s, evaluation_minutes, evaluation_usd
-from .distill import ANSWERS_ONLY, NATURAL_MIX, trained_model, untrained_model
+from .distill import ANSWERS_ONLY, NATURAL_MIX, answers_only, trained_model, untrained_model
 from .evaluation import EvaluateJob, NamedModel
 from .generate_data import DEVELOPMENT, sealed_split
 from .regression import RegressionJob, regression_request
@@ -61,6 +61,7 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
         fit_shards=tuple(context.run_folder / shard for shard in context.state.data.labelled_shards[:FIT_SHARDS]),
         latency_requests=requests_timed(plan.candidate, split.n) if checkpoint else min(LATENCY_REQUESTS, split.n),
         answer_tokens=_answer_tokens(context, attempt),
+        sampled_below=context.brief.targets.accuracy if _may_be_reinforced(context, attempt, split) else None,
         threads=context.settings.threads,
         seed=context.settings.seed,
         wall_clock_s=clock_s(most_minutes, plan.offer),
@@ -72,6 +73,11 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
     evaluation = _with_regression(context, _paired_with_before(context, Evaluation.model_validate(result)))
     usd = evaluation.seconds / 3600 * plan.offer.usd_per_hour
     return Evaluated(evaluation=evaluation, usd=usd)
+
+
+def _may_be_reinforced(context: Context, attempt: Attempt, split: Split) -> bool:
+    """Whether a later attempt could go on from this one's model."""
+    return context.state.checkpoint is not None and attempt.candidate.trains and split.name == DEVELOPMENT
 
 
 def _with_regression(context: Context, evaluation: Evaluation) -> Evaluation:
@@ -116,7 +122,7 @@ def _models(context: Context, attempt: Attempt, split: Split) -> tuple[NamedMode
     return (
         NamedModel(name="student", folder=student, engine=engine),
         NamedModel(name=UNTUNED, folder=untuned, engine=engine, seconds=_control_seconds(context)),
-        *((NamedModel(name=ANSWERS_ONLY, folder=control, engine=engine),) if control else ()),
+        *((NamedModel(name=answers_only(attempt), folder=control, engine=engine),) if control else ()),
     )
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from pydantic import Field
 
 from ..skills.protocol import Check, Example
-from ..state.evidence import FamilyScore, Latency, Score, wilson
+from ..state.evidence import FamilyScore, Latency, Sampled, Score, wilson
 from ..state.paired import pair
 from .answering import Writing, write_answers
 from .controls import WORD_COUNTS, Guess, guesses_of, right_answers
 from .generation import file_sha256
 from .jobs import Job, SkillJob, TimedJob, main, progress, write_atomic
+from .sampling import chosen, sampled_answers
 from .serving.deployments import temporary_server
 from .serving.measuring import measure_latency, measure_throughput
 from .training.batches import read_examples
@@ -51,6 +52,10 @@ class EvaluateJob(SkillJob, TimedJob):
     answer_tokens: int | None = Field(
         default=None, gt=0, description="the most of an answer, counted as the models do; null: the task's own"
     )
+    sampled_below: float | None = Field(
+        default=None,
+        description="where the lower end of the student's exact share is below, it is told what a reward could teach it; null: never",
+    )
     threads: int = Field(default=1, gt=0)
     seed: int
 
@@ -70,6 +75,7 @@ def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
         for model, score, other in zip(job.models[1:], scores[1:], exact[1:], strict=True)
     ]
     latency = _latency(job, items, folder) if job.latency_requests else None
+    sampled = _sampled(job) if job.sampled_below is not None and scores[0].exact.low < job.sampled_below else None
     return {
         "split": job.split.stem,
         "split_sha256": job.split_sha256,
@@ -77,6 +83,7 @@ def evaluate(job: EvaluateJob, folder: Path) -> dict[str, object]:
         "families": [score.model_dump() for score in by_family(items, checks[0])],
         "controls": [score.model_dump() for score in (*paired, *_free_controls(job, items, exact[0]))],
         "latency": latency.model_dump() if latency else None,
+        "sampled": sampled.model_dump() if sampled else None,
         "weights_sha256": weights_sha256(job.models[0].folder),
         "verdicts": write_verdicts(folder, job.split_sha256, dict(zip(names, exact, strict=True))).model_dump(),
     }
@@ -160,6 +167,20 @@ def _exact(job: EvaluateJob, control: Guess, items: Sequence[Example]) -> list[b
     skill = job.load_skill()
     bare = (Example(prompt=item.prompt, rationale="", answer=control.answer(item.prompt)) for item in items)
     return [skill.verify(job.task, item.prompt, skill.completion(item, rationale=False)).exact for item in bare]
+
+
+def _sampled(job: EvaluateJob) -> Sampled:
+    """What a reward could teach the student, by answers to the questions that the guesses were fitted on."""
+    learned = [example for shard in job.fit_shards for example in read_examples(shard)]
+    student = job.models[0]
+    return sampled_answers(
+        student.folder,
+        job.load_skill(),
+        job.task,
+        chosen(learned, job.seed),
+        Writing(max_tokens=_answer_tokens(job), threads=job.threads, engine=student.engine, seed=job.seed),
+        on_progress=lambda done, total: progress(done, total, "answers", what="sampled"),
+    )
 
 
 def _latency(job: EvaluateJob, items: Sequence[Example], folder: Path) -> Latency:

@@ -1,5 +1,5 @@
-"""The user's own checkpoint on this machine: as it is where its prompt suffices, and tuned in every way that fits its memory at every
-training length, with what each would take.
+"""The user's own checkpoint on this machine: as it is where its prompt suffices, tuned in every way that fits its memory, and reinforced
+where a tuning left something to gain; at every training length, with what each would take.
 
 How right it would be after a tuning is unknown until an attempt has told.
 """
@@ -28,6 +28,8 @@ from .estimating.offers import (
 )
 from .estimating.training import JOB_START_HOURS, training_table
 from .pricing.accelerators import accelerator_facts
+from .reinforcing import ANSWERS, begun_from, method_of
+from .sampling import QUESTIONS, SAMPLES
 
 PILOT_EPOCHS = 2
 """assumption: a model that others trained shows after two readings of few examples what more of them would give."""
@@ -38,6 +40,11 @@ tokens in 49 s), 3.0 and 2.0 (LoRA and full, 0.22M weights, 0.6M tokens in 40 s 
 
 EXTRAPOLATED_BAND = 4.0
 """assumption: of tuning two sizes were measured, each once; of serving on a CPU no model of more than 5 million weights."""
+GRPO_FACTOR = 4.0
+"""assumption: seconds of a token of GRPO over those of a tuning, for its answers are written token by token before they are learned:
+2.4 were measured where an answer is a fifth of an example (0.2M weights, one thread), and longer answers take more. A run's first one
+corrects it."""
+
 PASSES = {"lora": 2 / 3, "full": 1.0}
 """Of forward and backward over all weights: with adapters on frozen weights their own gradients, a third, are not taken."""
 CHECKPOINTING_PASSES = 1 / 3
@@ -50,14 +57,19 @@ FEWEST_TIMED, MOST_TIMED = 20, 200
 
 def tuned_candidates(context: Context, checkpoint: CheckpointFacts) -> list[Candidate]:
     """All of them, none longer tried already, and none where a training ended because it got no better."""
-    here = [offer for offer in offers_to_use(context) if offer.cloud == LOCAL]
-    tuned = [
-        _tuned(context, checkpoint, offer, tuning, tokens)
-        for offer in here
-        for tuning in checkpoint.tunings
-        for tokens in _lengths(context.state, checkpoint, tuning)
-    ]
-    return [*(_as_it_is(context, checkpoint, offer) for offer in here if _may_suffice(context.state)), *tuned]
+    state, found = context.state, list[Candidate]()
+    base = begun_from(state)
+    for offer in offers_to_use(context):
+        if offer.cloud != LOCAL:
+            continue
+        found += [_as_it_is(context, checkpoint, offer)] if _may_suffice(state) else []
+        for tuning in checkpoint.tunings:
+            lengths = _lengths(state, checkpoint, tuning)
+            found += [_tuned(context, checkpoint, offer, tuning, tokens) for tokens in lengths]
+        if base is not None:
+            lengths = _reinforced_lengths(state, checkpoint, base)
+            found += [_reinforced(context, checkpoint, offer, base, tokens) for tokens in lengths]
+    return found
 
 
 def requests_timed(candidate: Candidate, most: int) -> int:
@@ -67,13 +79,25 @@ def requests_timed(candidate: Candidate, most: int) -> int:
 
 
 def _lengths(state: RunState, checkpoint: CheckpointFacts, tuning: Tuning) -> Sequence[int]:
-    told = _told(state, tuning)
+    told = _told(state, tuning.training)
     if any(attempt.stopped_by == NO_BETTER for attempt in told):
         return ()
     longest = max((attempt.tokens for attempt in told), default=0)
-    epoch = checkpoint.example_tokens * state.given.train if state.given else PILOT_TOKENS
-    least = 0 if told else min(PILOT_TOKENS, PILOT_EPOCHS * epoch)
+    least = 0 if told else min(PILOT_TOKENS, round(PILOT_EPOCHS * _epoch_tokens(state, checkpoint)))
     return [tokens for tokens in TOKEN_GRID if tokens > longest and tokens >= least]
+
+
+def _reinforced_lengths(state: RunState, checkpoint: CheckpointFacts, base: Attempt) -> Sequence[int]:
+    """From one attempt's model, each longer than any before; the first answers every question at least once."""
+    told = _told_from(state, base)
+    longest = max((attempt.candidate.train_tokens for attempt in told), default=0)
+    least = 0 if told else min(PILOT_TOKENS, round(ANSWERS * _epoch_tokens(state, checkpoint)))
+    return [tokens for tokens in TOKEN_GRID if tokens > longest and tokens >= least]
+
+
+def _epoch_tokens(state: RunState, checkpoint: CheckpointFacts) -> float:
+    """Of all given examples; of made ones there is no end."""
+    return checkpoint.example_tokens * state.given.train if state.given else PILOT_TOKENS
 
 
 def _may_suffice(state: RunState) -> bool:
@@ -82,9 +106,14 @@ def _may_suffice(state: RunState) -> bool:
     return state.complexity is not None and state.complexity.verdict == PROMPTABLE and not tried
 
 
-def _told(state: RunState, tuning: Tuning) -> list[Attempt]:
-    """The attempts that tell of this way of tuning."""
-    return [one for one in state.attempts if one.candidate.training == tuning.training and not one.diverged]
+def _told(state: RunState, training: Training) -> list[Attempt]:
+    """The attempts that tell of this way of training."""
+    return [one for one in state.attempts if one.candidate.training == training and not one.diverged]
+
+
+def _told_from(state: RunState, base: Attempt) -> list[Attempt]:
+    """Those that reinforced the model of this attempt."""
+    return [one for one in _told(state, "grpo") if one.begun_from == base.number]
 
 
 def _as_it_is(context: Context, checkpoint: CheckpointFacts, offer: Offer) -> Candidate:
@@ -105,12 +134,20 @@ def _as_it_is(context: Context, checkpoint: CheckpointFacts, offer: Offer) -> Ca
 def _tuned(context: Context, checkpoint: CheckpointFacts, offer: Offer, tuning: Tuning, tokens: int) -> Candidate:
     state, strategy = context.state, strategy_of(context.state)
     trainings = 2 if strategy == "rationale" else 1  # the answers-only student is tuned after the other, not beside it
-    hours = _hours(context, checkpoint, offer, tuning, trainings * tokens)
+    hours = _hours(context, checkpoint, offer, tuning, tuning.training, trainings * tokens)
     parameters = architecture_of(checkpoint.model).parameters
-    accuracy = AccuracyModel((), _told(state, tuning), strategy).predict(parameters, tokens)
+    accuracy = AccuracyModel((), _told(state, tuning.training), strategy).predict(parameters, tokens)
     return _candidate(
         context, checkpoint, offer, tuning.training, strategy, tokens, hours, accuracy, models=1 + trainings
     )
+
+
+def _reinforced(context: Context, checkpoint: CheckpointFacts, offer: Offer, base: Attempt, tokens: int) -> Candidate:
+    state, strategy = context.state, base.candidate.strategy
+    hours = _hours(context, checkpoint, offer, method_of(checkpoint), "grpo", tokens)
+    accuracy = AccuracyModel((), _told_from(state, base), strategy).predict(base.candidate.parameters, tokens)
+    models = 3 if base.control_folder else 2
+    return _candidate(context, checkpoint, offer, "grpo", strategy, tokens, hours, accuracy, models)
 
 
 def _candidate(
@@ -129,7 +166,7 @@ def _candidate(
     assert state.match is not None
     shape = architecture_of(checkpoint.model)
     latency, rate = _served(context, checkpoint, offer, shape)
-    minutes = _evaluation_minutes(context, checkpoint, rate, latency, models)
+    minutes = _evaluation_minutes(context, checkpoint, rate, latency, models, QUESTIONS * SAMPLES if tokens else 0)
     trained = f"{training} {tokens // 1000}k tokens" if tokens else "as it is"
     return Candidate(
         id=f"{offer.id}|{checkpoint.model.name}|{trained}|attempt {len(state.attempts) + 1}",
@@ -153,19 +190,23 @@ def _candidate(
     )
 
 
-def _hours(context: Context, checkpoint: CheckpointFacts, offer: Offer, tuning: Tuning, tokens: int) -> Prediction:
-    """Of tunings that read so many tokens together, by physics and by what this run and this workspace measured of it."""
-    state, raw = context.state, partial(_raw_hours, context, checkpoint, offer, tuning)
+def _hours(
+    context: Context, checkpoint: CheckpointFacts, offer: Offer, tuning: Tuning, training: Training, tokens: int
+) -> Prediction:
+    """Of trainings that read so many tokens together, by physics and by what this run and this workspace measured of it."""
+    state, raw = context.state, partial(_raw_hours, context, checkpoint, offer, tuning, training)
     measured = [
         (raw(one.tokens + one.control_tokens).value, one.seconds / 3600)
-        for one in _told(state, tuning)
+        for one in _told(state, training)
         if one.candidate.offer_id == offer.id
     ]
     predicted = raw(tokens)
     return refit_band(measured, EXTRAPOLATED_BAND).apply(predicted) if measured else predicted
 
 
-def _raw_hours(context: Context, checkpoint: CheckpointFacts, offer: Offer, tuning: Tuning, tokens: int) -> Prediction:
+def _raw_hours(
+    context: Context, checkpoint: CheckpointFacts, offer: Offer, tuning: Tuning, training: Training, tokens: int
+) -> Prediction:
     state, shape = context.state, architecture_of(checkpoint.model)
     assert state.machine is not None
     if offer.accelerator is None:
@@ -187,8 +228,11 @@ def _raw_hours(context: Context, checkpoint: CheckpointFacts, offer: Offer, tuni
         )
         hours, factor = float(table.student_hours.flat[0]) + JOB_START_HOURS, DATASHEET_BAND
         source = f"{tuning.training} training physics, {offer.accelerator}"
+    if training == "grpo":
+        hours, factor = JOB_START_HOURS + GRPO_FACTOR * (hours - JOB_START_HOURS), EXTRAPOLATED_BAND
+        source = f"{source}; GRPO is assumed to take {GRPO_FACTOR:g} times as long a token"
     raw = Prediction(value=hours, low=hours / factor, high=hours * factor, source=source)
-    return corrected(raw, state.calibration, "hours", hardware_name(offer, tuning.training))
+    return corrected(raw, state.calibration, "hours", hardware_name(offer, training))
 
 
 def _served(
@@ -223,13 +267,14 @@ def _extrapolated(one: Prediction) -> Prediction:
 
 
 def _evaluation_minutes(
-    context: Context, checkpoint: CheckpointFacts, rate: Prediction, latency: Prediction, models: int
+    context: Context, checkpoint: CheckpointFacts, rate: Prediction, latency: Prediction, models: int, sampled: int
 ) -> float:
-    """The most one evaluation may take: patience with every model's answers to a whole split, and with the requests that are timed."""
+    """The most one evaluation may take: patience with every model's answers to a whole split, with the student's sampled ones, and
+    with the requests that are timed."""
     given = context.state.given
     items = max(split.n for split in given.splits) if given else context.settings.held_out_items
     # A model before its tuning does not know when to end: it may write as much as it is let.
     writing = checkpoint.answer_tokens / checkpoint.completion_tokens_p95
-    answers_s = items / rate.value * (models - 1 + writing)
+    answers_s = (items * (models - 1 + writing) + sampled) / rate.value
     timed_s = min(LATENCY_SECONDS, MOST_TIMED * latency.value / 1000) * 2  # alone, and about as long together
     return max(EVALUATION_MINUTES, PATIENCE * (answers_s + timed_s) / 60)

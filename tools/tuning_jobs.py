@@ -18,9 +18,10 @@ from ..state.run import CheckpointFacts, Tuning
 from .base import Context
 from .checkpoint import Lengths, base_model, refuse_another
 from .jobs import write_atomic
+from .reinforcing import grpo_job, method_of
 from .training.batches import read_examples
 from .tuning.export import MODEL_FOLDER
-from .tuning.specs import TUNE_RATES, TuneJob
+from .tuning.specs import GRPO_RATES, TUNE_RATES, AnyJob, TuneJob
 from .waiting import JobRequest, run_all
 
 VALIDATION_SHARE, FEWEST_VALIDATION, MOST_VALIDATION = 0.05, 20, 500
@@ -33,6 +34,8 @@ LOWER_RATE = 0.25
 """The learning rate after a tuning that diverged, as a share of the one before."""
 SMALL_MODEL, SMALL_RATE = 50_000_000, 1e-3
 """Models of a few million weights need larger steps than the usual rates, which are of models of a billion."""
+SMALL_GRPO_RATE = 1e-3
+"""The same of GRPO: adapters on 0.2M weights go in 100 steps from 64 % to 76 % with it and to 75 % with three times of it."""
 
 NOTHING_TRAINED: Mapping[str, Any] = MappingProxyType(
     {"tokens": 0, "loss": 0.0, "stopped_by": "tokens", "seconds": 0.0, "cpu_seconds": 0.0, "curve": ()}
@@ -42,7 +45,7 @@ NOTHING_TRAINED: Mapping[str, Any] = MappingProxyType(
 
 def tuned(context: Context, wall_clock_s: float | None) -> Mapping[str, Mapping[str, Any]]:
     """The results of the student's tuning and, where ways are taught, of the one on answers alone; each had half of the time. Where
-    the plan trains nothing, the student is the checkpoint as it is."""
+    the plan trains nothing, the student is the checkpoint as it is; reinforced is the student alone."""
     plan, checkpoint = context.state.known_plan, context.state.checkpoint
     assert checkpoint is not None
     refuse_another(checkpoint)
@@ -50,6 +53,8 @@ def tuned(context: Context, wall_clock_s: float | None) -> Mapping[str, Mapping[
         model = base_model(context.run_folder, checkpoint, plan.candidate.strategy)
         _keep_untuned(model, context.step_folder / "student" / MODEL_FOLDER)
         return {"student": NOTHING_TRAINED}
+    if plan.candidate.training == "grpo":
+        return {"student": _reinforced(context, checkpoint, wall_clock_s)}
     taught: dict[str, Strategy] = {"student": plan.candidate.strategy}
     if plan.candidate.strategy == "rationale":
         taught["control"] = "answer_only"
@@ -57,15 +62,23 @@ def tuned(context: Context, wall_clock_s: float | None) -> Mapping[str, Mapping[
     results: dict[str, dict[str, Any]] = {}
     for name, strategy in taught.items():
         job = _job(context, checkpoint, name, strategy, share_s)
-        folder = context.step_folder / name
-        request = JobRequest(
-            module="stratos.tools.tuning", job=job, folder=folder, threads=job.threads, offer=plan.offer
-        )
-        result = run_all(context.executor, {name: request}, context.emit)[name]
-        if result["model"] is None:
-            _keep_untuned(job.model, folder / MODEL_FOLDER)
-        results[name] = _in_one_form(result)
+        results[name] = _in_one_form(_done(context, name, job))
     return results
+
+
+def _reinforced(context: Context, checkpoint: CheckpointFacts, wall_clock_s: float | None) -> dict[str, Any]:
+    job = grpo_job(context, checkpoint, _rate(context, checkpoint, method_of(checkpoint)), wall_clock_s)
+    return _in_one_form(_done(context, "student", job))
+
+
+def _done(context: Context, name: str, job: AnyJob) -> dict[str, Any]:
+    """The result of one job in its folder, which holds a model in any case."""
+    folder, offer = context.step_folder / name, context.state.known_plan.offer
+    request = JobRequest(module="stratos.tools.tuning", job=job, folder=folder, threads=job.threads, offer=offer)
+    result = run_all(context.executor, {name: request}, context.emit)[name]
+    if result["model"] is None:
+        _keep_untuned(job.model, folder / MODEL_FOLDER)
+    return result
 
 
 def _job(
@@ -129,14 +142,15 @@ def kept_apart(examples: Sequence[Example], seed: int) -> tuple[list[Example], l
 
 
 def _rate(context: Context, checkpoint: CheckpointFacts, tuning: Tuning) -> float:
-    """The usual rate, lowered for every tuning of this kind that diverged."""
-    parameters = checkpoint.model.parameters or SMALL_MODEL
-    usual = SMALL_RATE if parameters < SMALL_MODEL else TUNE_RATES[tuning.training]
-    diverged = sum(one.diverged and one.candidate.training == tuning.training for one in context.state.attempts)
+    """The usual rate, lowered for every training of the plan's kind that diverged."""
+    training = context.state.known_plan.candidate.training
+    small, rates = (SMALL_GRPO_RATE, GRPO_RATES) if training == "grpo" else (SMALL_RATE, TUNE_RATES)
+    usual = small if (checkpoint.model.parameters or SMALL_MODEL) < SMALL_MODEL else rates[tuning.training]
+    diverged = sum(one.diverged and one.candidate.training == training for one in context.state.attempts)
     rate = usual * LOWER_RATE**diverged
     if diverged:
         context.emit(
-            {"event": "note", "text": f"learning rate {shown(rate)}: {diverged} of {tuning.training} diverged before"}
+            {"event": "note", "text": f"learning rate {shown(rate)}: {diverged} of {training} diverged before"}
         )
     return rate
 
@@ -152,6 +166,7 @@ def _in_one_form(result: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": result["seconds"],
         "cpu_seconds": result["cpu_seconds"],
         "curve": [(round(step * tokens_a_step), loss) for step, loss in result["curve"]],
+        "rewards": [(round(step * tokens_a_step), reward) for step, reward in result.get("rewards", ())],
     }
 
 

@@ -33,11 +33,13 @@ def read_verdicts(run_folder: Path, file: VerdictsFile) -> dict[str, list[bool]]
 
 
 def against_before(state: RunState, evaluation: Evaluation, run_folder: Path) -> Before | None:
-    """The newest attempt's student against that of the last attempt before it that was measured on the same split; None where
-    there is none. Raises ValueError as `read_verdicts` does."""
+    """The newest attempt's student against that of the last attempt before it that was measured on the same split, or of the one that
+    it went on from; None where there is none. Raises ValueError as `read_verdicts` does."""
+    source = state.attempts[-1].begun_from
     measured = [
         (attempt.number, item.verdicts)
         for attempt in state.attempts[:-1]
+        if source in (None, attempt.number)
         for item in attempt.evaluations
         if item.split_sha256 == evaluation.split_sha256 and item.verdicts is not None
     ]

@@ -7,10 +7,10 @@ from stratos.agent.brief_words import brief_rows
 from stratos.agent.display import RichDisplay
 from stratos.agent.report import outcome
 from stratos.state.brief import Brief, Limits, Targets, Weights
-from stratos.state.evidence import Before, Evaluation, FamilyScore, wilson
+from stratos.state.evidence import Attempt, Before, Evaluation, FamilyScore, Sampled, wilson
 from stratos.state.paired import pair
 
-from ..building import attempt, evaluation, state
+from ..building import attempt, candidate, evaluation, state
 
 
 def shown(measured: Evaluation) -> str:
@@ -29,6 +29,26 @@ def test_the_families_of_a_split_are_shown_worst_first() -> None:
 
 def test_a_split_without_families_shows_none() -> None:
     assert "family" not in shown(evaluation(600))
+
+
+def trained(of: Attempt) -> str:
+    text = io.StringIO()
+    RichDisplay(Console(file=text, width=200)).step("distill", state(attempts=(of,)), replayed=False)
+    return text.getvalue()
+
+
+def test_what_was_not_trained_and_what_was_rewarded_is_told_as_such() -> None:
+    as_it_is = attempt(of=candidate(tokens=0, student="mine", training="none"))
+    assert "attempt 1: mine as it is; nothing is trained" in trained(as_it_is)
+    rewarded = {"begun_from": 1, "rewards": ((100, 0.25), (200, 0.5))}
+    assert "going on from attempt 1: mean reward 0.25" in trained(attempt(number=2).model_copy(update=rewarded))
+
+
+def test_what_a_reward_could_teach_is_told() -> None:
+    found = Sampled(questions=32, samples=8, right=64, solved=20, mixed=12)
+    assert "8 sampled answers each: 25% right; 12 have both" in shown(
+        evaluation(600).model_copy(update={"sampled": found})
+    )
 
 
 def paired(measured: Evaluation) -> Evaluation:

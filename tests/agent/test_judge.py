@@ -3,7 +3,7 @@
 import pytest
 from stratos.agent.judge import judge
 from stratos.state.brief import Limits
-from stratos.tools.distill import NATURAL_MIX
+from stratos.tools.distill import ANSWERS_ONLY_BEFORE, NATURAL_MIX
 from stratos.tools.evaluate import UNTUNED
 
 from ..building import attempt, brief, candidate, choice, evaluation, state
@@ -119,6 +119,13 @@ def test_an_untuned_model_whose_speed_nobody_measured_stands_in_only_where_speed
     measured = measured.model_copy(update={"controls": (untuned,)})
     assert judged(measured).cheaper_control == UNTUNED
     assert judged(measured, latency_p95_ms=20).next == "replan"
+
+
+def test_the_control_of_before_a_reward_stands_in_though_speed_matters() -> None:
+    measured = evaluation(480, control_right=960)
+    kept = measured.controls[0].model_copy(update={"name": ANSWERS_ONLY_BEFORE})
+    verdict = judged(measured.model_copy(update={"controls": (kept,)}), latency_p95_ms=20)
+    assert (verdict.next, verdict.cheaper_control) == ("open_sealed", ANSWERS_ONLY_BEFORE)
 
 
 def test_an_untuned_student_that_meets_the_target_says_not_to_distil() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -91,10 +92,12 @@ def test_a_checkpoint_is_tuned_measured_and_served_with_what_it_was_told(student
         stop(at.path, "gsm8k-answer")
 
 
-def colours(checkpoint: Path, folder: Path, request: str, **more: Any) -> tuple[Outcome, list[RunEvent]]:
-    """A run whose questions are those that the checkpoint learned."""
+def colours(
+    checkpoint: Path, folder: Path, request: str, examples: list[dict[str, Any]], **more: Any
+) -> tuple[Outcome, list[RunEvent]]:
+    """A run on such examples, and what it told."""
     seen = list[RunEvent]()
-    data = DataSource(path=write_jsonl(folder / "colours.jsonl", rows(400)))
+    data = DataSource(path=write_jsonl(folder / "colours.jsonl", examples))
     outcome = run(
         request, data=data, student=checkpoint, workspace=folder / "at", on_event=seen.append, deploy=False, **more
     )
@@ -102,7 +105,7 @@ def colours(checkpoint: Path, folder: Path, request: str, **more: Any) -> tuple[
 
 
 def test_a_model_whose_prompt_suffices_is_not_tuned(knowing: Path, tmp_path: Path) -> None:
-    outcome, seen = colours(knowing, tmp_path, "answer these questions, at least 80 % right")
+    outcome, seen = colours(knowing, tmp_path, "answer these questions, at least 80 % right", rows(400))
     assert outcome.status == "met", outcome.reason
     assert "do not distil: the model's own prompt meets the target" in outcome.reason
     (trained,) = [event.attempt for event in seen if isinstance(event, Trained)]
@@ -113,6 +116,34 @@ def test_a_model_whose_prompt_suffices_is_not_tuned(knowing: Path, tmp_path: Pat
     assert sealed.student.exact.low > 0.8
     assert not {UNTUNED, ANSWERS_ONLY} & {control.name for control in (*dev.controls, *sealed.controls)}
     assert dev.regression is None
+    assert replay(outcome.run_id, workspace=Workspace(tmp_path / "at")).divergence is None
+
+
+def doubtful(count: int) -> list[dict[str, Any]]:
+    """Colours of which half are a matter of chance: no model can tell them all."""
+    chance = Random(0)
+    return [
+        {**row, "label": chance.choice(("red", "green"))} if number % 4 < 2 else row
+        for number, row in enumerate(rows(count))
+    ]
+
+
+@pytest.mark.slow
+def test_a_tuning_that_misses_is_followed_by_a_reward_on_the_best_tuned_model(knowing: Path, tmp_path: Path) -> None:
+    outcome, seen = colours(
+        knowing, tmp_path, "answer these questions, at least 95 % right", doubtful(200), max_attempts=3
+    )
+    assert outcome.status == "missed"
+    attempts = [event.attempt for event in seen if isinstance(event, Trained)]
+    assert [one.candidate.training for one in attempts] == ["lora", "full", "grpo"]
+    assert attempts[2].begun_from in (1, 2)
+    assert attempts[2].rewards[0][0] > 0
+    measured = [event.evaluation for event in seen if isinstance(event, Measured)]
+    assert [one.split for one in measured] == ["dev"] * 3
+    assert all(one.sampled is not None and one.sampled.mixed > 0 for one in measured)
+    assert measured[2].before is not None
+    assert measured[2].before.attempt == attempts[2].begun_from
+    assert UNTUNED in {control.name for control in measured[2].controls}
     assert replay(outcome.run_id, workspace=Workspace(tmp_path / "at")).divergence is None
 
 

@@ -58,7 +58,7 @@ def submitted(folder: Path, **changes: Any) -> EvaluateJob:
         skill="mahjong",
         task="win",
         student=str(source),
-        targets=Targets(),
+        targets=changes.pop("targets", Targets()),
         limits=changes.pop("limits", Limits()),
     )
     run = state(
@@ -83,6 +83,13 @@ def test_the_untuned_model_is_asked_the_whole_split_and_has_its_share_of_the_tim
     assert untuned.folder == tmp_path / "run" / "student" / "rationale"
     assert (untuned.items, untuned.seconds) == (None, 600.0)
     assert all(model.seconds is None for model in (job.models[0], job.models[2]))
+
+
+def test_what_a_reward_could_teach_is_told_of_a_tuned_student_that_misses_its_target(tmp_path: Path) -> None:
+    targets = Targets(accuracy=0.9)
+    assert submitted(tmp_path / "a", targets=targets).sampled_below == 0.9
+    assert submitted(tmp_path / "b").sampled_below is None
+    assert submitted(tmp_path / "c", targets=targets, training="none").sampled_below is None
 
 
 def test_an_untuned_student_is_not_held_against_itself(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stratos.state.evidence import wilson
+from stratos.state.evidence import Attempt, Sampled, wilson
 from stratos.state.plan import Candidate
 from stratos.tools.candidates import PILOT_TOKENS, build_candidates, candidate_table
 from stratos.tools.choose import SOLVE_PARETO, SolvePareto
 from stratos.tools.match_models import MATCH_MODELS, MatchModels
+from stratos.tools.reinforcing import begun_from
 from stratos.tools.tuned_candidates import requests_timed
 
 from ..building import attempt, brief, candidate, checkpoint, complexity, context, evaluation, offer
@@ -120,3 +121,64 @@ def test_what_its_prompt_missed_once_is_tuned(tmp_path: Path) -> None:
     found = built(tmp_path, complexity=PROMPTABLE, attempts=(as_it_is,))
     assert {one.training for one in found} == {"lora", "full"}
     assert all(one.accuracy is None for one in found)
+
+
+def sampled_attempt(right: int, mixed: int, number: int = 1, training: str = "lora", **changes: Any) -> Attempt:
+    """A tuning, and what its sampled answers to 32 questions showed."""
+    found = Sampled(questions=32, samples=8, right=0, solved=mixed, mixed=mixed)
+    measured = evaluation(right).model_copy(update={"sampled": found})
+    of = candidate(tokens=600_000, student="mine", training=training)
+    return attempt(measured, of=of, number=number).model_copy(update=changes)
+
+
+def reinforced(folder: Path, *attempts: Attempt) -> list[Candidate]:
+    return [one for one in built(folder, attempts=attempts) if one.training == "grpo"]
+
+
+def test_a_tuning_whose_answers_differ_may_be_reinforced(tmp_path: Path) -> None:
+    found = reinforced(tmp_path, sampled_attempt(400, mixed=9))
+    assert min(one.train_tokens for one in found) == PILOT_TOKENS
+    assert all(one.accuracy is None for one in found)
+    full = next(one for one in built(tmp_path, attempts=(sampled_attempt(400, mixed=9),)) if one.training == "full")
+    assert found[0].hours.value > full.hours.value
+    assert "GRPO is assumed to take 4 times as long" in found[0].hours.source
+
+
+@pytest.mark.parametrize(
+    "tried",
+    [
+        sampled_attempt(0, mixed=0),
+        sampled_attempt(400, mixed=9, stopped_by="diverged"),
+        sampled_attempt(400, mixed=9, training="none"),
+    ],
+)
+def test_without_right_beside_wrong_answers_of_a_tuned_model_nothing_is_reinforced(
+    tried: Attempt, tmp_path: Path
+) -> None:
+    assert not reinforced(tmp_path, tried)
+
+
+def test_a_reward_goes_on_from_the_best_and_its_newest_of_equals(tmp_path: Path) -> None:
+    tries = (
+        sampled_attempt(400, 9),
+        sampled_attempt(500, 9, 2, "full"),
+        sampled_attempt(500, 9, 3),
+        sampled_attempt(300, 9, 4),
+    )
+    for count, number in ((1, 1), (2, 2), (3, 3), (4, 3)):
+        base = begun_from(prepared(attempts=tries[:count]))
+        assert base is not None
+        assert base.number == number
+
+
+def test_a_reward_that_gained_nothing_is_followed_by_a_longer_one_alone(tmp_path: Path) -> None:
+    base = sampled_attempt(400, mixed=9)
+    again = sampled_attempt(390, mixed=9, number=2, training="grpo", begun_from=1)
+    found = reinforced(tmp_path, base, again)
+    assert min(one.train_tokens for one in found) > 600_000
+    assert all(one.accuracy is not None for one in found)
+
+
+def test_a_reward_that_gained_all_it_could_is_not_repeated(tmp_path: Path) -> None:
+    best = sampled_attempt(800, mixed=0, number=2, training="grpo", begun_from=1)
+    assert not reinforced(tmp_path, sampled_attempt(400, mixed=9), best)

@@ -1,6 +1,7 @@
 """A plan's tunings as jobs: what is learned, what only tells when to stop, and what follows a tuning that diverged."""
 
 import json
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from stratos.skills import load as load_skill
 from stratos.skills.protocol import Example
 from stratos.state.brief import Brief, Limits, Targets
-from stratos.state.evidence import Attempt
+from stratos.state.evidence import Attempt, Sampled
 from stratos.state.plan import LOCAL, Machine, Offer
 from stratos.tools.base import Context
 from stratos.tools.checkpoint import take_checkpoint
@@ -17,10 +18,10 @@ from stratos.tools.distill import DISTILL, Distill
 from stratos.tools.executor import Event, JobHandle, JobStatus
 from stratos.tools.generation import _text  # pyright: ignore[reportPrivateUsage]
 from stratos.tools.jobs import Job
-from stratos.tools.tuning.specs import TuneJob
+from stratos.tools.tuning.specs import GrpoJob, TuneJob
 from stratos.tools.tuning_jobs import kept_apart
 
-from ..building import attempt, candidate, choice, context, data, state
+from ..building import attempt, candidate, choice, context, data, evaluation, state
 from .test_choose import MACHINE
 from .tuning import tiny
 
@@ -37,6 +38,7 @@ class Scripted:
 
     result: dict[str, Any] = field(default_factory=lambda: DONE)
     jobs: list[TuneJob] = field(default_factory=list[TuneJob])
+    rewarded: list[GrpoJob] = field(default_factory=list[GrpoJob])
     clouds = frozenset({LOCAL})
 
     def machine(self) -> Machine:
@@ -45,8 +47,11 @@ class Scripted:
     def submit(
         self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None
     ) -> JobHandle:
-        assert isinstance(job, TuneJob)
-        self.jobs.append(job)
+        assert isinstance(job, TuneJob | GrpoJob)
+        if isinstance(job, TuneJob):
+            self.jobs.append(job)
+        else:
+            self.rewarded.append(job)
         folder.mkdir(parents=True, exist_ok=True)
         return JobHandle(folder=folder, module=module, how="started")
 
@@ -160,6 +165,41 @@ def test_a_plan_that_trains_nothing_takes_the_checkpoint_as_it_is(source: Path, 
     assert (found.tokens, found.control_folder, found.words) == (0, None, "mine as it is")
     model = given.run_folder / found.job_folder / "model"
     assert model.samefile(given.run_folder / "student" / "rationale")
+
+
+def about_to_reinforce(source: Path, folder: Path, *before: Attempt) -> Context:
+    """A run whose plan is GRPO after a LoRA tuning that got some training questions right and others wrong."""
+    found = Sampled(questions=32, samples=8, right=99, solved=20, mixed=12)
+    measured = evaluation(400).model_copy(update={"sampled": found})
+    base = attempt(measured, of=candidate(student="mine", training="lora"))
+    given = about_to_tune(source, folder, base, *before)
+    planned = candidate(tokens=600_000, student="mine", training="grpo", id="lora")
+    shutil.copytree(given.run_folder / "student/rationale", given.run_folder / base.job_folder / "model")
+    executor = Scripted(result={**DONE, "rewards": [(5, 0.25), (10, 0.5)]})
+    return replace(given, executor=executor, state=given.state.model_copy(update={"choice": choice(planned)}))
+
+
+def test_a_reward_goes_on_from_the_tuned_model_with_the_skills_verifier(source: Path, tmp_path: Path) -> None:
+    given = about_to_reinforce(source, tmp_path)
+    found, tunings = distilled(given)
+    assert isinstance(given.executor, Scripted)
+    (job,) = given.executor.rewarded
+    assert not tunings
+    assert (job.model, job.reward) == (given.run_folder / "006-distill/student/model", "skill:mahjong:win")
+    assert len({line["prompt"] for line in lines(job.shards[0])}) == len(lines(job.shards[0])) == 100
+    assert (found.begun_from, found.control_folder, found.control_tokens) == (1, "006-distill/control", 0)
+    assert found.rewards == ((300_050, 0.25), (600_100, 0.5))
+
+
+def test_a_reward_takes_the_steps_that_its_tokens_are_enough_for(source: Path, tmp_path: Path) -> None:
+    given = about_to_reinforce(source, tmp_path)
+    distilled(given)
+    assert isinstance(given.executor, Scripted)
+    (job,) = given.executor.rewarded
+    assert given.state.checkpoint is not None
+    answers = job.answers_per_prompt * job.prompts_per_step
+    assert job.steps * answers * given.state.checkpoint.example_tokens == pytest.approx(600_000, rel=0.05)
+    assert answers % job.gradient_accumulation == 0
 
 
 def test_hours_are_shared_between_the_two(source: Path, tmp_path: Path) -> None:

@@ -47,3 +47,12 @@ def test_other_splits_and_first_attempts_have_nothing_before_them(tmp_path: Path
     sealed = measured(tmp_path, "1", [True]).model_copy(update={"split_sha256": "1" * 64})
     assert against_before(state(attempts=(attempt(sealed), attempt(number=2))), newest, tmp_path) is None
     assert against_before(state(attempts=(attempt(),)), newest, tmp_path) is None
+
+
+def test_a_reinforced_student_is_paired_with_the_one_it_went_on_from(tmp_path: Path) -> None:
+    first, second = measured(tmp_path, "1", [True, False]), measured(tmp_path, "2", [False, False])
+    newest = measured(tmp_path, "3", [True, True])
+    reinforced = attempt(number=3).model_copy(update={"begun_from": 1})
+    before = against_before(state(attempts=(attempt(first), attempt(second, number=2), reinforced)), newest, tmp_path)
+    assert before is not None
+    assert (before.attempt, before.paired.student_alone) == (1, 1)

@@ -84,9 +84,11 @@ class Checkpoint:
         *,
         max_tokens: int,
         batch: int = BATCH,
+        temperature: float = 0.0,
+        seed: int = 0,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[str]:
-        """In the prompts' order; batches are padded on the left and sorted by length."""
+        """In the prompts' order; batches are padded on the left and sorted by length. Temperature 0 is greedy."""
         import torch
 
         tokenizer = self._tokenizer
@@ -98,7 +100,11 @@ class Checkpoint:
         ]
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
         found: dict[int, str] = {}
-        options = {"do_sample": False, "eos_token_id": sorted(self._stops), "pad_token_id": tokenizer.pad_token_id}
+        options: dict[str, Any] = {"eos_token_id": sorted(self._stops), "pad_token_id": tokenizer.pad_token_id}
+        options["do_sample"] = temperature > 0
+        if temperature > 0:
+            torch.manual_seed(seed)
+            options |= {"temperature": temperature, "top_k": 0, "top_p": 1.0}
         for at in range(0, len(order), batch):
             chosen = order[at : at + batch]
             given = tokenizer(

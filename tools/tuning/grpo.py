@@ -27,7 +27,7 @@ READABLE_REWARD = 0.1  # assumption: enough to prefer the right form among wrong
 def reinforce(job: GrpoJob, folder: Path) -> dict[str, object]:
     """Runs or continues the job in its folder; returns the figures of result.json."""
     require("trl", "datasets")
-    reward = reward_named(job.reward)
+    reward = reward_named(job.reward, job.skill_data)
     _check_batch(job)
     a_batch = job.prompts_per_step * job.answers_per_prompt // job.gradient_accumulation
     session = begin(
@@ -54,11 +54,13 @@ def reinforce(job: GrpoJob, folder: Path) -> dict[str, object]:
     )
 
 
-def reward_named(name: str) -> Reward:
-    """The reward of a job file. Raises Correctable where there is none of that name."""
+def reward_named(name: str, skill_data: Path | None = None) -> Reward:
+    """The reward of a job file; a skill is opened over given examples where there are any. Raises Correctable where there is none of
+    that name."""
     first, _, rest = name.partition(":")
     if first == "skill":
-        return _skill_reward(*rest.partition(":")[::2])
+        skill_name, _, task = rest.partition(":")
+        return _skill_reward(skill_name, task, skill_data)
     try:
         found: object = getattr(importlib.import_module(first), rest or "reward")
     except (ImportError, AttributeError, ValueError) as error:
@@ -70,8 +72,8 @@ def reward_named(name: str) -> Reward:
     return cast("Reward", found)
 
 
-def _skill_reward(skill_name: str, task: str) -> Reward:
-    skill = load_skill(skill_name)
+def _skill_reward(skill_name: str, task: str, data: Path | None) -> Reward:
+    skill = load_skill(skill_name, data)
     if task not in skill.tasks:
         raise Correctable(f"skill {skill_name!r} has no task {task!r}; valid: {', '.join(sorted(skill.tasks))}")
 

@@ -110,6 +110,9 @@ class GrpoJob(_ModelJob):
         description="'module:function', called with prompt, completion and the shard's line, giving a number; or 'skill:NAME:TASK', "
         "which gives 1 for what the skill's verifier finds exact and 0.1 for what it can read"
     )
+    skill_data: Path | None = Field(
+        default=None, description="the examples that the reward's skill is opened over, if given"
+    )
     steps: int = Field(gt=0)
     answers_per_prompt: int = Field(default=8, gt=1)
     prompts_per_step: int = Field(default=4, gt=0)

@@ -9,7 +9,7 @@ import pytest
 from stratos.state.errors import Correctable, OutOfTime
 from stratos.tools.base import Context
 from stratos.tools.deploy import DEPLOY, Deploy, winner
-from stratos.tools.distill import ANSWERS_ONLY, trained_model
+from stratos.tools.distill import ANSWERS_ONLY, ANSWERS_ONLY_BEFORE, trained_model
 from stratos.tools.evaluate import UNTUNED
 from stratos.tools.jobs import write_atomic
 from stratos.tools.serving.deployments import RECORD_FILE, get, start, stop
@@ -63,3 +63,10 @@ def test_where_the_untuned_model_would_do_it_is_served_instead(tmp_path: Path) -
             run.model_copy(update={"verdicts": (MET.model_copy(update={"cheaper_control": control}),)}), tmp_path
         )
         assert winner(found) == found.run_folder / folder
+
+
+def test_the_control_that_a_reinforced_student_keeps_is_served_too(tmp_path: Path) -> None:
+    won = attempt(evaluation(990), number=2).model_copy(update={"begun_from": 1})
+    verdict = MET.model_copy(update={"cheaper_control": ANSWERS_ONLY_BEFORE})
+    found = context(state(choice=choice(), attempts=(attempt(), won), verdicts=(verdict,)), tmp_path)
+    assert winner(found) == found.run_folder / "006-distill/control/model"

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 from stratos.skills import load
+from stratos.skills.given.form import Form
+from stratos.skills.given.freezing import freeze
+from stratos.state.brief import DataSource
 from stratos.state.errors import Correctable
 from stratos.tools.tuning.grpo import READABLE_REWARD, reinforce, reward_named
 from stratos.tools.tuning.specs import GrpoJob
 
+from ...skills.given.files import rows, write_jsonl
 from . import tiny
 
 pytestmark = [
@@ -73,6 +77,15 @@ def test_a_skills_verifier_is_a_reward() -> None:
     assert reward(example.prompt, right, {}) == 1.0
     assert reward(example.prompt, "nonsense", {}) == 0.0
     assert 0 < READABLE_REWARD < 1
+
+
+def test_a_skill_over_given_examples_rewards_by_their_answers(tmp_path: Path) -> None:
+    data = write_jsonl(tmp_path / "colours.jsonl", rows(200))
+    freeze(DataSource(path=data, metric="choice"), Form(), tmp_path / "given", seed=0, held_out_items=10)
+    reward = reward_named("skill:table:answer", tmp_path / "given")
+    question = load("table", tmp_path / "given").make("answer", seed=0, block=0, count=1)[0]
+    assert reward(question.prompt, question.answer, {}) == 1.0
+    assert reward(question.prompt, "none of these", {}) < 1.0
 
 
 @pytest.mark.parametrize(
