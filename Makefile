@@ -36,9 +36,10 @@ check: setup-dev build/typecheck/stratos
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-# Two workers, a file each: the tests' own processes leave both cores half idle.
+# Two workers, a file each: the tests' own processes leave both cores half idle. Byte code is kept, whatever the environment says of
+# it: else each of their many processes would compile the package again.
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow
