@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from ..state.evidence import Interval
     from ..tools.document_questions import QuestionsMade
 
+APART = (
+    "mind: a run judges by questions that it keeps apart, and its student is not taught their facts: a low score there does not say "
+    "that it missed those it was taught"
+)
+"""Each fact is asked once: no question of a held-out split has a twin in other words in the training."""
+
 Price = Annotated[
     tuple[float, float] | None,
     typer.Option(
@@ -134,6 +140,7 @@ def told(made: "QuestionsMade") -> list[str]:
         lines.append(
             f"a run needs {FEWEST_EXAMPLES} or more, as it keeps some apart: add documents, or raise --per-passage"
         )
+    lines.append(APART)
     return [*lines, f'next: stratos run "answer these questions, at least 80 % right" --data {shlex.quote(made.file)}']
 
 

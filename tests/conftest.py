@@ -1,18 +1,45 @@
 """What tests of several folders share."""
 
-import pytest
-from hypothesis import settings
+from collections.abc import Generator
+from functools import partial
 
-from .recorded import Recorded, make
+import pytest
+from filelock import FileLock
+from hypothesis import settings
+from stratos.state.plan import Machine
+from stratos.tools import executor
+from stratos.tools.machine import Parts, measured
+from stratos.tools.remembered_machine import remembered_machine
+
+from .recorded import Recorded, made_once
 
 settings.register_profile("stratos", deadline=None)  # tests time nothing
 settings.load_profile("stratos")
 
 
 @pytest.fixture(scope="session")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    """Whole runs in one journal; tests only read it, or copy it first."""
-    return make(tmp_path_factory.mktemp("recorded"))
+def recorded(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recorded:
+    """Whole runs in one journal, which all workers share; tests only read it, or copy it first."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    with FileLock(shared / "recorded.lock"):
+        return made_once(shared / "recorded")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine_measured_once() -> Generator[None]:
+    """The machine is the same in all workspaces of a process: its speeds are measured for the first alone."""
+    known: dict[str, Machine] = {}
+
+    def measured_once(parts: Parts) -> Machine:
+        key = parts.model_dump_json()
+        if key not in known:
+            known[key] = measured(parts)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "remembered_machine", partial(remembered_machine, measure=measured_once))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -81,6 +81,7 @@ def test_a_run_takes_what_was_made_of_documents(asked: Asked, tmp_path: Path) ->
     )
     assert outcome.plan is not None
     assert outcome.plan.candidate.strategy == "rationale"
+    assert "its student is not taught their facts" in out
     assert f'next: stratos run "answer these questions, at least 80 % right" --data {asked.out}' in out
 
 

@@ -51,6 +51,18 @@ def trained(shard: Path, folder: Path, **changes: Any) -> dict[str, Any]:
     return dict(train(job(shard, **changes), folder))
 
 
+@pytest.fixture(scope="module")
+def whole(shard: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that nothing befell, in a folder that tests only read."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "result.json").write_text(json.dumps(trained(shard, folder)))
+    return folder
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "result.json").read_text())
+
+
 def weights(folder: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
@@ -82,22 +94,22 @@ def test_training_lowers_the_loss_and_counts_its_tokens(shard: Path, tmp_path: P
     assert result["stopped_by"] == "tokens"
 
 
-def test_a_training_stopped_by_the_clock_and_continued_gives_the_same_weights(shard: Path, tmp_path: Path) -> None:
-    trained(shard, tmp_path / "whole")
+def test_a_training_stopped_by_the_clock_and_continued_gives_the_same_weights(
+    shard: Path, whole: Path, tmp_path: Path
+) -> None:
     stopped = trained(shard, tmp_path / "parts", wall_clock_s=0.001)
     assert stopped["stopped_by"] == "clock"
     assert stopped["tokens"] < 12_000
     trained(shard, tmp_path / "parts")
-    assert same_weights(tmp_path / "whole", tmp_path / "parts")
+    assert same_weights(whole, tmp_path / "parts")
 
 
-def test_a_torn_newest_checkpoint_falls_back_to_the_one_before(shard: Path, tmp_path: Path) -> None:
-    trained(shard, tmp_path / "whole")
+def test_a_torn_newest_checkpoint_falls_back_to_the_one_before(shard: Path, whole: Path, tmp_path: Path) -> None:
     trained(shard, tmp_path / "torn", checkpoint_every_s=1e-9, wall_clock_s=0.3)
     newest = sorted((tmp_path / "torn").glob("checkpoint-*.pt"))[-1]
     newest.write_bytes(newest.read_bytes()[:1000])
     trained(shard, tmp_path / "torn")
-    assert same_weights(tmp_path / "whole", tmp_path / "torn")
+    assert same_weights(whole, tmp_path / "torn")
 
 
 def test_only_the_newest_checkpoints_are_kept(shard: Path, tmp_path: Path) -> None:
@@ -105,24 +117,22 @@ def test_only_the_newest_checkpoints_are_kept(shard: Path, tmp_path: Path) -> No
     assert len(list((tmp_path / "a").glob("checkpoint-*.pt"))) == checkpoints.KEEP
 
 
-def test_a_longer_training_continues_from_before_the_decay(shard: Path, tmp_path: Path) -> None:
-    short = trained(shard, tmp_path / "short")
-    long = trained(shard, tmp_path / "long", tokens=20_000, continue_from=tmp_path / "short")
-    trunk = checkpoints.load(tmp_path / "short" / checkpoints.TRUNK)
-    assert 12_000 * 0.65 <= trunk["tokens"] < short["tokens"]
+def test_a_longer_training_continues_from_before_the_decay(shard: Path, whole: Path, tmp_path: Path) -> None:
+    long = trained(shard, tmp_path / "long", tokens=20_000, continue_from=whole)
+    trunk = checkpoints.load(whole / checkpoints.TRUNK)
+    assert 12_000 * 0.65 <= trunk["tokens"] < result_of(whole)["tokens"]
     assert long["tokens"] >= 20_000
     assert long["curve"][0][0] < trunk["tokens"]  # the curve of the first leg is kept
 
 
-def test_a_lengthened_training_reads_as_many_batches_as_one_long_one(shard: Path, tmp_path: Path) -> None:
-    trained(shard, tmp_path / "short")
-    long = trained(shard, tmp_path / "long", tokens=13_000, continue_from=tmp_path / "short")
-    whole = trained(shard, tmp_path / "whole", tokens=13_000)
-    assert (long["batches"], long["tokens"]) == (whole["batches"], whole["tokens"])
+def test_a_lengthened_training_reads_as_many_batches_as_one_long_one(shard: Path, whole: Path, tmp_path: Path) -> None:
+    lengthened = trained(shard, tmp_path / "lengthened", tokens=13_000, continue_from=whole)
+    long = trained(shard, tmp_path / "long", tokens=13_000)
+    assert (lengthened["batches"], lengthened["tokens"]) == (long["batches"], long["tokens"])
 
 
-def test_answers_alone_use_the_same_tokens_on_more_examples(shard: Path, tmp_path: Path) -> None:
-    rationale = trained(shard, tmp_path / "a")
+def test_answers_alone_use_the_same_tokens_on_more_examples(shard: Path, whole: Path, tmp_path: Path) -> None:
+    rationale = result_of(whole)
     answers = trained(shard, tmp_path / "b", target="answer_only")
     assert answers["epochs"] > 1.5 * rationale["epochs"]
     assert answers["batches"] == pytest.approx(rationale["batches"], rel=0.15)
@@ -137,29 +147,29 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_so(shard: Path, tm
     assert math.isfinite(found["loss"])
 
 
-def test_the_student_as_it_was_before_the_first_step_is_kept_as_a_control(shard: Path, tmp_path: Path) -> None:
+def test_the_student_as_it_was_before_the_first_step_is_kept_as_a_control(
+    shard: Path, whole: Path, tmp_path: Path
+) -> None:
     from safetensors.torch import load_file
 
-    trained(shard, tmp_path / "a")
-    trained(shard, tmp_path / "b", continue_from=tmp_path / "a", tokens=20_000)
-    before, after = (load_file(tmp_path / "a" / name / "model.safetensors") for name in ("untrained", "model"))
+    trained(shard, tmp_path / "b", continue_from=whole, tokens=20_000)
+    before, after = (load_file(whole / name / "model.safetensors") for name in ("untrained", "model"))
     lengthened = load_file(tmp_path / "b" / "untrained" / "model.safetensors")
     name = "model.embed_tokens.weight"
     assert not torch.equal(before[name], after[name])
     assert torch.equal(before[name], lengthened[name])
 
 
-def test_a_server_under_another_user_can_read_the_model(shard: Path, tmp_path: Path) -> None:
-    trained(shard, tmp_path / "a")
-    assert (tmp_path / "a" / "model" / "model.safetensors").stat().st_mode & 0o777 == 0o644
+def test_a_server_under_another_user_can_read_the_model(whole: Path) -> None:
+    assert (whole / "model" / "model.safetensors").stat().st_mode & 0o777 == 0o644
 
 
-def test_the_saved_folder_loads_as_any_hugging_face_model(shard: Path, tmp_path: Path) -> None:
+def test_the_saved_folder_loads_as_any_hugging_face_model(whole: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    result = trained(shard, tmp_path / "a")
-    model: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "a" / "model")
-    tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path / "a" / "model")
+    result = result_of(whole)
+    model: Any = AutoModelForCausalLM.from_pretrained(whole / "model")
+    tokenizer: Any = AutoTokenizer.from_pretrained(whole / "model")
     assert model.config.model_type == "llama"
     assert model.num_parameters() == result["parameters"]
     prompt = load("mahjong").make("win", seed=9, block=0, count=1)[0].prompt

@@ -4,6 +4,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,18 @@ def job(model: Path, shard: Path, **changes: Any) -> TuneJob:
 def tuned(folder: Path, model: Path, shard: Path, **changes: Any) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     return dict(tune(job(model, shard, **changes), folder))
+
+
+@pytest.fixture(scope="module")
+def whole(model: Path, sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tuning that nothing befell, in a folder that tests only read."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "result.json").write_text(json.dumps(tuned(folder, model, sums)))
+    return folder
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "result.json").read_text())
 
 
 def weights(folder: Path) -> dict[str, Any]:
@@ -79,29 +92,31 @@ def test_stopped_by_the_clock_and_continued_it_is_the_same(
     assert same(tmp_path / "whole" / "model", tmp_path / "parts" / "model")
 
 
-def test_a_torn_newest_checkpoint_falls_back_and_ends_the_same(model: Path, sums: Path, tmp_path: Path) -> None:
-    tuned(tmp_path / "whole", model, sums)
+def test_a_torn_newest_checkpoint_falls_back_and_ends_the_same(
+    model: Path, sums: Path, whole: Path, tmp_path: Path
+) -> None:
     tuned(tmp_path / "torn", model, sums, checkpoint_every_s=0, wall_clock_s=0.5)
     newest = max((tmp_path / "torn").glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     optimiser = newest / "optimizer.pt"
     optimiser.write_bytes(optimiser.read_bytes()[:1000])
     tuned(tmp_path / "torn", model, sums)
-    assert same(tmp_path / "whole" / "model", tmp_path / "torn" / "model")
+    assert same(whole / "model", tmp_path / "torn" / "model")
 
 
-def test_a_finished_job_is_only_exported_again(model: Path, sums: Path, tmp_path: Path) -> None:
-    first = tuned(tmp_path / "a", model, sums)
+def test_a_finished_job_is_only_exported_again(model: Path, sums: Path, whole: Path, tmp_path: Path) -> None:
+    first = result_of(whole)
+    shutil.copytree(whole, tmp_path / "a")
     (tmp_path / "a" / "model" / "model.safetensors").rename(tmp_path / "before.safetensors")
     again = tuned(tmp_path / "a", model, sums)
     before = load_file(tmp_path / "before.safetensors")
     after = weights(tmp_path / "a" / "model")
-    assert again["curve"] == first["curve"]
+    assert [list(point) for point in again["curve"]] == first["curve"]
     assert all(torch.equal(before[name], after[name]) for name in after)
 
 
-def test_accumulated_batches_are_one_larger_batch(model: Path, sums: Path, tmp_path: Path) -> None:
+def test_accumulated_batches_are_one_larger_batch(model: Path, sums: Path, whole: Path, tmp_path: Path) -> None:
     found = tuned(tmp_path / "a", model, sums, gradient_accumulation=4)
-    single = tuned(tmp_path / "b", model, sums)
+    single = result_of(whole)
     assert found["steps"] == math.ceil(single["steps"] / 4)
     assert found["tokens"] == single["tokens"]
     # Every token counts the same: the mean over four batches is that of the first four steps at almost the first weights.
@@ -157,10 +172,9 @@ def test_learned_weights_survive_a_divergence(model: Path, sums: Path, tmp_path:
     assert not torch.equal(kept["model.norm.weight"], weights(model)["model.norm.weight"])
 
 
-def test_a_changed_job_in_the_same_folder_is_refused(model: Path, sums: Path, tmp_path: Path) -> None:
-    tuned(tmp_path / "a", model, sums)
+def test_a_changed_job_in_the_same_folder_is_refused(model: Path, sums: Path, whole: Path) -> None:
     with pytest.raises(Correctable, match="put the changed job into a folder of its own"):
-        tuned(tmp_path / "a", model, sums, learning_rate=1e-3)
+        tuned(whole, model, sums, learning_rate=1e-3)
 
 
 def test_what_cannot_fit_is_refused_with_the_figures(model: Path, sums: Path, tmp_path: Path) -> None:
@@ -187,16 +201,15 @@ def test_senseless_jobs_are_refused(model: Path, sums: Path) -> None:
         job(model, sums, batch_tokens=32)
 
 
-def test_a_tracker_draws_the_curves(model: Path, sums: Path, tmp_path: Path) -> None:
+def test_a_tracker_draws_the_curves(model: Path, sums: Path, whole: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     tuned(tmp_path / "a", model, sums, tracker="tensorboard")
     assert list((tmp_path / "a").rglob("events.out.tfevents.*"))
-    tuned(tmp_path / "b", model, sums)
-    assert not list((tmp_path / "b").rglob("events.out.tfevents.*"))
+    assert not list(whole.rglob("events.out.tfevents.*"))
 
 
-def test_checkpointing_and_sixteen_bits_learn_too(model: Path, sums: Path, tmp_path: Path) -> None:
-    plain = tuned(tmp_path / "a", model, sums)
+def test_checkpointing_and_sixteen_bits_learn_too(model: Path, sums: Path, whole: Path, tmp_path: Path) -> None:
+    plain = result_of(whole)
     saving = tuned(tmp_path / "b", model, sums, gradient_checkpointing=True)
     short = tuned(tmp_path / "c", model, sums, precision="bfloat16")
     assert saving["loss"] == pytest.approx(plain["loss"], rel=1e-3)
