@@ -1,6 +1,7 @@
 """Reinforcement after a tuning: from which attempt's model it goes on, and its job over the skill's own verifier."""
 
 import json
+import math
 from pathlib import Path
 
 from ..state.evidence import Attempt
@@ -49,6 +50,8 @@ def grpo_job(
     )
     model = context.run_folder / base.job_folder / MODEL_FOLDER
     lengths = Lengths.of(model, context.load_skill(), learned, candidate.strategy)
+    room = (checkpoint.model.context_tokens or math.inf) - lengths.longest_prompt
+    most_answered = max(1, round(min(lengths.answer_limit, room)))
     context.step_folder.mkdir(parents=True, exist_ok=True)
     return GrpoJob(
         model=model,
@@ -60,8 +63,8 @@ def grpo_job(
         answers_per_prompt=ANSWERS,
         prompts_per_step=PROMPTS,
         max_prompt_tokens=lengths.longest_prompt,
-        max_answer_tokens=lengths.answer_limit,
-        gradient_accumulation=_accumulation(tuning, lengths.longest_prompt + lengths.answer_limit),
+        max_answer_tokens=most_answered,
+        gradient_accumulation=_accumulation(tuning, lengths.longest_prompt + most_answered),
         gradient_checkpointing=tuning.checkpointing,
         learning_rate=learning_rate,
         seed=context.settings.seed + base.number,  # going on from another attempt, the questions come in another order
