@@ -111,8 +111,7 @@ def test_a_killed_training_gives_the_same_curve_and_weights(shards: list[Path], 
         time.sleep(0.001)
     os.kill(_pid(handle.folder), signal.SIGKILL)
     killed = run(LocalExecutor(), request)
-    (tmp_path / "whole").mkdir()
-    whole = json.loads(json.dumps(train(given, tmp_path / "whole")))
+    whole = run(LocalExecutor(), JobRequest(module=request.module, job=given, folder=tmp_path / "whole", threads=1))
     assert "continuing after" in (handle.folder / "log.jsonl").read_text()
     assert killed["curve"] == whole["curve"]
     assert same_weights(tmp_path / "killed", tmp_path / "whole")
