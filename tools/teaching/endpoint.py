@@ -96,13 +96,22 @@ class EndpointTeacher:
 
     def sample(self, requests: Sequence[Request], taken: Taken) -> list[Answer]:
         """Asks side by side. Raises ToolFailed, without waiting for what was not sent yet, when the endpoint cannot be used."""
-        stop = threading.Event()
+        stop, changed, under_way = threading.Event(), threading.Condition(), set[int]()
         pool = ThreadPoolExecutor(self._in_flight)
 
         def one(at: int, request: Request, client: "Client") -> Answer:
-            answer = self._answer(request, client, stop)
-            taken(at, answer)
-            return answer
+            with changed:
+                if stop.is_set():
+                    raise _Passing("the batch it is part of was broken off")
+                under_way.add(at)
+            try:
+                answer = self._answer(request, client, stop)
+                taken(at, answer)
+                return answer
+            finally:
+                with changed:
+                    under_way.discard(at)
+                    changed.notify_all()
 
         with self._client() as client:
             try:
@@ -113,8 +122,13 @@ class EndpointTeacher:
                     raise failed
                 return [future.result() for future in futures]
             finally:
-                stop.set()  # what waits for another try gives up; what is under way is paid for and comes to its end
+                with changed:
+                    stop.set()  # what waits for another try gives up; what is under way is paid for and comes to its end
                 pool.shutdown(cancel_futures=True)
+                with (
+                    changed
+                ):  # a thread that was just starting when the job's clock rang is not one that the pool waits for
+                    changed.wait_for(lambda: not under_way)
 
     def _client(self) -> "Client":
         import httpx

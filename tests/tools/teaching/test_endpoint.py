@@ -231,3 +231,29 @@ def test_the_key_comes_from_a_file_that_only_its_owner_reads_or_from_the_environ
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_a_call_of_a_thread_that_had_just_started_when_the_job_was_broken_off_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, reached = threading.Thread.start, threading.Event()
+
+    def script(request: Any) -> Answer:
+        reached.set()
+        time.sleep(0.3)
+        return GOOD
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name.startswith("ThreadPoolExecutor"):  # one of the teacher's, which its pool does not know of yet
+            assert reached.wait(5)
+            raise KeyboardInterrupt
+
+    with scripted_server(script) as (url, got):
+        one = asker(tmp_path, url)
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                one.ask(requests(3))
+        assert (one.purse.spent.calls, one.purse.spent.unanswered_calls) == (len(got), 0)
+    assert len(got) == 1
