@@ -1,9 +1,9 @@
 """Few labels, many prompts, a teacher: what its text and its logits each give a student, and what stored logits cost.
 
-The task is *waits*. The teacher learned from plenty of labels; every student has less than half its size and reads the same
-number of tokens. The teacher's text is greedy and not verified, since a verifier that knows the rules would be a label. What
-is distilled reads that text as labels for 65 % of its tokens and learns the logits on it for the rest: from random weights the
-divergences other than forward hardly get anywhere (evals/LOG.md).
+The task is *waits* unless another is named. The teacher learned from plenty of labels; every student has less than half its size
+and reads the same number of tokens. The teacher's text is greedy and not verified, since a verifier that knows the rules would be a
+label. What is distilled reads that text as labels for 65 % of its tokens and learns the logits on it for the rest: from random
+weights the divergences other than forward hardly get anywhere (evals/LOG.md).
 """
 
 import tempfile
@@ -26,6 +26,7 @@ from ..tools.training.alignment import (
 from ..tools.training.students import shape_named
 from . import alignment_costs as costs
 from .alignment_data import (
+    TASK,
     Data,
     Sizes,
     Student,
@@ -81,26 +82,31 @@ PARTS = ("few", "all", "speed")
 class Experiment:
     """One seed: everything is trained in one folder, and what is there is not trained again."""
 
-    def __init__(self, report: Report, sizes: Sizes, seed: int, folder: Path) -> None:
-        self.report, self.sizes, self.seed, self.folder = report, sizes, seed, folder
-        self.data: Data = make_data(sizes, seed, folder / "data")
+    def __init__(self, report: Report, task: str, sizes: Sizes, seed: int, folder: Path) -> None:
+        self.report, self.task, self.sizes, self.seed, self.folder = report, task, sizes, seed, folder
+        self.data: Data = make_data(task, sizes, seed, folder / "data")
         self.students: dict[str, Student] = {}
 
     def prepare(self) -> None:
         """The teacher, its text, and its logits on that text, on the few labels and on all of them."""
         made = trained(
-            self.folder / "teacher", self.data.plenty, self.sizes.teacher_tokens, self.seed, self.sizes.teacher
+            self.task,
+            self.folder / "teacher",
+            self.data.plenty,
+            self.sizes.teacher_tokens,
+            self.seed,
+            self.sizes.teacher,
         )
         self.teacher = Path(made["model"])
-        self.teacher_right = exact(self.teacher, self.data.held_out)
+        self.teacher_right = exact(self.task, self.teacher, self.data.held_out)
         self.show(f"teacher, {_size(self.sizes.teacher)}, plenty of labels", self.teacher_right)
-        self.text, written = written_by(self.teacher, self.data.prompts, self.folder / "written")
+        self.text, written = written_by(self.task, self.teacher, self.data.prompts, self.folder / "written")
         logits = self.folder / "logits"
         passes = {
-            name: stored(self.teacher, shards, logits, name)
+            name: stored(self.task, self.teacher, shards, logits, name)
             for name, shards in (("text", self.text), ("few", self.data.few), ("gold", self.data.prompts))
         }
-        again = stored(self.teacher, self.text, logits, "text-again")
+        again = stored(self.task, self.teacher, self.text, logits, "text-again")
         self.store = logits / "store"
         self.teacher_pass_cpu_s = float(passes["gold"]["cpu_seconds"])
         self.count(
@@ -125,8 +131,8 @@ class Experiment:
     ) -> Student:
         """Trains and examines one student, and shows its row. `after`: the student whose training is gone on from."""
         folder, before = self.place(name), self.place(after) if after else None
-        result = trained(folder, shards, tokens, self.seed, self.sizes.student, alignment, before)
-        student = self.students[name] = examined(folder, result, self.data.held_out)
+        result = trained(self.task, folder, shards, tokens, self.seed, self.sizes.student, alignment, before)
+        student = self.students[name] = examined(self.task, folder, result, self.data.held_out)
         self.show(f"student, {_size(self.sizes.student)}, {name}", student.right)
         return student
 
@@ -232,6 +238,8 @@ def main() -> None:
                 "--folder",
                 {"type": Path, "default": None, "help": "keeps the models here, and takes those that are there"},
             ),
+            ("--task", {"choices": ("win", TASK, "discard"), "default": TASK}),
+            ("--teacher-tokens", {"type": int, "default": None, "help": "read by the teacher"}),
             ("--student-tokens", {"type": int, "default": None, "help": "read by every student"}),
             (
                 "--losses",
@@ -256,9 +264,9 @@ def main() -> None:
         costs.measure_bytes(report, options.seed, folder)
         costs.measure_memory(report)
         sizes = QUICK if options.quick else FULL
-        if options.student_tokens:
-            sizes = replace(sizes, student_tokens=options.student_tokens)
-        run = Experiment(report, sizes, options.seed, folder)
+        chosen = {"student_tokens": options.student_tokens, "teacher_tokens": options.teacher_tokens}
+        sizes = replace(sizes, **{name: tokens for name, tokens in chosen.items() if tokens})
+        run = Experiment(report, options.task, sizes, options.seed, folder)
         run.prepare()
         if "few" in options.parts:
             few_labels(run, ["forward"] if options.quick else options.losses)

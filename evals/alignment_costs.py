@@ -128,6 +128,7 @@ def measure_speed(report: Report, data: Data, store: Path, seed: int, folder: Pa
 
     def cpu_seconds(name: str, who: LiveTeacher | StoredTeacher) -> float:
         result = trained(
+            TASK,
             folder / f"speed-{name}",
             data.prompts,
             SPEED_TOKENS,

@@ -71,12 +71,12 @@ class Student:
         return self.tokens / self.cpu_seconds
 
 
-def make_data(sizes: Sizes, seed: int, folder: Path) -> Data:
+def make_data(task: str, sizes: Sizes, seed: int, folder: Path) -> Data:
     """Writes the hands, or finds them written."""
     counts = {"held-out": sizes.items, "few": sizes.few, "prompts": sizes.prompts, "plenty": sizes.labelled}
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        different = _different(seed, sum(counts.values()))
+        different = _different(task, seed, sum(counts.values()))
         for name, count in counts.items():
             mine, different = different[:count], different[count:]
             rows = count if name == "held-out" else SHARD_ROWS
@@ -87,11 +87,11 @@ def make_data(sizes: Sizes, seed: int, folder: Path) -> Data:
     return Data(plenty=found["plenty"], few=found["few"], prompts=found["prompts"], held_out=found["held-out"][0])
 
 
-def _different(seed: int, count: int) -> list[Example]:
+def _different(task: str, seed: int, count: int) -> list[Example]:
     skill, found, block = load_skill(SKILL), dict[str, Example](), 0
     while len(found) < count:
-        for example in skill.make(TASK, seed=seed, block=block, count=SHARD_ROWS):
-            found.setdefault(skill.canonical(TASK, example.prompt), example)
+        for example in skill.make(task, seed=seed, block=block, count=SHARD_ROWS):
+            found.setdefault(skill.canonical(task, example.prompt), example)
         block += 1
     return list(found.values())[:count]
 
@@ -101,6 +101,7 @@ def _write(path: Path, examples: Sequence[Example]) -> None:
 
 
 def trained(
+    task: str,
     folder: Path,
     shards: Sequence[Path],
     tokens: int,
@@ -113,7 +114,7 @@ def trained(
     decay this one goes on from, so that `tokens` are those of both."""
     job = TrainJob(
         skill=SKILL,
-        task=TASK,
+        task=task,
         student=shape,
         target="rationale",
         shards=tuple(shards),
@@ -126,29 +127,31 @@ def trained(
     return run(LocalExecutor(), JobRequest(module="stratos.tools.training", job=job, folder=folder, threads=1))
 
 
-def examined(folder: Path, result: dict[str, Any], held_out: Path) -> Student:
+def examined(task: str, folder: Path, result: dict[str, Any], held_out: Path) -> Student:
     """The trained model's greedy answers to the held-out items."""
     return Student(
-        right=exact(folder / "model", held_out),
+        right=exact(task, folder / "model", held_out),
         tokens=result["tokens"],
         cpu_seconds=result["cpu_seconds"],
         epochs=result["epochs"],
     )
 
 
-def exact(model: Path, held_out: Path) -> tuple[bool, ...]:
+def exact(task: str, model: Path, held_out: Path) -> tuple[bool, ...]:
     """Which items a model answers exactly."""
     skill, engine, items = load_skill(SKILL), open_engine(model), read_examples(held_out)
     asked = [engine.encode_chat([{"role": "user", "content": item.prompt}]) for item in items]
-    answers = engine.generate(asked, Settings(max_tokens=skill.tasks[TASK].max_completion_tokens + 1))
-    return tuple(skill.verify(TASK, item.prompt, one.text).exact for item, one in zip(items, answers, strict=True))
+    answers = engine.generate(asked, Settings(max_tokens=skill.tasks[task].max_completion_tokens + 1))
+    return tuple(skill.verify(task, item.prompt, one.text).exact for item, one in zip(items, answers, strict=True))
 
 
-def written_by(teacher: Path, shards: Sequence[Path], folder: Path) -> tuple[tuple[Path, ...], dict[str, Any]]:
+def written_by(
+    task: str, teacher: Path, shards: Sequence[Path], folder: Path
+) -> tuple[tuple[Path, ...], dict[str, Any]]:
     """The teacher's own greedy completions as shards, none of them checked: a verifier would be a label."""
     job = SequencesJob(
         skill=SKILL,
-        task=TASK,
+        task=task,
         teacher=teacher,
         shards=tuple(shards),
         output=folder / "text",
@@ -158,10 +161,10 @@ def written_by(teacher: Path, shards: Sequence[Path], folder: Path) -> tuple[tup
     return tuple(folder / "text" / shard.name for shard in shards), run(LocalExecutor(), request)
 
 
-def stored(teacher: Path, shards: Sequence[Path], folder: Path, name: str) -> dict[str, Any]:
+def stored(task: str, teacher: Path, shards: Sequence[Path], folder: Path, name: str) -> dict[str, Any]:
     """Runs the teacher once over the shards; several calls may add to one store."""
     job = StoreJob(
-        skill=SKILL, task=TASK, target="rationale", teacher=teacher, shards=tuple(shards), store=folder / "store"
+        skill=SKILL, task=task, target="rationale", teacher=teacher, shards=tuple(shards), store=folder / "store"
     )
     request = JobRequest(module="stratos.tools.training.teacher", job=job, folder=folder / name, threads=1)
     return run(LocalExecutor(), request)

@@ -18,7 +18,7 @@ from ...tools.training.train import train
 from .families import Family, Questions
 
 SHAPE = StudentShape(name="eval-0.1M", hidden=64, layers=3, heads=2, feed_forward=176)
-TOKENS = 300_000
+TOKENS = 600_000
 WARM_UP_TOKENS = 10_000
 WAYS: Sequence[str] = ("answers", "ways", "teacher")
 """Taught the right answers alone; the right answers with the worked ways to them; what the teacher says, ways and answers."""

@@ -14,7 +14,7 @@ SIZES = replace(QUICK, labelled=2500, teacher_tokens=1, prompts=300, student_tok
 
 
 def test_no_hand_is_in_two_of_the_sets(tmp_path: Path) -> None:
-    data, skill = make_data(SIZES, 0, tmp_path / "data"), load(SKILL)
+    data, skill = make_data(TASK, SIZES, 0, tmp_path / "data"), load(SKILL)
     shards = [data.held_out, *data.few, *data.prompts, *data.plenty]
     hands = [skill.canonical(TASK, one.prompt) for shard in shards for one in read_examples(shard)]
     assert len(hands) == len(set(hands)) == 60 + 50 + 300 + 2500
@@ -22,9 +22,9 @@ def test_no_hand_is_in_two_of_the_sets(tmp_path: Path) -> None:
 
 
 def test_data_that_is_there_is_not_made_again(tmp_path: Path) -> None:
-    data = make_data(SIZES, 0, tmp_path / "data")
+    data = make_data(TASK, SIZES, 0, tmp_path / "data")
     data.held_out.write_text("")
-    assert make_data(SIZES, 0, tmp_path / "data").held_out.read_text() == ""
+    assert make_data(TASK, SIZES, 0, tmp_path / "data").held_out.read_text() == ""
 
 
 def test_a_difference_counts_the_items_on_which_two_students_differ() -> None:
