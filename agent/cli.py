@@ -565,7 +565,8 @@ def _export_model(journal: "Journal", run_id: str, folder: Path, force: bool, in
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    say(f"{folder}: the student of {run_id}, attempt {found.attempt}; README.md is its model card")
+    what = f"the control {found.control!r}, which stands in for the student" if found.control else "the student"
+    say(f"{folder}: {what} of {run_id}, attempt {found.attempt}; README.md is its model card")
     if found.quantised is not None:
         for line in quantised_words(found.quantised):
             say(f"  {found.quantised.precision}: {line}")

@@ -29,6 +29,7 @@ class Exported(Record):
     folder: str
     run_id: str
     attempt: int
+    control: str | None = None
     weights_sha256: str
     files: tuple[str, ...]
     quantised: Quantised | None = None
@@ -76,6 +77,7 @@ def export_model(
         folder=str(folder.absolute()),
         run_id=facts.run_id,
         attempt=facts.attempt.number,
+        control=facts.stand_in or None,
         weights_sha256=weights,
         files=files,
         quantised=found,

@@ -122,6 +122,12 @@ def _by_control(evaluation: Evaluation, miss: Miss, control: str) -> tuple[Next,
     return "deploy", why
 
 
+def _in_its_place(control: str) -> str:
+    """What follows where a control that is a model meets the target too."""
+    is_model = control in (ANSWERS_ONLY, ANSWERS_ONLY_BEFORE, UNTUNED)
+    return ", and is served and given away in the student's place" if is_model else ""
+
+
 def _next(
     state: RunState, evaluation: Evaluation, misses: list[Miss], cheaper: str | None, max_attempts: int
 ) -> tuple[Next, str]:
@@ -131,7 +137,7 @@ def _next(
     if not misses:
         as_it_is = not state.attempts[-1].candidate.trains
         also = "; do not distil: the model's own prompt meets the target" if as_it_is else ""
-        also += f"; do not distil: {cheaper!r} meets the accuracy target too" if cheaper else ""
+        also += f"; do not distil: {cheaper!r} meets the accuracy target too{_in_its_place(cheaper)}" if cheaper else ""
         return "deploy", f"every target is met on {evaluation.split}, which was opened once{also}"
     worst = "; ".join(f"{miss.constraint}: {miss.arithmetic}" for miss in misses)
     if sealed and not sealed_left(state):

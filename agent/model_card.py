@@ -86,7 +86,9 @@ def _opening(facts: StudentFacts) -> str:
         f"The run that made it ended as {facts.status!r}: it is the best that was measured, not what was asked for.",
     )
     if facts.stand_in:
-        verdict += f" It is the control {facts.stand_in!r}, which was served in the student's place."
+        verdict += (
+            f" It is the control {facts.stand_in!r}, which meets the targets too and stands in the student's place."
+        )
     return (
         f"# {_name(facts)}\n\nA language model of {facts.attempt.candidate.parameters:,} parameters for one task, "
         f"*{facts.brief.task}* of the skill *{facts.brief.skill}*, made by Stratos from one sentence. {verdict}"

@@ -140,6 +140,7 @@ def told(made: "QuestionsMade") -> list[str]:
         lines.append(
             f"a run needs {FEWEST_EXAMPLES} or more, as it keeps some apart: add documents, or raise --per-passage"
         )
+        return lines
     lines.append(APART)
     return [*lines, f'next: stratos run "answer these questions, at least 80 % right" --data {shlex.quote(made.file)}']
 

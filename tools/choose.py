@@ -46,6 +46,7 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     else:
         chosen = front.chosen or front.pilot
         reason = front.reason if front.chosen or chosen is None else _why_try(chosen)
+    others = [runner for runner in front.runners_up if chosen is None or runner.candidate.id != chosen.id][:RUNNERS_UP]
     offers = {offer.id: offer for offer in state.offers}
     plan = None
     if chosen is not None and not unprovable:
@@ -54,7 +55,7 @@ def _run(context: Context, args: SolvePareto) -> Choice:
             candidate=chosen,
             offer=offer,
             reason="; ".join((reason, *offer.warnings)),
-            runners_up=tuple(runner.candidate for runner in front.runners_up[:RUNNERS_UP]),
+            runners_up=tuple(runner.candidate for runner in others),
             emphasis=emphasis_of(state) if chosen.training == "scratch" else (),
         )
     return Choice(
@@ -68,7 +69,7 @@ def _run(context: Context, args: SolvePareto) -> Choice:
         reason=plan.reason
         if plan
         else unprovable or _why_none(front, brief, left) + _pilot_elsewhere(candidates, left),
-        excluded=tuple(f"{runner.candidate.id}: {runner.to_win}" for runner in front.runners_up[:RUNNERS_UP]),
+        excluded=tuple(f"{runner.candidate.id}: {runner.to_win}" for runner in others),
     )
 
 

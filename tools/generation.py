@@ -30,6 +30,9 @@ HELD_OUT_FILE = "held-out.canonical.json"
 HELD_OUT_BLOCK = 2_000_000
 """First block number of held-out examples, far above any training block."""
 
+MOST_HELD_OUT_BLOCKS = 20
+"""Blocks that are made for each split before its task is said to have too few different items."""
+
 MIXED_BLOCK, BLOCKS_A_MIX, BLOCKS_A_SHARD = 10_000_000, 1_000_000, 1000
 """First block number of examples that are drawn by family, blocks between two mixes, and between two shards of one."""
 
@@ -186,25 +189,27 @@ def _described(job: GenerateJob, name: str) -> dict[str, object]:
 
 
 def _make_held_out(job: GenerateJob, complete: Path) -> None:
+    """All items first, then dealt to the splits by chance: where a family has few different items, the split that was drawn first
+    would hold them, and the later ones would be easier."""
     skill = job.load_skill()
-    seen: set[str] = set()
-    block = HELD_OUT_BLOCK
-    for name in job.splits:
-        chosen: list[Example] = []
-        # A bounded number of blocks: a task with too few different items must end in an error, not in a loop.
-        for _ in range(20):
-            for example in _verified(skill, job.task, job.seed, block, job.held_out_items):
-                key = skill.canonical(job.task, example.prompt)
-                if key not in seen and len(chosen) < job.held_out_items:
-                    seen.add(key)
-                    chosen.append(example)
-            block += 1
-            if len(chosen) == job.held_out_items:
-                break
-        else:
-            raise ValueError(f"task {job.task!r} has only {len(chosen)} different items for split {name!r}")
-        write_atomic(job.data_folder / f"{name}.jsonl", _text(chosen))
-    write_atomic(complete, json.dumps(sorted(seen)))
+    chosen, wanted = dict[str, Example](), len(job.splits) * job.held_out_items
+    # A bounded number of blocks: a task with too few different items must end in an error, not in a loop.
+    for block in range(HELD_OUT_BLOCK, HELD_OUT_BLOCK + MOST_HELD_OUT_BLOCKS * len(job.splits)):
+        for example in _verified(skill, job.task, job.seed, block, job.held_out_items):
+            if len(chosen) < wanted:
+                chosen.setdefault(skill.canonical(job.task, example.prompt), example)
+        if len(chosen) == wanted:
+            break
+    else:
+        raise ValueError(
+            f"task {job.task!r} has only {len(chosen)} different items for {len(job.splits)} splits of {job.held_out_items} each"
+        )
+    items = list(chosen.values())
+    Random(f"held out:{job.seed}").shuffle(items)
+    for number, name in enumerate(job.splits):
+        dealt = items[number * job.held_out_items : (number + 1) * job.held_out_items]
+        write_atomic(job.data_folder / f"{name}.jsonl", _text(dealt))
+    write_atomic(complete, json.dumps(sorted(chosen)))
 
 
 def _make_pieces(job: GenerateJob, pieces: Sequence[_Piece]) -> None:

@@ -175,7 +175,12 @@ def test_where_nothing_is_kept_no_file_is_written(asked: Asked) -> None:
 @pytest.mark.parametrize("script", [slow], indirect=True)
 def test_after_a_stop_the_same_call_goes_on_and_pays_for_no_answer_twice(asked: Asked, workspace: Path) -> None:
     words = [str(written(asked.folder, ITEMS)), "--out", str(asked.out), "--per-passage", "20", *PRICED]
-    first = subprocess.Popen([sys.executable, "-P", "-m", "stratos", "questions", *words], stderr=subprocess.PIPE)
+    first = subprocess.Popen(
+        [sys.executable, "-P", "-m", "stratos", "questions", *words],
+        stderr=subprocess.PIPE,
+        # A suite that a script started in the background inherits SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     while len(asked.requests) < 40 and first.poll() is None:
         time.sleep(0.02)
     first.send_signal(signal.SIGINT)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,15 @@ from stratos.skills import load as load_skill
 from stratos.skills.protocol import Example
 from stratos.state.brief import Brief, Limits, Targets
 from stratos.state.evidence import Attempt, Sampled
-from stratos.state.plan import LOCAL, Machine, Offer
 from stratos.tools.base import Context
 from stratos.tools.checkpoint import take_checkpoint
 from stratos.tools.distill import DISTILL, Distill
-from stratos.tools.executor import Event, JobHandle, JobStatus
 from stratos.tools.generation import _text  # pyright: ignore[reportPrivateUsage]
-from stratos.tools.jobs import Job
-from stratos.tools.tuning.specs import GrpoJob, TuneJob
+from stratos.tools.tuning.specs import GrpoJob
 from stratos.tools.tuning_jobs import kept_apart
 
 from ..building import attempt, candidate, choice, context, data, evaluation, state
-from .test_choose import MACHINE
+from .recording import Recording
 from .tuning import tiny
 
 SKILL = load_skill("mahjong")
@@ -30,41 +27,6 @@ DONE: dict[str, Any] = {
     "model": "model", "steps": 10, "tokens": 600_100, "loss": 0.25, "stopped_by": "steps", "seconds": 30.0, "cpu_seconds": 29.0,
     "curve": [(5, 1.0), (10, 0.25)],
 }  # fmt: skip
-
-
-@dataclass(kw_only=True)
-class Scripted:
-    """Runs nothing: gives every tuning this result, one after the other."""
-
-    result: dict[str, Any] = field(default_factory=lambda: DONE)
-    jobs: list[TuneJob] = field(default_factory=list[TuneJob])
-    rewarded: list[GrpoJob] = field(default_factory=list[GrpoJob])
-    clouds = frozenset({LOCAL})
-
-    def machine(self) -> Machine:
-        return MACHINE
-
-    def submit(
-        self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None
-    ) -> JobHandle:
-        assert isinstance(job, TuneJob | GrpoJob)
-        if isinstance(job, TuneJob):
-            self.jobs.append(job)
-        else:
-            self.rewarded.append(job)
-        folder.mkdir(parents=True, exist_ok=True)
-        return JobHandle(folder=folder, module=module, how="started")
-
-    def poll(self, handle: JobHandle) -> JobStatus:
-        return JobStatus(state="done")
-
-    def logs(self, handle: JobHandle, offset: int = 0) -> tuple[list[Event], int]:
-        return [], offset
-
-    def cancel(self, handle: JobHandle) -> None: ...
-
-    def fetch(self, handle: JobHandle) -> dict[str, Any]:
-        return self.result
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +45,13 @@ def about_to_tune(source: Path, folder: Path, *before: Attempt, **limits: Any) -
     (given.run_folder / "data").mkdir()
     shard = given.run_folder / "data/train-00000.jsonl"
     shard.write_text(_text(SKILL.make("win", seed=0, block=0, count=100)))
-    return replace(given, state=given.state.model_copy(update={"checkpoint": found}), executor=Scripted())
+    return replace(given, state=given.state.model_copy(update={"checkpoint": found}), executor=Recording(DONE))
 
 
-def distilled(given: Context) -> tuple[Attempt, list[TuneJob]]:
+def distilled(given: Context) -> tuple[Attempt, list[Any]]:
     """The attempt, and the jobs that it was made of."""
     found = DISTILL.run(given, Distill(candidate_id="lora")).attempt
-    assert isinstance(given.executor, Scripted)
+    assert isinstance(given.executor, Recording)
     return found, given.executor.jobs
 
 
@@ -150,7 +112,7 @@ def test_a_tuning_that_diverged_is_followed_by_one_of_a_lower_rate(source: Path,
 def test_where_nothing_good_was_learned_the_untuned_model_is_measured(source: Path, tmp_path: Path) -> None:
     given = about_to_tune(source, tmp_path)
     nothing: dict[str, Any] = {**DONE, "model": None, "loss": float("nan"), "stopped_by": "diverged", "curve": []}
-    given = replace(given, executor=Scripted(result=nothing))
+    given = replace(given, executor=Recording(nothing))
     found, _ = distilled(given)
     assert found.diverged
     assert (given.run_folder / found.job_folder / "model" / "config.json").is_file()
@@ -175,16 +137,14 @@ def about_to_reinforce(source: Path, folder: Path, *before: Attempt) -> Context:
     given = about_to_tune(source, folder, base, *before)
     planned = candidate(tokens=600_000, student="mine", training="grpo", id="lora")
     shutil.copytree(given.run_folder / "student/rationale", given.run_folder / base.job_folder / "model")
-    executor = Scripted(result={**DONE, "rewards": [(5, 0.25), (10, 0.5)]})
+    executor = Recording({**DONE, "rewards": [(5, 0.25), (10, 0.5)]})
     return replace(given, executor=executor, state=given.state.model_copy(update={"choice": choice(planned)}))
 
 
 def test_a_reward_goes_on_from_the_tuned_model_with_the_skills_verifier(source: Path, tmp_path: Path) -> None:
     given = about_to_reinforce(source, tmp_path)
-    found, tunings = distilled(given)
-    assert isinstance(given.executor, Scripted)
-    (job,) = given.executor.rewarded
-    assert not tunings
+    found, (job,) = distilled(given)
+    assert isinstance(job, GrpoJob)
     assert (job.model, job.reward) == (given.run_folder / "006-distill/student/model", "skill:mahjong:win")
     assert len({line["prompt"] for line in lines(job.shards[0])}) == len(lines(job.shards[0])) == 100
     assert (found.begun_from, found.control_folder, found.control_tokens) == (1, "006-distill/control", 0)
@@ -194,8 +154,8 @@ def test_a_reward_goes_on_from_the_tuned_model_with_the_skills_verifier(source: 
 def test_a_reward_takes_the_steps_that_its_tokens_are_enough_for(source: Path, tmp_path: Path) -> None:
     given = about_to_reinforce(source, tmp_path)
     distilled(given)
-    assert isinstance(given.executor, Scripted)
-    (job,) = given.executor.rewarded
+    assert isinstance(given.executor, Recording)
+    (job,) = given.executor.jobs
     assert given.state.checkpoint is not None
     answers = job.answers_per_prompt * job.prompts_per_step
     assert job.steps * answers * given.state.checkpoint.example_tokens == pytest.approx(600_000, rel=0.05)

@@ -58,6 +58,10 @@ class _Watch:
             self._call.on_text(piece)
 
 
+def _decoded(tokenizer: Any, ids: Sequence[int]) -> str:
+    return tokenizer.decode(list(ids), skip_special_tokens=True)
+
+
 class CpuEngine:
     """Implements `engine.Engine`; safe to call from several threads."""
 
@@ -127,7 +131,7 @@ class CpuEngine:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of token ids, special tokens left out."""
-        return self._tokenizer.backend_tokenizer.decode(list(ids), skip_special_tokens=True)
+        return _decoded(self._tokenizer.backend_tokenizer, ids)
 
     def complete(self, calls: Sequence[Call]) -> list[Completion]:
         """One batch; answers are watched token by token only where something depends on it."""
@@ -137,7 +141,9 @@ class CpuEngine:
         if len(sampling) > 1:
             raise ValueError(f"the calls of a batch must share their sampling, not {sampling!r}")
         budgets = [self.budget(call.prompt, call.settings.max_tokens) for call in calls]
-        watches = [_Watch(c, n, self.decode, self._ends) for c, n in zip(calls, budgets, strict=True)]
+        # ctranslate2 lets its callback go in a thread of its own. Held by that, the engine could end there, whose threads it waits for.
+        decode = partial(_decoded, self._tokenizer.backend_tokenizer)
+        watches = [_Watch(c, n, decode, self._ends) for c, n in zip(calls, budgets, strict=True)]
         watched = len(set(budgets)) > 1 or max(budgets) > LONG_ANSWER_TOKENS
         watched = watched or any(c.on_text or c.settings.stop for c in calls)
         results = self._run(calls, max(budgets), watches if watched else None)

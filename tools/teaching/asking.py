@@ -77,7 +77,8 @@ class Asker:
 
             def taken(at: int, answer: Answer, first: int = first, names: Sequence[str] = names) -> None:
                 # Kept before it is settled: killed in between, the answer is there and its reservation stays.
-                if self.teacher.identity is not None and answer.fate in ("answered", "unreadable"):
+                # What was no answer is asked for anew another time: the server may be mended by then.
+                if self.teacher.identity is not None and answer.fate == "answered":
                     self.cache.put(keys[first + at], answer)
                 self.purse.settle(names[at], answer, self.prices)
 
