@@ -107,3 +107,10 @@ def test_progress_counts_up_to_the_whole(tmp_path: Path, capsys: pytest.CaptureF
     made(tmp_path)
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (last["event"], last["done"], last["total"], last["unit"]) == ("progress", 2048, 2048, "examples")
+
+
+def test_held_out_items_are_dealt_to_the_splits_by_chance(folder: Path) -> None:
+    first = SKILL.make("win", seed=1, block=generation.HELD_OUT_BLOCK, count=200)
+    made_first = {SKILL.canonical("win", example.prompt) for example in first}
+    shares = [len(canonical(folder / "data" / f"{name}.jsonl") & made_first) / 200 for name in ("dev", "sealed-1")]
+    assert shares == pytest.approx([0.5, 0.5], abs=0.15)

@@ -5,11 +5,14 @@ import shutil
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stratos.state.errors import Correctable
 from stratos.tests.tools.serving import tiny_model
+from stratos.tools.serving import cpu_engine
 from stratos.tools.serving.conversion import CACHE_FOLDER, converted, fingerprint
 from stratos.tools.serving.engine import Call, Engine, PromptError, PromptTooLongError, Settings, open_engine
 
@@ -144,3 +147,22 @@ def test_importing_serving_imports_nothing_heavy() -> None:
     names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"torch", "transformers", "ctranslate2", "litserve", "openai", "httpx", "fastapi", "uvicorn", "numpy"}
     assert heavy.isdisjoint(names)
+
+
+def test_what_a_batch_leaves_behind_keeps_no_engine_alive(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ctranslate2 lets the callback go in a thread of its own: an engine that ended there would wait for itself and abort."""
+    kept: list[object] = []
+    push = cpu_engine._push  # pyright: ignore[reportPrivateUsage]
+
+    def kept_push(watches: Any, step: Any) -> bool:
+        kept.append(watches)
+        return push(watches, step)
+
+    monkeypatch.setattr(cpu_engine, "_push", kept_push)
+    engine = open_engine(model_dir)
+    lengths = zip(prompts(2), (5, 10), strict=True)  # as they differ, the answers are watched
+    engine.complete([Call(prompt=prompt, settings=Settings(max_tokens=length)) for prompt, length in lengths])
+    assert kept
+    ended = weakref.ref(engine)
+    del engine
+    assert ended() is None

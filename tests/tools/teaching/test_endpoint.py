@@ -257,3 +257,12 @@ def test_a_call_of_a_thread_that_had_just_started_when_the_job_was_broken_off_is
                 one.ask(requests(3))
         assert (one.purse.spent.calls, one.purse.spent.unanswered_calls) == (len(got), 0)
     assert len(got) == 1
+
+
+def test_what_was_no_answer_is_asked_for_anew_by_a_later_call(tmp_path: Path) -> None:
+    bodies = iter([Answer(body="<html>busy</html>"), GOOD, GOOD])
+    with scripted_server(lambda request: next(bodies)) as (url, got):
+        (first,), (second,), (third,) = (asker(tmp_path, url).ask(requests(1)) for _ in range(3))
+    assert first is not None
+    assert second == third
+    assert (first.fate, second.fate if second else "", len(got)) == ("unreadable", "answered", 2)
