@@ -9,7 +9,7 @@ from typing import Any
 from ..skills import load as load_skill
 from ..skills.protocol import Example
 from ..state.evidence import Z_95
-from ..state.plan import StudentShape
+from ..state.plan import Strategy, StudentShape
 from ..tools.executor import LocalExecutor
 from ..tools.serving.engine import Settings, open_engine
 from ..tools.training.alignment import Alignment
@@ -109,6 +109,8 @@ def trained(
     shape: StudentShape,
     alignment: Alignment | None = None,
     after: Path | None = None,
+    *,
+    target: Strategy = "rationale",
 ) -> dict[str, Any]:
     """Trains a model on one thread, or finds it trained; the figures of its job. `after`: a job whose training up to its
     decay this one goes on from, so that `tokens` are those of both."""
@@ -116,7 +118,7 @@ def trained(
         skill=SKILL,
         task=task,
         student=shape,
-        target="rationale",
+        target=target,
         shards=tuple(shards),
         tokens=tokens,
         seed=seed,
