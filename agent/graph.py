@@ -24,9 +24,9 @@ from ..state.evidence import OutcomeStatus, Verdict
 from ..state.journal import WAITING
 from ..state.run import Approval, CheckpointFacts, GivenFacts, PlannerUse, ProposedCall, RunState
 from ..state.talk import Answer, Question, Word
-from ..tools.checkpoint import take_checkpoint
 from ..tools.classify_complexity import NOT_WORTH_IT
 from ..tools.given_data import take_data
+from ..tools.given_model.taking import take_checkpoint
 from .carrying_out import RunContext, guarded_call, money_parts, needs_a_word, take, to_approve
 from .digest import digest
 from .guard import UNAPPROVED

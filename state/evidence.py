@@ -123,7 +123,7 @@ class Regression(Record):
 
 
 class Sampled(Record):
-    """A model's sampled answers to a few training questions; see `tools.sampling`."""
+    """A model's sampled answers to a few training questions; see `tools.given_model.sampling`."""
 
     questions: int
     samples: int = Field(description="answers to each question")

@@ -89,7 +89,7 @@ class _Row:
 def build_candidates(context: Context) -> list[Candidate]:
     """Every student that can be taught here, as `candidate_table` has it, each as a record."""
     if context.state.checkpoint is not None:
-        from .tuned_candidates import tuned_candidates
+        from .given_model.candidates import tuned_candidates
 
         return tuned_candidates(context, context.state.checkpoint)
     return [_candidate(context, row) for row in _rows(context)]

@@ -11,11 +11,11 @@ from ..state.evidence import Attempt, Verdict
 from ..state.numbers import AS_SAID, shown
 from ..state.run import CheckpointFacts, DeploymentFacts, RunState
 from .base import FREE, Context, Cost, Tool
-from .checkpoint import base_model
 from .classify_complexity import PROBE_BLOCK
 from .costs import serving_hours, serving_usd
 from .distill import NATURAL_MIX, answers_only, trained_model
 from .evaluate import UNTUNED
+from .given_model.taking import base_model
 from .serving.deployments import NAME, Deployment, health_check, listing, start, stop
 
 SMOKE_BLOCK = PROBE_BLOCK + 100

@@ -18,12 +18,12 @@ from ..state.run import RunState
 from .base import FREE, Context, Cost, Tool
 from .costs import examples_needed, fits, measuring_usd, training_usd
 from .emphasis import shards_with_mix
+from .given_model.reinforcing import begun_from
+from .given_model.tuning import kept_apart, tuned
 from .jobs import write_atomic
-from .reinforcing import begun_from
 from .teaching.budget import lessons_due
 from .training.batches import read_examples
 from .training.students import TrainJob, shape_named
-from .tuning_jobs import kept_apart, tuned
 from .waiting import JobRequest, run_all
 
 TRAINING_SHARE = 0.85

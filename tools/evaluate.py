@@ -12,14 +12,14 @@ from ..state.numbers import AS_SAID, shown
 from ..state.plan import Strategy
 from ..state.run import CheckpointFacts, Data, RunState, Split
 from .base import Context, Cost, Tool
-from .checkpoint import Lengths, base_model
 from .costs import clock_s, evaluation_minutes, evaluation_usd
 from .distill import ANSWERS_ONLY, NATURAL_MIX, answers_only, trained_model, untrained_model
 from .evaluation import EvaluateJob, NamedModel
 from .generate_data import DEVELOPMENT, sealed_split
+from .given_model.candidates import requests_timed
+from .given_model.taking import Lengths, base_model
 from .regression import RegressionJob, regression_request
 from .training.batches import read_examples
-from .tuned_candidates import requests_timed
 from .verdicts import against_before
 from .waiting import JobRequest, run
 

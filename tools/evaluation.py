@@ -16,8 +16,8 @@ from ..state.paired import pair
 from .answering import Writing, write_answers
 from .controls import WORD_COUNTS, Guess, guesses_of, right_answers
 from .generation import file_sha256
+from .given_model.sampling import chosen, sampled_answers
 from .jobs import Job, SkillJob, TimedJob, main, progress, write_atomic
-from .sampling import chosen, sampled_answers
 from .serving.deployments import temporary_server
 from .serving.measuring import measure_latency, measure_throughput
 from .training.batches import read_examples

@@ -22,7 +22,7 @@ from .costs import (
 )
 from .emphasis import kept_shares
 from .generation import SHARD_EXAMPLES, GenerateJob, Mix, available_workers, file_sha256
-from .lessons import FEWEST_TAUGHT, taught, with_lengths, without_lessons, written_lessons
+from .taught_data import FEWEST_TAUGHT, taught, with_lengths, without_lessons, written_lessons
 from .teaching.budget import lessons_due, lessons_usd
 from .waiting import JobRequest, run
 

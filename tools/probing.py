@@ -10,9 +10,9 @@ from ..skills.protocol import Example
 from ..state.evidence import Score
 from ..state.teaching import TeacherEvidence
 from .base import Context
-from .checkpoint import base_model, own_strategy
 from .evaluation import EvaluateJob, NamedModel
 from .generation import file_sha256
+from .given_model.taking import base_model, own_strategy
 from .jobs import write_atomic
 from .teaching.access import CACHE_FOLDER, teacher_choice
 from .teaching.budget import PROBE_SAMPLES, PROBE_TOKENS, probe_usd

@@ -5,9 +5,9 @@ from pathlib import Path
 from stratos.skills import load
 from stratos.skills.protocol import Example
 from stratos.tools.answering import Writing, write_answers
-from stratos.tools.sampling import QUESTIONS, SAMPLES, TEMPERATURE, chosen, counted, sampled_answers
+from stratos.tools.given_model.sampling import QUESTIONS, SAMPLES, TEMPERATURE, chosen, counted, sampled_answers
 
-from .tuning import tiny
+from ..tuning import tiny
 
 SKILL = load("mahjong")
 

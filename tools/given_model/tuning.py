@@ -11,18 +11,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ..skills.protocol import Example
-from ..state.numbers import shown
-from ..state.plan import Strategy
-from ..state.run import CheckpointFacts, Tuning
-from .base import Context
-from .checkpoint import Lengths, base_model, refuse_another
-from .jobs import write_atomic
+from ...skills.protocol import Example
+from ...state.numbers import shown
+from ...state.plan import Strategy
+from ...state.run import CheckpointFacts, Tuning
+from ..base import Context
+from ..jobs import write_atomic
+from ..training.batches import read_examples
+from ..tuning.export import MODEL_FOLDER
+from ..tuning.specs import GRPO_RATES, TUNE_RATES, AnyJob, TuneJob
+from ..waiting import JobRequest, run_all
 from .reinforcing import grpo_job, method_of
-from .training.batches import read_examples
-from .tuning.export import MODEL_FOLDER
-from .tuning.specs import GRPO_RATES, TUNE_RATES, AnyJob, TuneJob
-from .waiting import JobRequest, run_all
+from .taking import Lengths, base_model, refuse_another
 
 VALIDATION_SHARE, FEWEST_VALIDATION, MOST_VALIDATION = 0.05, 20, 500
 """Of the examples, for the readings that end a tuning in time; the run's own splits are for judging alone."""

@@ -10,24 +10,24 @@ from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
-from ..skills.protocol import Example, Skill
-from ..state.brief import Brief
-from ..state.errors import Correctable, NotAvailable, RequestError, ToolFailed
-from ..state.model_facts import ModelFacts
-from ..state.plan import Strategy
-from ..state.run import CheckpointFacts, GivenFacts, Tuning
-from .estimating.architecture import Architecture, architecture_of
-from .estimating.training_physics import CONTEXT_GB, LORA_RANK
-from .jobs import write_atomic
-from .machine import parts_of_machine
-from .match_models import why_no_student
-from .models.folder import facts_of_folder
-from .pairing.chat import read_chat, renderer
-from .serving.vllm import choose_engine
-from .tuning.instructing import instructed, instruction_of
-from .tuning.loading import require
-from .tuning.memory import GIB, MemoryUse, available_gib, estimate
-from .tuning.source import check_source
+from ...skills.protocol import Example, Skill
+from ...state.brief import Brief
+from ...state.errors import Correctable, NotAvailable, RequestError, ToolFailed
+from ...state.model_facts import ModelFacts
+from ...state.plan import Strategy
+from ...state.run import CheckpointFacts, GivenFacts, Tuning
+from ..estimating.architecture import Architecture, architecture_of
+from ..estimating.training_physics import CONTEXT_GB, LORA_RANK
+from ..jobs import write_atomic
+from ..machine import parts_of_machine
+from ..match_models import why_no_student
+from ..models.folder import facts_of_folder
+from ..pairing.chat import read_chat, renderer
+from ..serving.vllm import choose_engine
+from ..tuning.instructing import instructed, instruction_of
+from ..tuning.loading import require
+from ..tuning.memory import GIB, MemoryUse, available_gib, estimate
+from ..tuning.source import check_source
 
 CHECKPOINT_FOLDER = "student"
 TEMPLATE_FILE = "chat_template.jinja"

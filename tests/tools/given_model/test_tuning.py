@@ -12,15 +12,15 @@ from stratos.skills.protocol import Example
 from stratos.state.brief import Brief, Limits, Targets
 from stratos.state.evidence import Attempt, Sampled
 from stratos.tools.base import Context
-from stratos.tools.checkpoint import take_checkpoint
 from stratos.tools.distill import DISTILL, Distill
 from stratos.tools.generation import _text  # pyright: ignore[reportPrivateUsage]
+from stratos.tools.given_model.taking import take_checkpoint
+from stratos.tools.given_model.tuning import kept_apart
 from stratos.tools.tuning.specs import GrpoJob
-from stratos.tools.tuning_jobs import kept_apart
 
-from ..building import attempt, candidate, choice, context, data, evaluation, state
-from .recording import Recording
-from .tuning import tiny
+from ...building import attempt, candidate, choice, context, data, evaluation, state
+from ..recording import Recording
+from ..tuning import tiny
 
 SKILL = load_skill("mahjong")
 DONE: dict[str, Any] = {

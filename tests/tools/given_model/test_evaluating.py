@@ -10,17 +10,17 @@ from stratos.state.brief import Brief, Limits, Targets
 from stratos.state.evidence import ProbeText, wilson
 from stratos.state.plan import Gpu
 from stratos.tools.base import Context
-from stratos.tools.checkpoint import take_checkpoint
 from stratos.tools.distill import ANSWERS_ONLY
 from stratos.tools.evaluate import EVALUATE, UNTUNED, Evaluate
 from stratos.tools.evaluation import EvaluateJob
 from stratos.tools.executor import JobHandle, JobStatus
+from stratos.tools.given_model.taking import take_checkpoint
 from stratos.tools.jobs import Job
 from stratos.tools.regression import regression
 
-from ..building import attempt, candidate, choice, context, data, state
-from .test_choose import MACHINE
-from .tuning import tiny
+from ...building import attempt, candidate, choice, context, data, state
+from ..test_choose import MACHINE
+from ..tuning import tiny
 
 SKILL = load_skill("mahjong")
 

@@ -8,12 +8,12 @@ from stratos.state.evidence import Attempt, Sampled, wilson
 from stratos.state.plan import Candidate
 from stratos.tools.candidates import PILOT_TOKENS, build_candidates, candidate_table
 from stratos.tools.choose import SOLVE_PARETO, SolvePareto
+from stratos.tools.given_model.candidates import requests_timed
+from stratos.tools.given_model.reinforcing import begun_from
 from stratos.tools.match_models import MATCH_MODELS, MatchModels
-from stratos.tools.reinforcing import begun_from
-from stratos.tools.tuned_candidates import requests_timed
 
-from ..building import attempt, brief, candidate, checkpoint, complexity, context, evaluation, offer
-from .test_choose import prepared
+from ...building import attempt, brief, candidate, checkpoint, complexity, context, evaluation, offer
+from ..test_choose import prepared
 
 
 def built(folder: Path, **changes: Any) -> list[Candidate]:

@@ -7,29 +7,29 @@ How right it would be after a tuning is unknown until an attempt has told.
 from collections.abc import Sequence
 from functools import partial
 
-from ..state.evidence import NO_BETTER, Z_95, Attempt
-from ..state.plan import LOCAL, Candidate, Offer, Prediction, Strategy, Training
-from ..state.run import CheckpointFacts, RunState, Tuning
-from .accuracy import Z_80, AccuracyModel
-from .base import Context
-from .candidates import PILOT_TOKENS, TOKEN_GRID, offers_to_use, strategy_of
-from .checkpoint import own_strategy
-from .classify_complexity import PROMPTABLE
-from .costs import EVALUATION_MINUTES, PATIENCE, overhead_usd, serving_usd_of
-from .estimating.architecture import Architecture, architecture_of
-from .estimating.bands import DATASHEET_BAND, refit_band
-from .estimating.measurements import corrected, hardware_name
-from .estimating.offers import (
+from ...state.evidence import NO_BETTER, Z_95, Attempt
+from ...state.plan import LOCAL, Candidate, Offer, Prediction, Strategy, Training
+from ...state.run import CheckpointFacts, RunState, Tuning
+from ..accuracy import Z_80, AccuracyModel
+from ..base import Context
+from ..candidates import PILOT_TOKENS, TOKEN_GRID, offers_to_use, strategy_of
+from ..classify_complexity import PROMPTABLE
+from ..costs import EVALUATION_MINUTES, PATIENCE, overhead_usd, serving_usd_of
+from ..estimating.architecture import Architecture, architecture_of
+from ..estimating.bands import DATASHEET_BAND, refit_band
+from ..estimating.measurements import corrected, hardware_name
+from ..estimating.offers import (
     THREADS_EXPONENT,
     cpu_train_seconds_per_token,
     predict_dollars,
     predict_latency_p95_ms,
     predict_throughput_rps,
 )
-from .estimating.training import JOB_START_HOURS, training_table
-from .pricing.accelerators import accelerator_facts
+from ..estimating.training import JOB_START_HOURS, training_table
+from ..pricing.accelerators import accelerator_facts
 from .reinforcing import ANSWERS, begun_from, method_of
 from .sampling import QUESTIONS, SAMPLES
+from .taking import own_strategy
 
 PILOT_EPOCHS = 2
 """assumption: a model that others trained shows after two readings of few examples what more of them would give."""

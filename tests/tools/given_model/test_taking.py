@@ -8,12 +8,12 @@ from stratos.skills import load as load_skill
 from stratos.state.brief import Brief, Limits, Targets
 from stratos.state.errors import RequestError, ToolFailed
 from stratos.state.run import CheckpointFacts
-from stratos.tools.checkpoint import Lengths, base_model, refuse_another, take_checkpoint
+from stratos.tools.given_model.taking import Lengths, base_model, refuse_another, take_checkpoint
 from stratos.tools.jobs import write_atomic
 from stratos.tools.tuning.loading import load_tokenizer
 from stratos.tools.tuning.rows import encode
 
-from .tuning import tiny
+from ..tuning import tiny
 
 SKILL = load_skill("mahjong")
 
@@ -76,7 +76,7 @@ def test_limits_context_and_memory_are_told_together(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = tiny.checkpoint(tmp_path / "short", context_tokens=128)
-    monkeypatch.setattr("stratos.tools.checkpoint.MEMORY_SHARE", 1e-3)
+    monkeypatch.setattr("stratos.tools.given_model.taking.MEMORY_SHARE", 1e-3)
     with pytest.raises(RequestError) as refused:
         taken(short, tmp_path / "run", max_parameters=1000, licences=("MIT",))
     size, lora, full, context = refused.value.problems

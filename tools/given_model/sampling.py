@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from ..skills.protocol import Example, Skill
-from ..state.evidence import Sampled
-from .answering import Writing, write_answers
+from ...skills.protocol import Example, Skill
+from ...state.evidence import Sampled
+from ..answering import Writing, write_answers
 
 QUESTIONS, SAMPLES = 32, 8
 TEMPERATURE = 1.0

@@ -4,15 +4,15 @@ import json
 import math
 from pathlib import Path
 
-from ..state.evidence import Attempt
-from ..state.run import CheckpointFacts, RunState, Tuning
-from .base import Context
-from .checkpoint import Lengths
-from .jobs import write_atomic
+from ...state.evidence import Attempt
+from ...state.run import CheckpointFacts, RunState, Tuning
+from ..base import Context
+from ..jobs import write_atomic
+from ..training.batches import read_examples
+from ..tuning.export import MODEL_FOLDER
+from ..tuning.specs import GrpoJob
 from .sampling import SAMPLES
-from .training.batches import read_examples
-from .tuning.export import MODEL_FOLDER
-from .tuning.specs import GrpoJob
+from .taking import Lengths
 
 ANSWERS, PROMPTS = SAMPLES, 4
 """Answers to a question that are compared, as many as told that they differ; and questions of a step."""

@@ -1,0 +1,1 @@
+"""The checkpoint that a user gives as student."""
