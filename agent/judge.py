@@ -56,7 +56,9 @@ def _accuracy_miss(targets: Targets, score: Score) -> Miss | None:
         return None
     measured = f"{score.exact.value:.1%} of {score.exact.n} items, 95 % interval {score.exact.low:.1%} to {score.exact.high:.1%}"
     what = "the interval's lower end" if by_bound else "the measured value"
-    arithmetic = f"{measured}; {what} is {100 * (targets.accuracy - got):.1f} points below {targets.accuracy:.1%}"
+    gap = 100 * (targets.accuracy - got)
+    below = f"{gap:.1f}" if gap >= 0.1 else f"{gap:.1g}"  # a miss is never by 0.0 points
+    arithmetic = f"{measured}; {what} is {below} points below {targets.accuracy:.1%}"
     return _miss("accuracy", targets.accuracy, got, arithmetic)
 
 

@@ -24,6 +24,12 @@ def test_a_value_above_the_target_with_its_lower_end_below_is_a_miss() -> None:
     assert "0.9 points below 90.0%" in verdict.misses[0].arithmetic
 
 
+def test_a_miss_by_a_hair_says_by_how_much() -> None:
+    low = evaluation(910).student.exact.low
+    miss = judged(evaluation(910), accuracy=low + 0.0002).misses[0]
+    assert "is 0.02 points below" in miss.arithmetic
+
+
 def test_the_point_estimate_is_enough_where_the_brief_says_so() -> None:
     assert judged(evaluation(910), accuracy_rule="point_estimate").met
 
