@@ -10,7 +10,7 @@ from .canonical import canonical
 from .evidence import Attempt, CurvePoint, Entry, Interval, Outcome, Verdict
 from .model_facts import ModelFacts
 from .plan import Candidate, Correction, Machine, Offer, Plan, StudentShape
-from .teaching import Lessons, TeacherEvidence, Way
+from .teaching import Familiarity, Lessons, TeacherEvidence, Way
 
 
 class OwnNames(Record):
@@ -57,6 +57,9 @@ class Complexity(Record):
     )
     student_before: Interval | None = Field(
         default=None, description="a checkpoint's right answers before it was taught; null: it is built from scratch"
+    )
+    familiarity: Familiarity | None = Field(
+        default=None, description="how foreign the task's texts were to a checkpoint before it was taught"
     )
     asking_seconds: float = Field(default=0.0, description="that asking both took")
     curve: tuple[CurvePoint, ...] = Field(default=(), description="what is known of how this task is learned")

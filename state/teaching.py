@@ -46,6 +46,23 @@ class TeacherEvidence(Record):
     out_of_money: bool
 
 
+class Familiarity(Record):
+    """How foreign a task's texts are to a model before it is taught; perplexity: of how many equally likely tokens each seems one."""
+
+    items: int = Field(description="probe items that were read")
+    question_perplexity: float = Field(description="of the questions by themselves")
+    answer_perplexity: float = Field(description="of the right completions behind their questions")
+    ordinary_perplexity: float = Field(description="of a dozen ordinary texts, for scale")
+
+    @property
+    def words(self) -> str:
+        """Such as "perplexity to the student before training, 100 items: questions 35.2, right answers 4.1; ordinary text 24.0"."""
+        return (
+            f"perplexity to the student before training, {self.items} items: questions {self.question_perplexity:,.1f}, right answers "
+            f"{self.answer_perplexity:,.1f}; ordinary text {self.ordinary_perplexity:,.1f}"
+        )
+
+
 class Lessons(Record):
     """What a teacher wrote for a student, and what of it was kept."""
 

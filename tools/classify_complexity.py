@@ -81,7 +81,11 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
             f"best cheap guess ({guesses[best].name}): {_share(shares)}",
             *(() if skill.given else (_solver_line(teacher_right, len(probe)),)),
             *(teacher_lines(evidence) if evidence else _nobody_asked(context)),
-            *((f"the student before training: {_share(before.score.exact)}",) if before else ()),
+            *(
+                (f"the student before training: {_share(before.score.exact)}", before.familiarity.words)
+                if before
+                else ()
+            ),
             chosen.why,
         ),
         probe_items=len(probe),
@@ -97,6 +101,7 @@ def _run(context: Context, args: ClassifyComplexity) -> Complexity:
         way=chosen.way,
         teacher=evidence,
         student_before=before.score.exact if before else None,
+        familiarity=before.familiarity if before else None,
         asking_seconds=(asked.seconds if asked else 0.0) + (before.seconds if before else 0.0),
         curve=measured_points(skill.name, task),
     )

@@ -3,15 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from ..skills.given.folder import TRAIN
 from ..skills.protocol import Example
 from ..state.evidence import Score
-from ..state.teaching import TeacherEvidence
+from ..state.plan import Strategy
+from ..state.teaching import Familiarity, TeacherEvidence
 from .base import Context
 from .evaluation import EvaluateJob, NamedModel
 from .generation import file_sha256
+from .given_model.familiarity import FamiliarityJob
 from .given_model.taking import base_model, own_strategy
 from .jobs import write_atomic
 from .teaching.access import CACHE_FOLDER, teacher_choice
@@ -21,6 +24,8 @@ from .waiting import JobRequest, run
 
 STUDENT_SECONDS = 120.0
 """How long a checkpoint may answer the probe; of a large one on a CPU the first batch alone is asked."""
+READING_SECONDS = 30.0
+"""How long it may read the probe's questions and answers after that, to tell how foreign they are to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +64,10 @@ def asked_teacher(context: Context, items: int) -> Asked | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Before:
-    """The checkpoint's right answers to the probe before it was taught anything, and the seconds they took."""
+    """The checkpoint before it was taught anything: its right answers to the probe, how foreign that is to it, the seconds both took."""
 
     score: Score
+    familiarity: Familiarity
     seconds: float
 
 
@@ -70,16 +76,25 @@ def student_before(context: Context, probe: Sequence[Example]) -> Before | None:
     checkpoint, given = context.state.checkpoint, context.state.given
     if checkpoint is None:
         return None
+    strategy = own_strategy(given)
     folder = context.step_folder / "student"
     folder.mkdir(parents=True, exist_ok=True)
+    model = base_model(context.run_folder, checkpoint, strategy)
+    answered = run(context.executor, _answering(context, probe, model, checkpoint.answer_tokens, folder), context.emit)
+    read = run(context.executor, _reading(context, probe, model, strategy, folder), context.emit)
+    seconds = float(answered["seconds"]) + float(read.pop("seconds"))
+    return Before(
+        score=Score.model_validate(answered["student"]), familiarity=Familiarity.model_validate(read), seconds=seconds
+    )
+
+
+def _answering(context: Context, probe: Sequence[Example], model: Path, answer_tokens: int, folder: Path) -> JobRequest:
+    given = context.state.given
     items = folder / "probe.jsonl"
     write_atomic(items, "".join(json.dumps(asdict(one)) + "\n" for one in probe))
     gpus = context.state.machine.gpus if context.state.machine else ()
-    model = NamedModel(
-        name="student",
-        folder=base_model(context.run_folder, checkpoint, own_strategy(given)),
-        seconds=STUDENT_SECONDS,
-        engine="transformers" if gpus else "ctranslate2",
+    named = NamedModel(
+        name="student", folder=model, seconds=STUDENT_SECONDS, engine="transformers" if gpus else "ctranslate2"
     )
     job = EvaluateJob(
         skill=context.brief.skill,
@@ -87,16 +102,26 @@ def student_before(context: Context, probe: Sequence[Example]) -> Before | None:
         skill_data=context.skill_data,
         split=items,
         split_sha256=file_sha256(items),
-        models=(model,),
+        models=(named,),
         fit_shards=(context.run_folder / given.folder / f"{TRAIN}.jsonl" if given else items,),
         latency_requests=0,
-        answer_tokens=checkpoint.answer_tokens,
+        answer_tokens=answer_tokens,
         threads=context.settings.threads,
         seed=context.settings.seed,
     )
-    request = JobRequest(module="stratos.tools.evaluation", job=job, folder=folder, threads=job.threads)
-    result: dict[str, Any] = run(context.executor, request, context.emit)
-    return Before(score=Score.model_validate(result["student"]), seconds=float(result["seconds"]))
+    return JobRequest(module="stratos.tools.evaluation", job=job, folder=folder, threads=job.threads)
+
+
+def _reading(context: Context, probe: Sequence[Example], model: Path, strategy: Strategy, folder: Path) -> JobRequest:
+    skill, shard = context.load_skill(), folder / "texts.jsonl"
+    completions = [skill.completion(one, rationale=strategy == "rationale") for one in probe]
+    lines = [
+        {"prompt": one.prompt, "completion": completion} for one, completion in zip(probe, completions, strict=True)
+    ]
+    write_atomic(shard, "".join(json.dumps(line) + "\n" for line in lines))
+    job = FamiliarityJob(model=model, shard=shard, seconds=READING_SECONDS, threads=context.settings.threads)
+    module = "stratos.tools.given_model.familiarity"
+    return JobRequest(module=module, job=job, folder=folder / "familiarity", threads=job.threads)
 
 
 def is_readable(found: TeacherEvidence) -> bool:

@@ -4,19 +4,17 @@ Twelve short texts tell whether a model fell apart, not whether some ability of 
 nothing is generated. A student built from scratch has no before.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from pydantic import Field
 
 from ..state.evidence import ProbeText, Regression
 from ..state.plan import Offer
 from .jobs import TimedJob, main, progress
+from .likelihood import Likelihood
 from .waiting import JobRequest
 
 WORSE_NATS = 0.1
@@ -84,31 +82,13 @@ def regression(texts: Sequence[ProbeText]) -> Regression:
 
 def _scores(job: RegressionJob, folder: Path, what: str) -> dict[str, tuple[list[int], float]]:
     """The tokens of each text, and the mean negative log-likelihood of those behind the first, nats."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    torch.set_num_threads(job.threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
-    model = loaded.to(device).eval()
-    longest = int(getattr(model.config, "max_position_embeddings", 0) or 1024)
+    model = Likelihood(folder, job.threads)
     found: dict[str, tuple[list[int], float]] = {}
     for done, (name, text) in enumerate(PROBES.items(), 1):
-        ids = _tokens(tokenizer, text)[:longest]
-        with torch.inference_mode():
-            given = torch.tensor([ids], device=device)
-            logits = model(given).logits[0, :-1].float()  # half precision would lose the small differences
-            nats = torch.nn.functional.cross_entropy(logits, given[0, 1:]).item()
-        found[name] = ids, nats
+        ids = model.tokens(text)
+        found[name] = ids, model.nats(ids)
         progress(done, len(PROBES), "texts", what=f"unrelated texts {what}")
     return found
-
-
-def _tokens(tokenizer: Any, text: str) -> list[int]:
-    """A text's tokens behind the mark of a beginning, where the model knows one."""
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return ids if tokenizer.bos_token_id is None else [tokenizer.bos_token_id, *ids]
 
 
 if __name__ == "__main__":

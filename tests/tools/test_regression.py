@@ -43,12 +43,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def damaged(model: Path, folder: Path) -> Path:
     """The model with an output layer that is sure of the wrong tokens."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
     loaded: Any = AutoModelForCausalLM.from_pretrained(model)
     loaded.get_input_embeddings().weight.data.mul_(30)
     loaded.save_pretrained(folder)
-    tokenizer: Any = AutoTokenizer.from_pretrained(model)
+    tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(model)
     tokenizer.save_pretrained(folder)
     return folder
 
