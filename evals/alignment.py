@@ -15,10 +15,12 @@ from ..state.evidence import wilson
 from ..state.plan import Strategy, StudentShape
 from ..tools.training.alignment import (
     Alignment,
+    HiddenMatching,
     JensenShannon,
     LiveTeacher,
     LogitAlignment,
     Loss,
+    OnPolicyAlignment,
     PlainKL,
     SkewedKL,
     StoredTeacher,
@@ -75,9 +77,8 @@ RATE_TOKENS = 100_000
 
 DISTILLED, FROM_THE_START = f"{TEXT}, then forward", f"{TEXT}, forward from the start"
 LIVE = "teacher's text, then live forward"
-
-
-PARTS = ("few", "all", "speed")
+ON_POLICY, HIDDEN = "teacher's text, then on-policy", "teacher's text, live forward and hidden states"
+PARTS = ("few", "other", "all", "speed")
 
 
 class Experiment:
@@ -211,6 +212,16 @@ def logits_alone(run: Experiment) -> None:
         run.differ("what logits give over 500 labels on the same", FEW_LOGITS, FEW)
 
 
+def other_ways(run: Experiment) -> None:
+    """Two ways that need the teacher beside the student all the time."""
+    live, tokens = LiveTeacher(folder=run.teacher), run.sizes.student_tokens
+    run.teach(ON_POLICY, run.text, tokens, OnPolicyAlignment(teacher=live), after=TEXT)
+    hidden = LogitAlignment(teacher=live, text="teacher", hard_label_weight=HARD_SHARE, hidden=HiddenMatching())
+    run.teach(HIDDEN, run.text, tokens, hidden)
+    for name in (ON_POLICY, HIDDEN):
+        run.differ(f"what {name}, give over the text alone", name, TEXT)
+
+
 def all_labels(run: Experiment) -> None:
     """Every prompt has its label: do logits give more than the same CPU-seconds of labels, in their place or beside them?"""
     hard = run.teach(GOLD, run.data.prompts, run.sizes.student_tokens)
@@ -258,14 +269,22 @@ def main() -> None:
                     "help": "divergences beside the teacher's text",
                 },
             ),
-            ("--parts", {"nargs": "+", "choices": PARTS, "default": PARTS, "help": "few labels, all labels, speed"}),
+            (
+                "--parts",
+                {
+                    "nargs": "+",
+                    "choices": PARTS,
+                    "default": PARTS,
+                    "help": "few labels, other ways (beside few), all labels, speed",
+                },
+            ),
         ),
     )
     report = Report(eval="alignment", seed=options.seed, quick=options.quick)
     if options.quick:
         report.left_out = (
             "the teacher of 0.8M and the student of 0.35M, for which smaller ones stand that no goal is set for; "
-            "divergences but forward, logits without the text before, all labels, live against stored logits"
+            "divergences but forward, other ways, logits without the text before, all labels, live against stored logits"
         )
     with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
         folder = options.folder or Path(scratch)
@@ -278,6 +297,8 @@ def main() -> None:
         run.prepare()
         if "few" in options.parts:
             few_labels(run, ["forward"] if options.quick else options.losses)
+        if "other" in options.parts and TEXT in run.students and not options.quick:
+            other_ways(run)
         if "all" in options.parts and not options.quick:
             all_labels(run)
         if "few" in options.parts and not options.quick and "forward" in options.losses:
