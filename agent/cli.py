@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import click
 import typer
 
+from ..tools.tracking import Tracker
 from .calibrate_command import calibrate
 from .data_option import Beside
 from .models_command import models
@@ -124,6 +125,12 @@ RUN_STATUSES = (
 ServeHours = Annotated[
     float, typer.Option(min=0.01, help="Hours the winner is served for, where an hour of this machine costs something.")
 ]
+TrackerName = Annotated[
+    Tracker | None,
+    typer.Option(
+        help="Draws the trainings' curves, in each job's folder or in trackio's; its package must be installed."
+    ),
+]
 DeploymentName = Annotated[str, typer.Argument(help="A deployment, as `stratos deployments` lists them.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `stratos runs` lists them.")]
 
@@ -177,6 +184,7 @@ def run(
     no_deploy: Annotated[bool, typer.Option("--no-deploy", help="Stop after the verdict; serve nothing.")] = False,
     local_usd_per_hour: LocalPrice = 0.0,
     serve_hours: ServeHours = 1.0,
+    tracker: TrackerName = None,
     as_json: AsJson = False,
 ) -> None:
     """Carry out a request: plan, make data, train, measure, plan again where needed, serve."""
@@ -194,6 +202,7 @@ def run(
             "deploy": not no_deploy,
             "local_usd_per_hour": local_usd_per_hour,
             "serve_hours": serve_hours,
+            "tracker": tracker,
         },
         beside=Beside(
             data=data,

@@ -31,6 +31,7 @@ from ..state.workspace import Workspace
 from ..tools.base import Event, Settings
 from ..tools.executor import Executor, LocalExecutor
 from ..tools.teaching.access import check_teacher
+from ..tools.tracking import require_tracker
 from .intake import tighter
 from .names import own_names, unknown_names
 from .planners import Planner, check_planner, planner_for, recorded_planner
@@ -97,6 +98,7 @@ def start(
         settings = settings.model_copy(update={"planner": planner.name})
     else:
         check_planner(settings.planner)
+    require_tracker(settings.tracker)
     _check_teacher(brief or settings)
     if brief is None:
         settings = with_own_names(settings, workspace)

@@ -13,6 +13,7 @@ from ..state.brief import Brief, DataSource, Record, TeacherSource
 from ..state.errors import Correctable
 from ..state.run import OwnNames, RunState
 from .executor import Executor
+from .tracking import Tracker
 
 ArgsT = TypeVar("ArgsT", bound=BaseModel)
 ResultT = TypeVar("ResultT", bound=BaseModel)
@@ -51,6 +52,9 @@ class Settings(Record):
     teacher: TeacherSource | None = Field(default=None, description="a model that may teach, beside a request in words")
     student: str | None = Field(
         default=None, min_length=1, description="folder of the open model to be taught, beside a request in words"
+    )
+    tracker: Tracker | None = Field(
+        default=None, description="where trainings draw their curves beside their logs; null: nowhere"
     )
     asks: bool = Field(default=False, description="what the request lacks is asked for instead of assumed")
     max_attempts: int = Field(default=4, gt=0)

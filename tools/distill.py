@@ -83,6 +83,7 @@ def _trained_from_scratch(context: Context) -> Mapping[str, Mapping[str, Any]]:
         tokens=plan.candidate.train_tokens,
         seed=context.settings.seed + sum(attempt.diverged for attempt in context.state.attempts),
         threads=context.settings.threads,
+        tracker=context.settings.tracker,
         continue_from=context.run_folder / better_folder(previous) if previous else None,
         wall_clock_s=_wall_clock_s(context),
     )

@@ -137,6 +137,14 @@ def test_a_planner_that_does_not_exist_names_the_valid_ones() -> None:
     assert (code, "valid: rules" in err) == (2, True)
 
 
+def test_a_tracker_is_one_that_exists_and_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, _, err = call("run", WIN, "--tracker", "wandb")
+    assert (code, "tensorboard" in err, "trackio" in err) == (2, True, True)
+    monkeypatch.setattr("stratos.tools.tracking.find_spec", {"tensorboard": object()}.get)
+    code, _, err = call("run", WIN, "--tracker", "trackio")
+    assert (code, "pip install trackio" in err) == (2, True)
+
+
 def test_runs_show_replay_and_audit_of_one_run(workspace: Workspace) -> None:
     run_id = document("plan", f"{WIN}, at least 70 % exact")["run_id"]
     assert [run["run_id"] for run in document("runs")] == [run_id]

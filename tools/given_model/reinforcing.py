@@ -69,6 +69,7 @@ def grpo_job(
         learning_rate=learning_rate,
         seed=context.settings.seed + base.number,  # going on from another attempt, the questions come in another order
         threads=context.settings.threads,
+        tracker=context.settings.tracker,
         wall_clock_s=wall_clock_s,
     )
 

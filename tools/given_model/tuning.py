@@ -123,6 +123,7 @@ def _job(
         learning_rate=_rate(context, checkpoint, tuning),
         seed=context.settings.seed,
         threads=context.settings.threads,
+        tracker=context.settings.tracker,
         wall_clock_s=wall_clock_s,
     )
 

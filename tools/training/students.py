@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ...state.plan import StudentShape
 from ..jobs import SkillJob
+from ..tracking import Tracker
 from .alignment import Alignment
 
 SHAPES: tuple[StudentShape, ...] = (
@@ -57,3 +58,4 @@ class TrainJob(SkillJob):
     )
     wall_clock_s: float | None = Field(default=None, gt=0, description="stop with a checkpoint after this many seconds")
     checkpoint_every_s: float = Field(default=15, gt=0)
+    tracker: Tracker | None = Field(default=None, description="where the loss is drawn; null: nowhere")

@@ -13,6 +13,7 @@ from typing import Any
 from ...skills.protocol import SPECIAL_TOKENS
 from ...state.evidence import DIVERGED, NO_BETTER
 from ..jobs import progress, report
+from ..tracking import Draw, drawn
 from . import checkpoints
 from .batches import Batch, batches, encode_shards, examples_per_batch
 from .lessons import lesson_of
@@ -25,6 +26,7 @@ MODEL_FOLDER, UNTRAINED_FOLDER = "model", "untrained"
 """Where a job leaves its student, and the same student as it was before the first step: a control."""
 
 REPORT_EVERY_S = 0.5
+DRAW_EVERY_BATCHES = 10
 CLIP = 1.0
 
 
@@ -36,7 +38,8 @@ def train(job: TrainJob, folder: Path) -> dict[str, object]:
     torch.manual_seed(job.seed)
     run = _Training(job, folder)
     run.export(UNTRAINED_FOLDER)
-    stopped_by = run.learn()
+    with drawn(job.tracker, folder) as draw:
+        stopped_by = run.learn(draw)
     run.export(MODEL_FOLDER)
     return {
         "model": str(folder / MODEL_FOLDER),
@@ -122,7 +125,7 @@ class _Training:
         self._watch = self._validation()
         self._trunk_saved = False
 
-    def learn(self) -> str:
+    def learn(self, draw: Draw) -> str:
         """Trains until the tokens are used, the validation or the clock stops it; returns which."""
         self._restore()
         size = examples_per_batch(self.rows, self.job.batch_tokens)
@@ -137,6 +140,8 @@ class _Training:
                 stopped_by = DIVERGED
                 report("note", text=f"the loss is no longer finite after {self.tokens} tokens; stopped")
                 break
+            if self.number % DRAW_EVERY_BATCHES == 0:
+                draw(self.tokens, loss=self.loss, rate=learning_rate_scale(self.job, self.tokens, self.planned))
             now, cpu_now = time.monotonic(), time.process_time()
             self.seconds, clock = self.seconds + now - clock, now
             self.cpu_seconds, cpu_clock = self.cpu_seconds + cpu_now - cpu_clock, cpu_now

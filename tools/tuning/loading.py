@@ -9,6 +9,7 @@ from typing import Any
 
 from ...state.errors import Correctable, NotAvailable
 from ..pairing.chat import read_chat
+from ..tracking import require_tracker
 from .specs import AnyJob, Precision
 
 EXTRA = "pip install 'stratos-slm[tuning]'"
@@ -31,8 +32,7 @@ def require_method(job: AnyJob, on_gpu: bool) -> None:
             raise NotAvailable(
                 f"method 'qlora' needs {' and '.join(missing)}: use method 'lora', which runs without, on this machine"
             )
-    if job.tracker and find_spec(job.tracker) is None:
-        raise NotAvailable(f"tracker {job.tracker!r} is not installed: pip install {job.tracker}, or leave tracker out")
+    require_tracker(job.tracker)
 
 
 def load_tokenizer(folder: Path, chat_template: Path | None) -> tuple[Any, frozenset[int]]:

@@ -9,11 +9,11 @@ from pydantic import Field, model_validator
 
 from ...state.brief import Record
 from ..jobs import Job
+from ..tracking import Tracker
 
 Method = Literal["full", "lora", "qlora"]
 METHODS: tuple[Method, ...] = get_args(Method)
 Precision = Literal["float32", "bfloat16"]
-Tracker = Literal["tensorboard", "trackio"]
 
 TUNE_RATES: dict[Method, float] = {"full": 2e-5, "lora": 2e-4, "qlora": 2e-4}
 """AdamW's usual rates for models of a billion weights and more; an adapter takes ten times the full model's (QLoRA, arXiv 2305.14314,

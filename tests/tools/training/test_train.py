@@ -19,6 +19,8 @@ from stratos.tools.training.students import TrainJob
 from stratos.tools.training.train import learning_rate_scale, train
 from stratos.tools.training.validation import PATIENCE, Watch
 
+from ..curves import points
+
 TINY = StudentShape(name="tiny", hidden=32, layers=1, heads=1, feed_forward=64)
 
 
@@ -215,3 +217,11 @@ def test_one_that_has_not_found_out_yet_what_its_task_is_goes_on() -> None:
     watch.exact, watch.loss, watch.worse = 0.0, 1.0, PATIENCE
     assert not watch.is_over(training_loss=0.9)
     assert watch.is_over(training_loss=0.1)
+
+
+def test_a_tracker_draws_loss_and_rate_over_the_tokens(shard: Path, whole: Path, tmp_path: Path) -> None:
+    found = trained(shard, tmp_path / "a", tracker="tensorboard", batch_tokens=200)
+    losses = [step for tag, step, _ in points(tmp_path / "a" / "runs") if tag == "train/loss"]
+    assert len(losses) == found["batches"] // 10
+    assert losses[-1] <= found["tokens"]
+    assert not list(whole.rglob("events.out.tfevents.*"))

@@ -202,7 +202,6 @@ def test_senseless_jobs_are_refused(model: Path, sums: Path) -> None:
 
 
 def test_a_tracker_draws_the_curves(model: Path, sums: Path, whole: Path, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
     tuned(tmp_path / "a", model, sums, tracker="tensorboard")
     assert list((tmp_path / "a").rglob("events.out.tfevents.*"))
     assert not list(whole.rglob("events.out.tfevents.*"))
