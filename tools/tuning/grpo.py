@@ -6,14 +6,16 @@ import importlib
 import json
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from ...skills import load as load_skill
-from ...state.errors import Correctable
+from ...state.errors import Correctable, ToolFailed
 from ..jobs import report
 from .careful import Keeper, careful
 from .loading import require
+from .rollouts import keep_vllm_quiet, rollouts_here, vllm_arguments, with_vllm
 from .rows import read_lines
 from .specs import GrpoJob
 from .start import Session, arguments, begin, finish, learn, thinned
@@ -27,6 +29,7 @@ READABLE_REWARD = 0.1  # assumption: enough to prefer the right form among wrong
 def reinforce(job: GrpoJob, folder: Path) -> dict[str, object]:
     """Runs or continues the job in its folder; returns the figures of result.json."""
     require("trl", "datasets")
+    engine = rollouts_here(job)
     reward = reward_named(job.reward, job.skill_data)
     _check_batch(job)
     a_batch = job.prompts_per_step * job.answers_per_prompt // job.gradient_accumulation
@@ -35,7 +38,11 @@ def reinforce(job: GrpoJob, folder: Path) -> dict[str, object]:
         folder,
         batch_tokens=a_batch * (job.max_prompt_tokens + job.max_answer_tokens),
         copies=1.0 if job.kl_weight else 0.0,
+        beside=partial(with_vllm, job) if engine == "vllm" else None,
     )
+    engine = "vllm" if session.memory.vllm_gib else "transformers"
+    if session.is_first:
+        report("note", text=f"rollouts: {engine} writes the answers")
     prompts = _prompts(session)
     trainer = _trainer(session, prompts, reward, a_batch)
     stopped_by = learn(session, trainer)
@@ -47,6 +54,7 @@ def reinforce(job: GrpoJob, folder: Path) -> dict[str, object]:
         stopped_by,
         {
             "prompts": len(prompts),
+            "rollouts": engine,
             "rewards": thinned(rewards),
             "reward_first": sum(rewards[:tenth]) / tenth if rewards else math.nan,
             "reward_last": sum(rewards[-tenth:]) / tenth if rewards else math.nan,
@@ -119,6 +127,7 @@ def _prompts(session: Session) -> list[dict[str, Any]]:
 
 
 def _trainer(session: Session, prompts: Sequence[dict[str, Any]], reward: Reward, a_batch: int) -> Any:
+    keep_vllm_quiet()
     from datasets import Dataset
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
@@ -133,17 +142,25 @@ def _trainer(session: Session, prompts: Sequence[dict[str, Any]], reward: Reward
         max_steps=job.steps,
         temperature=job.temperature,
         beta=job.kl_weight,
+        **vllm_arguments(job, session.memory),
     )
     keeper = Keeper(
         job, session.folder, session.progress, job.steps, lambda step: int(trainer.state.num_input_tokens_seen)
     )
-    trainer = careful(GRPOTrainer, keeper)(
-        model=session.model,
-        reward_funcs=scored(reward, session.progress.rewards),
-        args=given,
-        train_dataset=Dataset.from_list(list(prompts)),
-        processing_class=session.tokenizer,
-    )
+    try:
+        trainer = careful(GRPOTrainer, keeper)(
+            model=session.model,
+            reward_funcs=scored(reward, session.progress.rewards),
+            args=given,
+            train_dataset=Dataset.from_list(list(prompts)),
+            processing_class=session.tokenizer,
+        )
+    except (ImportError, RuntimeError, ValueError) as error:  # what vLLM raises where it cannot start
+        if not given.use_vllm:
+            raise
+        raise ToolFailed(
+            f"vLLM did not start in the training's process: {error}; rollouts 'transformers' does without"
+        ) from error
     keeper.attach(trainer)
     return trainer
 
