@@ -5,7 +5,10 @@ Tested with a program in vLLM's place; not measured on a GPU.
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...state.errors import ToolFailed
 from ..jobs import report
@@ -14,7 +17,10 @@ from ..serving.conversion import fingerprint
 from ..serving.deployments import temporary_server
 from ..serving.processes import log_tail
 from .endpoint import FIRST_PATIENCE_S, IN_LINE, EndpointTeacher
-from .teachers import Answer, Request, Taken
+from .teachers import FRAME_TOKENS, Answer, Request, Taken
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 IN_FLIGHT = 64
 """assumption: enough answers at once to fill a GPU; vLLM itself takes 256."""
@@ -46,6 +52,8 @@ class ServedTeacher:
         # Apart from the CPU engine's, which are kept under the bytes alone: other arithmetic, other answers.
         self.identity = f"folder:{fingerprint(folder)} by vllm"
         self._folder, self._served_in = folder, served_in
+        context = facts_of_folder(folder).context_tokens
+        self._most_tokens = min(context, MOST_TOKENS) if context else None
         self._share, self._patience_s = gpu_memory_share, patience_s
         self._life = ExitStack()
         self._endpoint: EndpointTeacher | None = None
@@ -55,7 +63,7 @@ class ServedTeacher:
         if self._endpoint is None:
             self._endpoint = self._started()
         try:
-            return self._endpoint.sample(requests, taken)
+            return self._endpoint.sample([self._fitting(request) for request in requests], taken)
         except ToolFailed as error:
             raise ToolFailed(f"{error}; the log of its server ends:\n{log_tail(self._served_in)}") from error
 
@@ -64,15 +72,29 @@ class ServedTeacher:
         self._endpoint = None
         self._life.close()
 
+    def _fitting(self, request: Request) -> Request:
+        """The request with no more room for its answer than the context leaves: vLLM refuses more, where the CPU engine gives less."""
+        wanted = request.sampling.max_tokens
+        if self._most_tokens is None or request.most_input_tokens + wanted <= self._most_tokens or not self._tokenizer:
+            return request
+        room = max(1, self._most_tokens - len(self._tokenizer.encode(request.prompt).ids) - FRAME_TOKENS)
+        return replace(request, sampling=replace(request.sampling, max_tokens=min(wanted, room)))
+
+    @cached_property
+    def _tokenizer(self) -> "Tokenizer | None":
+        from tokenizers import Tokenizer
+
+        path = self._folder / "tokenizer.json"
+        return Tokenizer.from_file(str(path)) if path.is_file() else None
+
     def _started(self) -> EndpointTeacher:
         report("note", text=f"teacher {self.name!r} is served by vLLM for this job")
-        context = facts_of_folder(self._folder).context_tokens
         served = temporary_server(
             self._folder,
             self._served_in,
             engine="vllm",
             served_name="teacher",
-            max_model_len=min(context, MOST_TOKENS) if context else None,
+            max_model_len=self._most_tokens,
             gpu_memory_share=self._share,
         )
         try:

@@ -70,7 +70,6 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
 
     def do_GET(self) -> None:
         self._say(200, {})
@@ -80,10 +79,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers["Authorization"] != f"Bearer {os.environ['VLLM_API_KEY']}":
             self._say(401, {"error": {"message": "another key"}})
             return
+        assert isinstance(self.server, _Server)
         self.server.note(+1)
         time.sleep(SECONDS)
         prompt = asked["messages"][0]["content"]
-        text = f"{asked['model']} {asked['temperature']} {asked['seed']} {prompt[:20]}\n#### 100"
+        text = f"{asked['model']} {asked['temperature']} {asked['seed']} {asked['max_tokens']} {prompt[:20]}\n#### 100"
         message = {"role": "assistant", "content": text}
         usage = {"prompt_tokens": len(prompt), "completion_tokens": 7}
         self.server.note(-1)

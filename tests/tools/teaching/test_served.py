@@ -68,7 +68,9 @@ def test_it_is_asked_many_at_once_and_answers_in_order(
         answers = teacher.sample(questions(40), told.__setitem__)
     finally:
         teacher.close()
-    assert [answer.text for answer in answers] == [f"teacher 0.5 {1_000_003 + at} w{at}\n#### 100" for at in range(40)]
+    assert [answer.text for answer in answers] == [
+        f"teacher 0.5 {1_000_003 + at} 1024 w{at}\n#### 100" for at in range(40)
+    ]
     assert [told[at] for at in range(40)] == answers
     (server,) = noted()
     assert server.most_at_once > 20
@@ -189,11 +191,14 @@ def test_the_cpu_engine_answers_where_vllm_serves_nothing_or_is_not_wanted(
         open_teacher(choice.model_copy(update={"engine": "vllm"}), None, "", served_in=tmp_path)
 
 
-def test_a_context_longer_than_any_question_is_not_reserved(
+def test_neither_a_context_nor_an_answer_takes_more_room_than_there_is(
     model: Path, tmp_path: Path, noted: Callable[[], list[Notes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(served, "MOST_TOKENS", 100)
+    monkeypatch.setattr(served, "MOST_TOKENS", 1100)
     teacher = ServedTeacher(model, tmp_path / "server")
-    teacher.sample(questions(1), untold)
+    asked = [Request(prompt="w1 " * words, sampling=Sampling(max_tokens=1000)) for words in (3, 60, 200, 2000)]
+    answers = teacher.sample(asked, untold)
     teacher.close()
-    assert noted()[0].options["--max-model-len"] == "100"
+    assert noted()[0].options["--max-model-len"] == "1100"
+    # 32 tokens are left for the chat template's own; vLLM says itself that a prompt alone is too long.
+    assert [answer.text.split()[3] for answer in answers] == ["1000", "1000", str(1100 - 200 - 32), "1"]
