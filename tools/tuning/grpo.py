@@ -2,6 +2,7 @@
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import gc
 import importlib
 import json
 import math
@@ -15,10 +16,11 @@ from ...state.errors import Correctable, ToolFailed
 from ..jobs import report
 from .careful import Keeper, careful
 from .loading import require
-from .rollouts import keep_vllm_quiet, rollouts_here, vllm_arguments, with_vllm
+from .memory import without_vllm
+from .rollouts import START_ERRORS, keep_vllm_quiet, rollouts_here, vllm_arguments, with_vllm
 from .rows import read_lines
 from .specs import GrpoJob
-from .start import Session, arguments, begin, finish, learn, thinned
+from .start import Session, arguments, begin, finish, learn, load_again, thinned
 
 Reward = Callable[[str, str, dict[str, Any]], float]
 """Prompt, completion and the shard's line, to a number: the higher, the better."""
@@ -40,11 +42,11 @@ def reinforce(job: GrpoJob, folder: Path) -> dict[str, object]:
         copies=1.0 if job.kl_weight else 0.0,
         beside=partial(with_vllm, job) if engine == "vllm" else None,
     )
-    engine = "vllm" if session.memory.vllm_gib else "transformers"
-    if session.is_first:
-        report("note", text=f"rollouts: {engine} writes the answers")
     prompts = _prompts(session)
     trainer = _trainer(session, prompts, reward, a_batch)
+    engine = "vllm" if trainer.args.use_vllm else "transformers"
+    if session.is_first:
+        report("note", text=f"rollouts: {engine} writes the answers")
     stopped_by = learn(session, trainer)
     rewards = session.progress.rewards
     tenth = max(1, len(rewards) // 10)
@@ -127,13 +129,39 @@ def _prompts(session: Session) -> list[dict[str, Any]]:
 
 
 def _trainer(session: Session, prompts: Sequence[dict[str, Any]], reward: Reward, a_batch: int) -> Any:
+    """With vLLM where memory is set aside for it; a job that left the choice open does without it where it does not start."""
+    job = session.job
+    assert isinstance(job, GrpoJob)
     keep_vllm_quiet()
+    vllm = vllm_arguments(job, session.memory)
+    try:
+        return _made(session, job, prompts, reward, a_batch, vllm)
+    except START_ERRORS as error:
+        if not vllm:
+            raise
+        if job.rollouts == "vllm":
+            raise ToolFailed(
+                f"vLLM did not start in the training's process: {error}; rollouts 'transformers' does without it"
+            ) from error
+        report("note", text=f"vLLM did not start in the training's process: {error}")
+    session.memory = without_vllm(session.memory)
+    load_again(session)
+    gc.collect()  # what vLLM and the first trainer held of the GPU is free
+    return _made(session, job, prompts, reward, a_batch, {})
+
+
+def _made(
+    session: Session,
+    job: GrpoJob,
+    prompts: Sequence[dict[str, Any]],
+    reward: Reward,
+    a_batch: int,
+    vllm: dict[str, Any],
+) -> Any:
     from datasets import Dataset
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-    job = session.job
-    assert isinstance(job, GrpoJob)
     given = GRPOConfig(
         **arguments(session),
         per_device_train_batch_size=a_batch,
@@ -142,25 +170,18 @@ def _trainer(session: Session, prompts: Sequence[dict[str, Any]], reward: Reward
         max_steps=job.steps,
         temperature=job.temperature,
         beta=job.kl_weight,
-        **vllm_arguments(job, session.memory),
+        **vllm,
     )
     keeper = Keeper(
         job, session.folder, session.progress, job.steps, lambda step: int(trainer.state.num_input_tokens_seen)
     )
-    try:
-        trainer = careful(GRPOTrainer, keeper)(
-            model=session.model,
-            reward_funcs=scored(reward, session.progress.rewards),
-            args=given,
-            train_dataset=Dataset.from_list(list(prompts)),
-            processing_class=session.tokenizer,
-        )
-    except (ImportError, RuntimeError, ValueError) as error:  # what vLLM raises where it cannot start
-        if not given.use_vllm:
-            raise
-        raise ToolFailed(
-            f"vLLM did not start in the training's process: {error}; rollouts 'transformers' does without"
-        ) from error
+    trainer = careful(GRPOTrainer, keeper)(
+        model=session.model,
+        reward_funcs=scored(reward, session.progress.rewards),
+        args=given,
+        train_dataset=Dataset.from_list(list(prompts)),
+        processing_class=session.tokenizer,
+    )
     keeper.attach(trainer)
     return trainer
 

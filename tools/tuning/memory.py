@@ -119,6 +119,11 @@ def beside_vllm(
     return use.model_copy(update={"vllm_gib": vllm_gib, "needed_gib": use.needed_gib + vllm_gib})
 
 
+def without_vllm(use: MemoryUse) -> MemoryUse:
+    """The same where vLLM did not start."""
+    return use.model_copy(update={"vllm_gib": 0.0, "needed_gib": use.needed_gib - use.vllm_gib})
+
+
 def refuse_what_cannot_fit(use: MemoryUse, method: Method, checkpointing: bool) -> None:
     """Raises Correctable with the figures, and what would lower them."""
     if use.needed_gib <= use.available_gib:

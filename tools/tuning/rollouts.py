@@ -20,6 +20,8 @@ INSTALL = "pip install 'vllm<0.31'"
 """0.30 asks for the torch and the transformers that Stratos asks for; 0.31 for older transformers, by its metadata."""
 
 SHARE_STEP = 1e-4
+START_ERRORS = (ImportError, AttributeError, TypeError, ValueError, RuntimeError, OSError, AssertionError)
+"""assumption: how vLLM fails to start: memory that is not there, a model it does not know, a version that TRL does not."""
 
 
 def choose_rollouts(

@@ -105,6 +105,14 @@ def begin(
     return session
 
 
+def load_again(session: Session) -> None:
+    """The model as it was before a trainer had it: one may add adapters of its own."""
+    import torch
+
+    torch.manual_seed(session.job.seed)
+    session.model = load_model(session.job, session.precision)
+
+
 def arguments(session: Session) -> dict[str, Any]:
     """The fields of TrainingArguments that both kinds share."""
     job = session.job

@@ -2,7 +2,6 @@
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -146,12 +145,17 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+def reinforced(given: GrpoJob, folder: Path) -> dict[str, Any]:
+    folder.mkdir()
+    return dict(reinforce(given, folder))
+
+
 @pytest.mark.usefixtures("faked")
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_trl_hands_each_steps_weights_to_the_engine_and_learns_from_its_answers(
     model: Path, prompts: Path, tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = reinforce(job(model, prompts, method=method), tmp_path)
+    found = reinforced(job(model, prompts, method=method), tmp_path / "job")
     (engine,) = LAST
     assert (found["rollouts"], found["steps"], found["stopped_by"]) == ("vllm", 3, "steps")
     assert "rollouts: vllm writes the answers" in capsys.readouterr().out
@@ -160,13 +164,12 @@ def test_trl_hands_each_steps_weights_to_the_engine_and_learns_from_its_answers(
     assert engine.told["max_num_seqs"] == 8
     names = [name for name, _ in engine.model.named_parameters()]
     assert engine.handed == names * 3
-    assert isinstance(found["memory"], dict)
-    assert json.loads(json.dumps(found))["memory"]["vllm_gib"] == pytest.approx(4.8)
+    assert found["memory"]["vllm_gib"] == pytest.approx(4.8)
 
 
 @pytest.mark.usefixtures("faked")
-def test_an_engine_that_does_not_start_is_told_with_the_way_round_it(
-    model: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_engine_that_does_not_start_is_done_without_or_told_where_it_was_asked_for(
+    model: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from trl.generation import vllm_generation
 
@@ -175,4 +178,11 @@ def test_an_engine_that_does_not_start_is_told_with_the_way_round_it(
 
     monkeypatch.setattr(vllm_generation, "LLM", refusing)
     with pytest.raises(ToolFailed, match="No available memory for the cache blocks; rollouts 'transformers'"):
-        reinforce(job(model, prompts), tmp_path)
+        reinforce(job(model, prompts, rollouts="vllm"), tmp_path)
+    open_choice = job(model, prompts, method="lora", kl_weight=0.1)
+    found = reinforced(open_choice, tmp_path / "failed")
+    assert (found["rollouts"], found["memory"]["vllm_gib"]) == ("transformers", 0)
+    assert "vLLM did not start in the training's process: No available memory" in capsys.readouterr().out
+    monkeypatch.setattr(grpo, "rollouts_here", rollouts_here)
+    plain = reinforced(open_choice, tmp_path / "plain")
+    assert (found["rewards"], found["curve"]) == (plain["rewards"], plain["curve"])
