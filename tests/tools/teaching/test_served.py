@@ -12,6 +12,7 @@ from stratos.tests.tools.serving import tiny_model
 from stratos.tools.serving.conversion import converted
 from stratos.tools.serving.vllm import choose_engine
 from stratos.tools.teaching import opening, served
+from stratos.tools.teaching.asking import Asker
 from stratos.tools.teaching.local import FolderTeacher
 from stratos.tools.teaching.opening import AskingJob, TeacherChoice, open_askers, open_teacher
 from stratos.tools.teaching.probe import ProbeJob, run
@@ -108,8 +109,11 @@ def test_a_job_asks_it_for_nothing_and_stops_it_and_kept_answers_need_no_server(
 
 
 def test_an_error_of_the_job_stops_it_too(model: Path, tmp_path: Path, noted: Callable[[], list[Notes]]) -> None:
+    held = list[Asker]()  # so that it is the block's end that stops the server, not the last reference's
+
     def broken_off() -> None:
         with opened(tmp_path, model) as (teacher, _, _):
+            held.append(teacher)
             teacher.ask(questions(1))
             raise ZeroDivisionError
 
