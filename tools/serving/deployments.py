@@ -197,9 +197,16 @@ def ask(
 
 @contextmanager
 def temporary_server(
-    model_dir: Path, folder: Path, *, engine: EngineChoice = "auto", threads: int = 1, served_name: str = "student"
+    model_dir: Path,
+    folder: Path,
+    *,
+    engine: EngineChoice = "auto",
+    threads: int = 1,
+    served_name: str = "student",
+    max_model_len: int | None = None,
+    gpu_memory_share: float | None = None,
 ) -> Generator[TemporaryServer]:
-    """A server for measuring, in a job folder of its own; it ends with the block, or with this process if that dies.
+    """A server of this process alone, in a job folder of its own; it ends with the block, or with this process if that dies.
 
     Raises Correctable, ToolFailed, NotAvailable as `start` does.
     """
@@ -212,6 +219,8 @@ def temporary_server(
         api_key_file=key_file,
         engine=choose_engine(engine),
         threads=threads,
+        max_model_len=max_model_len,
+        gpu_memory_share=gpu_memory_share,
         stop_with_stdin=True,
     )
     begun = time.monotonic()
@@ -228,6 +237,7 @@ def temporary_server(
         )
     finally:
         processes.end(processes.find(process.pid))
+        processes.let_go(process)  # one that has ended by itself is found no more
         key_file.unlink(missing_ok=True)
 
 

@@ -38,6 +38,7 @@ class ServeJob(Job):
     max_model_len: int | None = Field(
         default=None, ge=1, description="only ever lowers what the model's config.json gives"
     )
+    gpu_memory_share: float | None = Field(default=None, gt=0, le=1, description="of vLLM; null: its own default")
     # Greedy unless a client asks otherwise: those are the answers the evaluation measured.
     default_temperature: float = Field(default=0.0, ge=0, le=2)
     stop_after_s: float | None = Field(default=None, gt=0, description="stop by itself after that long; null: never")
@@ -127,7 +128,15 @@ def _warm_up(engine: Engine) -> None:
 
 def _run_vllm(job: ServeJob, key: str, folder: Path) -> None:
     port = job.port or free_port(job.host)
-    command = vllm_command(job.model_dir, job.served_name, job.host, port, job.max_model_len, job.default_temperature)
+    command = vllm_command(
+        job.model_dir,
+        job.served_name,
+        job.host,
+        port,
+        job.max_model_len,
+        job.default_temperature,
+        job.gpu_memory_share,
+    )
     run_vllm(
         command, key, f"http://{_url_host(job.host)}:{port}/health", lambda: _write_endpoint(job, folder, port, "vllm")
     )

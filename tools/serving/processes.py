@@ -17,7 +17,9 @@ from .job import ENDPOINT_FILE, Endpoint, ServeJob
 
 KEY_FILE = "api_key"
 SERVER_LOG_FILE = "server.log"
-LOG_TAIL_LINES = 15
+LOG_TAIL_LINES = 30
+"""The last dozen are this server's own traceback where the program that it runs ended by itself."""
+
 TERM_TIMEOUT_S = 4.0
 CLOCK_TOLERANCE_S = 5.0
 """psutil derives creation times from the wall clock, which may be set while a server runs."""
@@ -65,7 +67,7 @@ def wait_until_ready(process: "subprocess.Popen[bytes]", folder: Path, timeout_s
             end(find(process.pid))
             raise ToolFailed(f"the server was not ready within {timeout_s:g} s; its log ends:\n{log_tail(folder)}")
         time.sleep(0.05)
-    _children.pop(process.pid, None)
+    let_go(process)
     raise ToolFailed(f"the server ended with exit code {process.returncode}; its log ends:\n{log_tail(folder)}")
 
 
@@ -112,10 +114,16 @@ def end(process: psutil.Process | None) -> None:
         with suppress(psutil.NoSuchProcess):
             member.kill()
     psutil.wait_procs(alive, timeout=TERM_TIMEOUT_S)
-    if child := _children.pop(process.pid, None):
-        if child.stdin:
-            child.stdin.close()
-        child.wait()
+    if child := _children.get(process.pid):
+        let_go(child)
+
+
+def let_go(child: "subprocess.Popen[bytes]") -> None:
+    """Waits for a server of this process that has ended, and closes what held it."""
+    _children.pop(child.pid, None)
+    if child.stdin:
+        child.stdin.close()
+    child.wait()
 
 
 def _job_words(process: psutil.Process) -> list[str]:

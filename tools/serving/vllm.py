@@ -37,11 +37,18 @@ def choose_engine(wanted: Literal["auto", "ctranslate2", "vllm"], gpu: Callable[
 
 
 def vllm_command(
-    model_dir: Path, served_name: str, host: str, port: int, max_model_len: int | None, default_temperature: float
+    model_dir: Path,
+    served_name: str,
+    host: str,
+    port: int,
+    max_model_len: int | None,
+    default_temperature: float,
+    gpu_memory_share: float | None = None,
 ) -> list[str]:
     """The command line; the key is not on it, because every user of the machine can read command lines."""
     command = ["vllm", "serve", str(model_dir), "--served-model-name", served_name, "--host", host, "--port", str(port)]
     command += ["--override-generation-config", f'{{"temperature": {default_temperature}}}']
+    command += ["--gpu-memory-utilization", str(gpu_memory_share)] if gpu_memory_share else []
     return command + (["--max-model-len", str(max_model_len)] if max_model_len else [])
 
 

@@ -7,7 +7,6 @@ to further questions is kept as it is, if it has the form of an answer. Nothing 
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -23,9 +22,7 @@ from ...state.teaching import Spent
 from ..generation import file_sha256
 from ..jobs import SkillJob, main, progress, write_atomic
 from .asking import Asker
-from .cache import AnswerCache
-from .money import Purse
-from .opening import WritingJob, open_asker
+from .opening import WritingJob, open_askers
 from .questions import Questions, answer_form
 from .rationales import BLOCK, provenance_path
 from .reading import Solution, take_apart
@@ -133,8 +130,7 @@ def run(job: AnswersJob, folder: Path) -> Mapping[str, Any]:
     skill = job.load_skill()
     if skill.given is None:
         raise RequestError([f"skill {skill.name!r} makes its own examples: no teacher has to answer them"])
-    with closing(Purse(folder, job.usd_limit)) as purse, closing(AnswerCache(job.cache_folder)) as cache:
-        asker, notes = open_asker(job.teacher, skill, job.task, purse=purse, cache=cache, use=job.use)
+    with open_askers(job, folder, skill, job.task) as (asker, _, notes):
         return _answered(job, skill, skill.given, asker, notes).model_dump(mode="json")
 
 

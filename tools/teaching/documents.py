@@ -7,7 +7,6 @@ which a brief can also name as its data: the rationale is the sentence that says
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -23,10 +22,9 @@ from ...state.teaching import Spent
 from ..generation import file_sha256
 from ..jobs import main, progress, write_atomic
 from .asking import Asker
-from .cache import AnswerCache
 from .facts import LONGEST_QUESTION, Fact, problem_of, read_facts
-from .money import Purse, TokenPrices
-from .opening import WritingJob, check_choices, open_asker
+from .money import TokenPrices
+from .opening import WritingJob, check_choices, open_askers
 from .passages import Passage, read_passages
 from .questions import prompt_template, same_answer
 from .rationales import provenance_path
@@ -179,12 +177,7 @@ def run(job: DocumentsJob, folder: Path) -> Mapping[str, Any]:
     """Runs or continues the job. Raises RequestError, NotAvailable or ToolFailed before anything is paid for."""
     check_choices(job.teacher, job.checker)
     passages = read_passages(job.documents)
-    with closing(Purse(folder, job.usd_limit)) as purse, closing(AnswerCache(job.cache_folder)) as cache:
-        teacher, notes = open_asker(job.teacher, None, "", purse=purse, cache=cache, use=job.use)
-        checker = teacher
-        if job.checker is not None:
-            checker, more = open_asker(job.checker, None, "", purse=purse, cache=cache, use=job.use)
-            notes += more
+    with open_askers(job, folder, checker=job.checker) as (teacher, checker, notes):
         work = _Work(job=job, teacher=teacher, checker=checker)
         rows, stopped_by = _worked(work, passages)
         _write(job.shard, rows)

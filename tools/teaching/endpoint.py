@@ -79,12 +79,13 @@ class EndpointTeacher:
         timeout_s: float = TIMEOUT_S,
         patience_s: float = PATIENCE_S,
         sends_temperature: bool = True,
+        name: str | None = None,
     ) -> None:
         if not base_url.startswith(("http://", "https://")):
             raise NotAvailable(
                 f"teacher {model!r}: the endpoint {base_url!r} is no URL; valid: http://... or https://..."
             )
-        self.name = f"openai:{model}"
+        self.name = name or f"openai:{model}"
         self.identity = f"{self.name} at {base_url.rstrip('/')}"  # another server may call another model so
         self.batch = in_flight * IN_LINE
         self._model, self._url, self._key = model, f"{base_url.rstrip('/')}/chat/completions", key

@@ -1,4 +1,4 @@
-"""Teachers that cost nothing: a model folder on this machine's CPU, and the skill's own solver."""
+"""Teachers that cost nothing and run in this process: a model folder on the CPU, and the skill's own solver."""
 
 from collections.abc import Sequence
 from itertools import groupby

@@ -1,8 +1,8 @@
 """From a teacher's name in a job file to a teacher that may be asked: key, prices, and what its licence says of its outputs."""
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from pydantic import Field
@@ -14,12 +14,15 @@ from ..jobs import TimedJob
 from ..models.catalogue import Catalogue, known_models
 from ..models.licences import known_licence
 from ..pairing.licences import Use, rule_on_licence
+from ..serving.deployments import EngineChoice
 from ..serving.job import read_key
+from ..serving.vllm import choose_engine
 from .asking import Asker
 from .cache import AnswerCache
 from .endpoint import IN_FLIGHT, TIMEOUT_S, EndpointTeacher
 from .local import FolderTeacher, SolverTeacher
 from .money import Purse, TokenPrices, token_prices
+from .served import SHARED_GPU, ServedTeacher
 from .teachers import Teacher
 
 OPENAI = "openai:"
@@ -34,40 +37,61 @@ class TeacherChoice(TeacherSource):
     in_flight: int = Field(default=IN_FLIGHT, gt=0, le=256, description="requests at once")
     timeout_s: float = Field(default=TIMEOUT_S, gt=0)
     sends_temperature: bool = Field(default=True, description="false for models that take no temperature")
+    engine: EngineChoice = Field(default="auto", description="of a model folder; auto: vLLM where it serves here")
 
 
-class WritingJob(TimedJob):
-    """Base of the jobs in which a teacher writes a file of examples: who writes and checks, for how much money, and where to."""
+class AskingJob(TimedJob):
+    """Base of the jobs that ask a teacher: which, how, and for how much money."""
 
     teacher: TeacherChoice
-    checker: TeacherChoice | None = Field(
-        default=None, description="an independent teacher; null: other samples of the first"
-    )
     max_tokens: int = Field(default=1024, gt=0)
     seed: int = 0
     usd_limit: float = Field(ge=0, description="for all of the job's calls, US dollars")
     cache_folder: Path
-    shard: Path = Field(description="the file to write; its provenance lies beside it")
     use: Use = Use()
 
 
+class WritingJob(AskingJob):
+    """Base of the jobs in which a teacher writes a file of examples: who checks them, and where to."""
+
+    checker: TeacherChoice | None = Field(
+        default=None, description="an independent teacher; null: other samples of the first"
+    )
+    shard: Path = Field(description="the file to write; its provenance lies beside it")
+
+
 def open_teacher(
-    choice: TeacherChoice, skill: Skill | None, task: str, environ: Mapping[str, str] = os.environ
+    choice: TeacherChoice,
+    skill: Skill | None,
+    task: str,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    served_in: Path | None = None,
+    gpu_memory_share: float | None = None,
 ) -> Teacher:
-    """The teacher. Raises NotAvailable, saying what is missing, where it cannot be asked here."""
+    """The teacher; of a model folder that vLLM may serve from the folder `served_in`, it must be closed.
+
+    Raises NotAvailable, saying what is missing, where it cannot be asked here.
+    """
     if choice.name.startswith(OPENAI) and choice.name != OPENAI:
         return _endpoint(choice, environ)
     if choice.name == SOLVER:
         if skill is None or skill.needs_data:
             raise NotAvailable("teacher 'solver': only a skill that solves its own questions has one")
         return SolverTeacher(skill, task)
-    folder = Path(choice.name).expanduser()
-    if (folder / "config.json").is_file():
+    if (folder := _model_folder(choice)) is not None:
+        if served_in is not None and choose_engine(choice.engine) == "vllm":
+            return ServedTeacher(folder, served_in, gpu_memory_share=gpu_memory_share)
         return FolderTeacher(folder)
     raise NotAvailable(
         f"teacher {choice.name!r} is not available; valid: {OPENAI}MODEL with a model's name on any OpenAI-compatible "
         f"endpoint, the folder of a Hugging Face model (with config.json), or {SOLVER}"
     )
+
+
+def _model_folder(choice: TeacherChoice) -> Path | None:
+    folder = Path(choice.name).expanduser()
+    return folder if (folder / "config.json").is_file() else None
 
 
 def _endpoint(choice: TeacherChoice, environ: Mapping[str, str]) -> Teacher:
@@ -88,16 +112,32 @@ def _endpoint(choice: TeacherChoice, environ: Mapping[str, str]) -> Teacher:
     )
 
 
-def open_asker(
-    choice: TeacherChoice, skill: Skill | None, task: str, *, purse: Purse, cache: AnswerCache, use: Use
-) -> tuple[Asker, list[str]]:
-    """A teacher ready to be asked, and notes on its licence.
+@contextmanager
+def open_askers(
+    job: AskingJob, folder: Path, skill: Skill | None = None, task: str = "", checker: TeacherChoice | None = None
+) -> Generator[tuple[Asker, Asker, list[str]]]:
+    """A job's teacher and checker, which is the teacher where none is named, and notes on their licences; the job's purse and its
+    answers are open, and what is served for it runs, until the block ends.
 
-    Raises NotAvailable, RequestError (its prices are not known), ToolFailed where its outputs may train no student.
+    Raises NotAvailable, RequestError (prices are not known), ToolFailed where a teacher's outputs may train no student.
     """
-    teacher = open_teacher(choice, skill, task)
-    notes = [] if choice.name == SOLVER else _ruled(choice.name.removeprefix(OPENAI), known_models(), use)
-    return Asker(teacher=teacher, prices=prices_of(choice), purse=purse, cache=cache), notes
+    with (
+        closing(Purse(folder, job.usd_limit)) as purse,
+        closing(AnswerCache(job.cache_folder)) as cache,
+        ExitStack() as life,
+    ):
+        share = SHARED_GPU if checker and _model_folder(checker) and _model_folder(job.teacher) else None
+
+        def opened(choice: TeacherChoice, server: str) -> tuple[Asker, list[str]]:
+            teacher = open_teacher(choice, skill, task, served_in=folder / server, gpu_memory_share=share)
+            if isinstance(teacher, ServedTeacher):
+                life.enter_context(closing(teacher))
+            notes = [] if choice.name == SOLVER else _ruled(choice.name.removeprefix(OPENAI), known_models(), job.use)
+            return Asker(teacher=teacher, prices=prices_of(choice), purse=purse, cache=cache), notes
+
+        first, notes = opened(job.teacher, "teacher-server")
+        second, more = opened(checker, "checker-server") if checker else (first, [])
+        yield first, second, [*notes, *more]
 
 
 def prices_of(source: TeacherSource) -> TokenPrices:

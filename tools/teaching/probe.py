@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -15,12 +14,9 @@ from ...skills.protocol import Example
 from ...state.errors import ToolFailed
 from ...state.evidence import Interval, wilson
 from ...state.teaching import TeacherEvidence
-from ..jobs import SkillJob, TimedJob, main, progress
-from ..pairing.licences import Use
+from ..jobs import SkillJob, main, progress
 from .asking import Asker
-from .cache import AnswerCache
-from .money import Purse
-from .opening import TeacherChoice, open_asker
+from .opening import AskingJob, open_askers
 from .questions import Questions, answer_form, same_answer
 from .reading import Solution, take_apart
 from .teachers import Answer, Sampling
@@ -31,18 +27,12 @@ PROBE_BLOCK = 3_000_001
 """The block of made examples that `classify_complexity` probes with."""
 
 
-class ProbeJob(SkillJob, TimedJob):
+class ProbeJob(SkillJob, AskingJob):
     """Probes one teacher on examples for training, never on a held-out split."""
 
-    teacher: TeacherChoice
     items: int = Field(default=MOST_ITEMS, gt=0, le=MOST_ITEMS)
     samples: int = Field(default=5, ge=2, le=32)
     temperature: float = Field(default=0.7, gt=0, le=2)
-    max_tokens: int = Field(default=1024, gt=0)
-    seed: int = 0
-    usd_limit: float = Field(ge=0)
-    cache_folder: Path
-    use: Use = Use()
 
 
 def probe(
@@ -150,8 +140,7 @@ def run(job: ProbeJob, folder: Path) -> Mapping[str, Any]:
     )
     items = Random(job.seed).sample(list(known), min(job.items, len(known)))
     form = answer_form([example.answer for example in known[:FORM_EXAMPLES]])
-    with closing(Purse(folder, job.usd_limit)) as purse, closing(AnswerCache(job.cache_folder)) as cache:
-        asker, notes = open_asker(job.teacher, skill, job.task, purse=purse, cache=cache, use=job.use)
+    with open_askers(job, folder, skill, job.task) as (asker, _, notes):
         found = probe(
             asker,
             Questions(skill=skill, task=job.task, form=form),

@@ -9,7 +9,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
@@ -25,10 +24,8 @@ from ...state.teaching import Spent
 from ..generation import file_sha256
 from ..jobs import SkillJob, progress, write_atomic
 from .asking import Asker
-from .cache import AnswerCache
 from .filtering import Candidate, Filter, Tally
-from .money import Purse
-from .opening import WritingJob, check_choices, open_asker
+from .opening import WritingJob, check_choices, open_askers
 from .questions import Questions, answer_form, prompt_template, same_answer
 from .teachers import Sampling
 
@@ -116,12 +113,7 @@ def run(job: RationalesJob, folder: Path) -> Mapping[str, Any]:
     check_choices(job.teacher, job.checker)
     skill = job.load_skill()
     examples = wanted_examples(job, skill)
-    with closing(Purse(folder, job.usd_limit)) as purse, closing(AnswerCache(job.cache_folder)) as cache:
-        teacher, notes = open_asker(job.teacher, skill, job.task, purse=purse, cache=cache, use=job.use)
-        checker = teacher
-        if job.checker is not None:
-            checker, more = open_asker(job.checker, skill, job.task, purse=purse, cache=cache, use=job.use)
-            notes += more
+    with open_askers(job, folder, skill, job.task, job.checker) as (teacher, checker, notes):
         return _made(job, skill, examples, teacher, checker, notes).model_dump(mode="json")
 
 

@@ -2,21 +2,25 @@
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import gc
 import importlib
 import json
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from ...skills import load as load_skill
-from ...state.errors import Correctable
+from ...state.errors import Correctable, ToolFailed
 from ..jobs import report
 from .careful import Keeper, careful
 from .loading import require
+from .memory import without_vllm
+from .rollouts import START_ERRORS, keep_vllm_quiet, rollouts_here, vllm_arguments, with_vllm
 from .rows import read_lines
 from .specs import GrpoJob
-from .start import Session, arguments, begin, finish, learn, thinned
+from .start import Session, arguments, begin, finish, learn, load_again, thinned
 
 Reward = Callable[[str, str, dict[str, Any]], float]
 """Prompt, completion and the shard's line, to a number: the higher, the better."""
@@ -27,6 +31,7 @@ READABLE_REWARD = 0.1  # assumption: enough to prefer the right form among wrong
 def reinforce(job: GrpoJob, folder: Path) -> dict[str, object]:
     """Runs or continues the job in its folder; returns the figures of result.json."""
     require("trl", "datasets")
+    engine = rollouts_here(job)
     reward = reward_named(job.reward, job.skill_data)
     _check_batch(job)
     a_batch = job.prompts_per_step * job.answers_per_prompt // job.gradient_accumulation
@@ -35,9 +40,13 @@ def reinforce(job: GrpoJob, folder: Path) -> dict[str, object]:
         folder,
         batch_tokens=a_batch * (job.max_prompt_tokens + job.max_answer_tokens),
         copies=1.0 if job.kl_weight else 0.0,
+        beside=partial(with_vllm, job) if engine == "vllm" else None,
     )
     prompts = _prompts(session)
     trainer = _trainer(session, prompts, reward, a_batch)
+    engine = "vllm" if trainer.args.use_vllm else "transformers"
+    if session.is_first:
+        report("note", text=f"rollouts: {engine} writes the answers")
     stopped_by = learn(session, trainer)
     rewards = session.progress.rewards
     tenth = max(1, len(rewards) // 10)
@@ -47,6 +56,7 @@ def reinforce(job: GrpoJob, folder: Path) -> dict[str, object]:
         stopped_by,
         {
             "prompts": len(prompts),
+            "rollouts": engine,
             "rewards": thinned(rewards),
             "reward_first": sum(rewards[:tenth]) / tenth if rewards else math.nan,
             "reward_last": sum(rewards[-tenth:]) / tenth if rewards else math.nan,
@@ -119,12 +129,39 @@ def _prompts(session: Session) -> list[dict[str, Any]]:
 
 
 def _trainer(session: Session, prompts: Sequence[dict[str, Any]], reward: Reward, a_batch: int) -> Any:
+    """With vLLM where memory is set aside for it; a job that left the choice open does without it where it does not start."""
+    job = session.job
+    assert isinstance(job, GrpoJob)
+    keep_vllm_quiet()
+    vllm = vllm_arguments(job, session.memory)
+    try:
+        return _made(session, job, prompts, reward, a_batch, vllm)
+    except START_ERRORS as error:
+        if not vllm:
+            raise
+        if job.rollouts == "vllm":
+            raise ToolFailed(
+                f"vLLM did not start in the training's process: {error}; rollouts 'transformers' does without it"
+            ) from error
+        report("note", text=f"vLLM did not start in the training's process: {error}")
+    session.memory = without_vllm(session.memory)
+    load_again(session)
+    gc.collect()  # what vLLM and the first trainer held of the GPU is free
+    return _made(session, job, prompts, reward, a_batch, {})
+
+
+def _made(
+    session: Session,
+    job: GrpoJob,
+    prompts: Sequence[dict[str, Any]],
+    reward: Reward,
+    a_batch: int,
+    vllm: dict[str, Any],
+) -> Any:
     from datasets import Dataset
     from trl.trainer.grpo_config import GRPOConfig
     from trl.trainer.grpo_trainer import GRPOTrainer
 
-    job = session.job
-    assert isinstance(job, GrpoJob)
     given = GRPOConfig(
         **arguments(session),
         per_device_train_batch_size=a_batch,
@@ -133,6 +170,7 @@ def _trainer(session: Session, prompts: Sequence[dict[str, Any]], reward: Reward
         max_steps=job.steps,
         temperature=job.temperature,
         beta=job.kl_weight,
+        **vllm,
     )
     keeper = Keeper(
         job, session.folder, session.progress, job.steps, lambda step: int(trainer.state.num_input_tokens_seen)

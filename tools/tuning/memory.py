@@ -28,6 +28,9 @@ ALLOCATED = (
 )
 LOGIT_COPIES = 4  # of float32 a word: logits, their logarithms, and both gradients while they are taken
 KEPT_CHECKPOINTS = 2
+VLLM_WORKSPACE_GIB = 2.0  # assumption: vLLM's kernels, CUDA graphs and a batch of prompts, beside weights and cache
+VLLM_USUAL_SHARE = 0.3  # of a GPU: what TRL 1.16 gives to a vLLM in the trainer's process when it is told nothing
+VLLM_NUMBER_BYTES = 2  # it serves in 16 bits, also weights that are stored in 32
 
 
 class MemoryUse(Record):
@@ -37,6 +40,9 @@ class MemoryUse(Record):
     states_gib: float = Field(description="gradients and optimiser")
     activations_gib: float
     process_gib: float = Field(description="what the process takes before it loads the model")
+    vllm_gib: float = Field(
+        default=0.0, description="set aside for vLLM beside the training; 0 where it writes no answers"
+    )
     needed_gib: float
     available_gib: float = Field(description="of the device, before the model is loaded, process included")
 
@@ -98,20 +104,42 @@ def estimate(
     )
 
 
+def beside_vllm(
+    use: MemoryUse, shape: Architecture, *, answers: int, answer_tokens: int, total_gib: float
+) -> MemoryUse:
+    """The same with vLLM in the training's process: it gets what the training leaves of the GPU, up to what is of use to it.
+
+    `answers` are written at once, each of `answer_tokens` with its prompt; `total_gib` is the GPU's. It needs a copy of the weights
+    and a cache for one answer at the least; more answers wait for room. Not measured on a GPU.
+    """
+    model_gib = shape.parameters * VLLM_NUMBER_BYTES / GIB + VLLM_WORKSPACE_GIB
+    an_answer_gib = answer_tokens * shape.kv_elements_per_token * VLLM_NUMBER_BYTES / GIB
+    of_use_gib = max(model_gib + answers * an_answer_gib, VLLM_USUAL_SHARE * total_gib)
+    vllm_gib = max(model_gib + an_answer_gib, min(of_use_gib, use.available_gib - use.needed_gib))
+    return use.model_copy(update={"vllm_gib": vllm_gib, "needed_gib": use.needed_gib + vllm_gib})
+
+
+def without_vllm(use: MemoryUse) -> MemoryUse:
+    """The same where vLLM did not start."""
+    return use.model_copy(update={"vllm_gib": 0.0, "needed_gib": use.needed_gib - use.vllm_gib})
+
+
 def refuse_what_cannot_fit(use: MemoryUse, method: Method, checkpointing: bool) -> None:
     """Raises Correctable with the figures, and what would lower them."""
     if use.needed_gib <= use.available_gib:
         return
+    vllm = f", vLLM {use.vllm_gib:.2f}" if use.vllm_gib else ""
     raise Correctable(
         f"the tuning needs about {use.needed_gib:.2f} GiB (weights {use.weights_gib:.2f}, gradients and optimiser "
-        f"{use.states_gib:.2f}, activations {use.activations_gib:.2f}, process {use.process_gib:.2f}) and "
-        f"{use.available_gib:.2f} GiB are free: {what_to_lower(method, checkpointing)}"
+        f"{use.states_gib:.2f}, activations {use.activations_gib:.2f}, process {use.process_gib:.2f}{vllm}) and "
+        f"{use.available_gib:.2f} GiB are free: {what_to_lower(use, method, checkpointing)}"
     )
 
 
-def what_to_lower(method: Method, checkpointing: bool) -> str:
+def what_to_lower(use: MemoryUse, method: Method, checkpointing: bool) -> str:
     """What takes less memory, the cheapest change first."""
-    ways = ["lower batch_tokens, and raise gradient_accumulation by as much"]
+    ways = ["set rollouts to 'transformers'"] if use.vllm_gib else []
+    ways += ["lower batch_tokens, and raise gradient_accumulation by as much"]
     ways += [] if checkpointing else ["set gradient_checkpointing"]
     ways += ["set method to 'lora'"] if method == "full" else []
     return ", or ".join([*ways, "choose a smaller model or a larger machine"])

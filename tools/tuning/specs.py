@@ -14,6 +14,7 @@ from ..tracking import Tracker
 Method = Literal["full", "lora", "qlora"]
 METHODS: tuple[Method, ...] = get_args(Method)
 Precision = Literal["float32", "bfloat16"]
+RolloutEngine = Literal["transformers", "vllm"]
 
 TUNE_RATES: dict[Method, float] = {"full": 2e-5, "lora": 2e-4, "qlora": 2e-4}
 """AdamW's usual rates for models of a billion weights and more; an adapter takes ten times the full model's (QLoRA, arXiv 2305.14314,
@@ -120,6 +121,12 @@ class GrpoJob(_ModelJob):
     max_answer_tokens: int = Field(default=256, gt=0)
     temperature: float = Field(default=1.0, gt=0)
     kl_weight: float = Field(default=0.0, ge=0, description="beta; above 0 a copy of the model is held as reference")
+    # Not among ATTENDANT: another engine draws other samples, and other samples teach otherwise. "auto" is one course wherever it is
+    # continued, as a precision of null is, though another machine may choose another engine.
+    rollouts: Literal["auto", RolloutEngine] = Field(
+        default="auto",
+        description="what writes the answers; auto: vllm in one process where its package and a GPU are there",
+    )
 
     @property
     def rate(self) -> float:

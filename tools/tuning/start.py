@@ -4,13 +4,14 @@
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...state.errors import ToolFailed
 from ...state.evidence import DIVERGED
+from ..estimating.architecture import Architecture
 from ..jobs import JOB_FILE, report
 from . import memory
 from .careful import CLOCK, Diverged
@@ -48,8 +49,19 @@ class Session:
         return PartialState().is_main_process
 
 
-def begin(job: AnyJob, folder: Path, *, batch_tokens: int, keeps_best: bool = False, copies: float = 0.0) -> Session:
-    """Checks everything that can be told before the model is loaded, then loads it. Raises Correctable, NotAvailable."""
+def begin(
+    job: AnyJob,
+    folder: Path,
+    *,
+    batch_tokens: int,
+    keeps_best: bool = False,
+    copies: float = 0.0,
+    beside: Callable[[MemoryUse, Architecture], MemoryUse] | None = None,
+) -> Session:
+    """Checks everything that can be told before the model is loaded, then loads it; `beside` adds what else will hold memory.
+
+    Raises Correctable, NotAvailable.
+    """
     import torch
 
     on_gpu = torch.cuda.is_available()
@@ -70,6 +82,7 @@ def begin(job: AnyJob, folder: Path, *, batch_tokens: int, keeps_best: bool = Fa
         available_gib=memory.available_gib(on_gpu, job.memory_limit_gib),
         copies=copies,
     )
+    use = beside(use, shape) if beside else use
     memory.refuse_what_cannot_fit(use, job.method, job.gradient_checkpointing)
     memory.refuse_a_small_disk(folder, shape, job.method, job.adapter.rank, keeps_best=keeps_best)
     checkpoint, at = _where_it_stands(job, folder)
@@ -90,6 +103,14 @@ def begin(job: AnyJob, folder: Path, *, batch_tokens: int, keeps_best: bool = Fa
     if session.is_first:
         _tell(session)
     return session
+
+
+def load_again(session: Session) -> None:
+    """The model as it was before a trainer had it: one may add adapters of its own."""
+    import torch
+
+    torch.manual_seed(session.job.seed)
+    session.model = load_model(session.job, session.precision)
 
 
 def arguments(session: Session) -> dict[str, Any]:
@@ -234,7 +255,7 @@ def _too_little_memory(session: Session) -> str:
     use, job = session.memory, session.job
     return (
         f"out of memory after step {session.progress.step}: {memory.peak_gib(session.on_gpu):.2f} GiB were held, about "
-        f"{use.needed_gib:.2f} had been expected; {memory.what_to_lower(job.method, job.gradient_checkpointing)}"
+        f"{use.needed_gib:.2f} had been expected; {memory.what_to_lower(use, job.method, job.gradient_checkpointing)}"
     )
 
 

@@ -23,6 +23,8 @@ def test_the_command_line_says_everything_but_the_key() -> None:
         "--override-generation-config": '{"temperature": 0.0}',
         "--max-model-len": "512",
     }
+    shared = vllm_command(Path("/models/m"), "student", "127.0.0.1", 8123, None, 0.0, 0.45)
+    assert shared[-2:] == ["--gpu-memory-utilization", "0.45"]
     assert vllm_environment("secret")["VLLM_API_KEY"] == "secret"
 
 

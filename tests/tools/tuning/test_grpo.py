@@ -54,7 +54,7 @@ def test_the_reward_rises(model: Path, prompts: Path, tmp_path: Path) -> None:
         tmp_path / "a", model, prompts, steps=40, prompts_per_step=4, answers_per_prompt=8, learning_rate=1e-2
     )
     assert found["reward_last"] > found["reward_first"] + 0.1
-    assert (found["steps"], found["stopped_by"]) == (40, "steps")
+    assert (found["steps"], found["stopped_by"], found["rollouts"]) == (40, "steps", "transformers")
     assert (Path(found["model"]) / "chat_template.jinja").is_file()
 
 

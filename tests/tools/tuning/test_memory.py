@@ -63,7 +63,7 @@ def test_what_cannot_fit_is_refused_with_what_to_lower() -> None:
     memory.refuse_what_cannot_fit(use(), "full", False)
     with pytest.raises(Correctable, match=r"0\.10 GiB are free: lower batch_tokens.*gradient_checkpointing.*'lora'"):
         memory.refuse_what_cannot_fit(use(available_gib=0.1), "full", False)
-    assert "gradient_checkpointing" not in memory.what_to_lower("lora", True)
+    assert "gradient_checkpointing" not in memory.what_to_lower(use(), "lora", True)
 
 
 def test_a_disk_too_small_is_refused_with_the_figures(tmp_path: Path) -> None:
