@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from ..state.numbers import shown
+from ..state.numbers import at_least, shown
 from ..state.plan import Candidate, Prediction
 from ..state.run import Break, Choice
 
 ROWS, NEIGHBOURS = 9, 3
-LIMIT_NAMES = {"latency_p95_ms": "latency", "throughput_rps": "throughput", "usd": "dollars", "parameters": "size"}
+LIMIT_NAMES = {"latency_p95_ms": "latency", "throughput_rps": "throughput", "parameters": "size"}
 WIDE, SERVER_WIDTH, NARROW_SERVER_WIDTH = 118, 24, 14
 """Columns from which bands are shown, and how many the server's name gets with and without them."""
 SPACIOUS = 200
@@ -33,19 +33,26 @@ def front_table(choice: Choice, width: int) -> Table:
     for column in ("", "server", "student", "tokens", exact, "p95 ms", "minutes", "$"):
         table.add_column(column, no_wrap=True)
     if near:
-        table.add_column("breaks, by so much of the limit")
+        table.add_column("what it breaks")
         for one in near[:ROWS]:
-            table.add_row(*_cells(one.candidate, None, width), ", ".join(map(_broken, one.breaks)))
+            broken = (_broken(each, one.candidate) for each in one.breaks)
+            table.add_row(*_cells(one.candidate, None, width), (", " if wide else "\n").join(broken))
     else:
         for candidate in rows_to_show(choice.front, chosen):
             table.add_row(*_cells(candidate, chosen, width))
     return table
 
 
-def _broken(one: Break) -> str:
+def _broken(one: Break, of: Candidate) -> str:
+    """What is broken and how far; dollars as what is needed: of a limit of nothing there is no share."""
     if one.constraint == "executor":
         return "cannot be used from here"
-    return f"{LIMIT_NAMES.get(one.constraint, one.constraint)} {shown(100 * one.share)} %"
+    if one.constraint == "usd":
+        return f"needs ${at_least(of.needed_usd)} in all"
+    if one.constraint == "accuracy" and of.accuracy is None:
+        return "accuracy unknown"
+    way = "short" if one.constraint in ("accuracy", "throughput_rps") else "over"
+    return f"{LIMIT_NAMES.get(one.constraint, one.constraint)} {shown(100 * one.share)} % {way}"
 
 
 def band(prediction: Prediction | None, scale: float = 1.0, unit: str = "") -> str:

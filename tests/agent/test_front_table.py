@@ -47,8 +47,20 @@ def test_without_a_plan_the_table_shows_what_comes_nearest_and_what_each_breaks(
     text = console.export_text()
     assert "the nearest of 5 candidates, of which none meets every limit" in text
     assert "2.0%" not in text
-    assert "latency 1,361 %, accuracy 5 %" in text
+    assert "latency 1,361 % over, accuracy 5 % short" in text
     assert "cannot be used from here" in text
+
+
+def test_dollars_are_told_as_what_is_needed_and_an_unknown_accuracy_as_unknown() -> None:
+    unknown = candidate(usd=prediction(0.0123), overhead_usd=0.0333)
+    broken = (Break(constraint="usd", share=0.0456), Break(constraint="accuracy", share=1.0))
+    near = (NearMiss(candidate=unknown, breaks=broken),)
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(front_table(Choice(candidates=1, front=(), plan=None, nearest=None, near=near, reason=""), 100))
+    text = console.export_text()
+    assert "needs $0.0456 in all" in text
+    assert "accuracy unknown" in text
+    assert "%" not in text
 
 
 def test_a_band_says_what_is_unknown() -> None:

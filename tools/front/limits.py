@@ -142,8 +142,9 @@ def _arithmetic(constraint: Constraint, candidate: Candidate, brief: Brief) -> s
     value, limit = _value(constraint, candidate), _upper_limits(brief)[constraint]
     over = value - (limit or 0.0)
     share = f" ({over / limit:.0%})" if limit else ""
-    beside = _beside(candidate) if constraint == "usd" else ""
-    return f"{WORDS[constraint].format(shown(value))}{beside} is {shown(over)} over the limit of {shown(limit or 0, AS_SAID)}{share}"
+    beside, sign = (_beside(candidate), "$") if constraint == "usd" else ("", "")
+    told = f"{WORDS[constraint].format(shown(value))}{beside} is {sign}{shown(over)} over"
+    return f"{told} the limit of {sign}{shown(limit or 0, AS_SAID)}{share}"
 
 
 def _beside(candidate: Candidate) -> str:
