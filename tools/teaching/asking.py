@@ -23,6 +23,10 @@ class Asker:
     prices: TokenPrices
     purse: Purse
     cache: AnswerCache
+    kept_answers: int = 0
+    """Answers that were there before and cost nothing now."""
+    kept_usd: float = 0.0
+    """What asking for them anew would have cost, by the tokens that they took then."""
     useless_in_a_row: int = 0
     out_of_money: bool = False
     """Whether a request was not sent because it might have passed the limit."""
@@ -43,6 +47,8 @@ class Asker:
                 wanted.setdefault(key, []).append(at)
             else:
                 found[at] = kept
+                self.kept_answers += 1
+                self.kept_usd += self.prices.usd(kept.input_tokens, kept.output_tokens)
         keys = list(wanted)
         while keys:
             part, keys = keys[: self.teacher.batch], keys[self.teacher.batch :]
