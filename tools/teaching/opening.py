@@ -15,6 +15,7 @@ from ..models.catalogue import Catalogue, known_models
 from ..models.licences import known_licence
 from ..pairing.licences import Use, rule_on_licence
 from ..serving.job import read_key
+from ..tuning.source import lacking
 from .asking import Asker
 from .cache import AnswerCache
 from .endpoint import IN_FLIGHT, TIMEOUT_S, EndpointTeacher
@@ -57,17 +58,25 @@ def open_teacher(
     """The teacher. Raises NotAvailable, saying what is missing, where it cannot be asked here."""
     if choice.name.startswith(OPENAI) and choice.name != OPENAI:
         return _endpoint(choice, environ)
-    if choice.name == SOLVER:
-        if skill is None or skill.needs_data:
-            raise NotAvailable("teacher 'solver': only a skill that solves its own questions has one")
-        return SolverTeacher(skill, task)
+    solving = None if skill is None or skill.needs_data else skill
+    if choice.name == SOLVER and solving is not None:
+        return SolverTeacher(solving, task)
     folder = Path(choice.name).expanduser()
-    if (folder / "config.json").is_file():
+    if folder.is_dir():
+        refuse_unfit_folder(folder)
         return FolderTeacher(folder)
+    why = " here: only a skill that solves its own questions has one" if choice.name == SOLVER else ""
+    folders = "the folder of a Hugging Face model (config.json, safetensors, tokenizer, chat template)"
     raise NotAvailable(
-        f"teacher {choice.name!r} is not available; valid: {OPENAI}MODEL with a model's name on any OpenAI-compatible "
-        f"endpoint, the folder of a Hugging Face model (with config.json), or {SOLVER}"
+        f"teacher {choice.name!r} is not available{why}; valid: {OPENAI}MODEL with a model's name on any OpenAI-compatible endpoint"
+        + (f", {folders}, or {SOLVER}" if solving else f", or {folders}")
     )
+
+
+def refuse_unfit_folder(folder: Path) -> None:
+    """Raises NotAvailable with everything that keeps the model in a folder from being asked; loads none of it."""
+    if problems := lacking(folder):
+        raise NotAvailable(f"teacher {str(folder)!r} cannot be asked: {'; '.join(problems)}")
 
 
 def _endpoint(choice: TeacherChoice, environ: Mapping[str, str]) -> Teacher:
