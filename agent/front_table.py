@@ -38,9 +38,52 @@ def front_table(choice: Choice, width: int) -> Table:
             broken = (_broken(each, one.candidate) for each in one.breaks)
             table.add_row(*_cells(one.candidate, None, width), (", " if wide else "\n").join(broken))
     else:
-        for candidate in rows_to_show(choice.front, chosen):
+        rows = rows_to_show(choice.front, chosen)
+        for candidate in rows:
             table.add_row(*_cells(candidate, chosen, width))
+        table.caption, table.caption_justify, table.caption_style = "\n".join(ahead_unseen(rows)) or None, "left", "dim"
     return table
+
+
+def ahead_unseen(rows: Sequence[Candidate]) -> list[str]:
+    """A line for each row that another seems to beat, because it is ahead by less than the figures show: in what, and by how much."""
+    lines: list[str] = []
+    for one in rows:
+        other = next((other for other in rows if _seems_beaten(one, other)), None)
+        if other is not None and (ahead := _ahead(one, other)):
+            servers = [
+                f" on {server_name(row.offer_id)}" if one.offer_id != other.offer_id else "" for row in (one, other)
+            ]
+            ours, theirs = (
+                f"{row.student} {_tokens(row)}{server}" for row, server in zip((one, other), servers, strict=True)
+            )
+            lines.append(f"{ours} is ahead of {theirs} by less than the figures show: {ahead}")
+    return lines
+
+
+def _seems_beaten(one: Candidate, other: Candidate) -> bool:
+    """Whether no figure of one, as shown, is better than the other's, and some are worse."""
+    ours, theirs = (
+        (
+            -round(100 * _exact(row), 1),
+            *(float(shown(figure).replace(",", "")) for figure in (row.latency_p95_ms.value, *_price(row))),
+        )
+        for row in (one, other)
+    )
+    return ours != theirs and all(mine >= its for mine, its in zip(ours, theirs, strict=True))
+
+
+def _ahead(one: Candidate, other: Candidate) -> str:
+    """What one has over the other; empty where that is nothing."""
+    usd, hours = (mine - its for mine, its in zip(_price(one), _price(other), strict=True))
+    accuracy, sooner = _exact(one) - _exact(other), other.latency_p95_ms.value - one.latency_p95_ms.value
+    gains = (
+        (accuracy, f"{shown(100 * accuracy, 2)} points more accurate"),
+        (sooner, f"{shown(sooner, 2)} ms sooner"),
+        (-hours, f"{shown(-60 * hours, 2)} minutes less"),
+        (-usd, f"${shown(-usd, 2)} less"),
+    )
+    return " and ".join(words for gain, words in gains if gain > 0)
 
 
 def _broken(one: Break, of: Candidate) -> str:
@@ -96,12 +139,16 @@ def _cells(candidate: Candidate, chosen: Candidate | None, width: int) -> tuple[
         "→" if candidate == chosen else "",
         Text(server, style="" if candidate.executable else "dim"),
         Text(candidate.student),
-        f"{candidate.train_tokens / 1e6:g}M",
+        _tokens(candidate),
         exact,
         band(candidate.latency_p95_ms) if wide else shown(candidate.latency_p95_ms.value),
         band(candidate.hours, 60) if wide else shown(60 * candidate.hours.value),
         shown(candidate.total_usd),
     )
+
+
+def _tokens(candidate: Candidate) -> str:
+    return f"{candidate.train_tokens / 1e6:g}M"
 
 
 def server_name(offer_id: str, width: int = SERVER_WIDTH) -> str:
