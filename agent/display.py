@@ -320,6 +320,7 @@ class RichDisplay:
                 f"latency over HTTP, {latency.n} requests: p50 {latency.p50_ms:,.1f} ms, p95 {latency.p95_ms:,.1f} ms, p99 "
                 f"{latency.p99_ms:,.1f} ms (predicted p95 {band(attempt.candidate.latency_p95_ms)}); "
                 f"{latency.throughput_rps:,.0f} requests a second with {latency.clients} clients"
+                + (f"; {latency.busy}" if latency.busy else "")
             )
 
     def _show_judge(self, run: RunState) -> None:

@@ -194,6 +194,7 @@ def _latency(latency: Latency) -> str:
         f"latency over HTTP, {latency.n} requests: p50 {latency.p50_ms:,.1f} ms, p95 {latency.p95_ms:,.1f} ms, "
         f"p99 {latency.p99_ms:,.1f} ms; "
         f"{latency.throughput_rps:,.0f} requests a second with {latency.clients} clients"
+        + (f"; {latency.busy}" if latency.busy else "")
     )
 
 

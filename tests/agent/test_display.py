@@ -20,6 +20,19 @@ def shown(measured: Evaluation) -> str:
     return text.getvalue()
 
 
+def timed(load: float | None) -> Evaluation:
+    measured = evaluation(600)
+    assert measured.latency is not None
+    return measured.model_copy(update={"latency": measured.latency.model_copy(update={"load": load, "cores": 2})})
+
+
+def test_a_latency_of_a_busy_machine_is_told_as_an_upper_end() -> None:
+    busy = "the machine was busy (load 6.1 on 2 cores): an upper end"
+    assert busy in shown(timed(6.12))
+    for load in (2.0, None):
+        assert "busy" not in shown(timed(load))
+
+
 def test_the_families_of_a_split_are_shown_worst_first() -> None:
     families = (FamilyScore(family="easy", exact=wilson(9, 10)), FamilyScore(family="hard", exact=wilson(1, 4)))
     assert "exact by family: hard 25.0% of 4; easy 90.0% of 10" in shown(
