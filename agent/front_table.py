@@ -29,24 +29,22 @@ def front_table(choice: Choice, width: int) -> Table:
     )
     table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="dim")
     wide = width >= WIDE
-    exact = "exact (80 % band)" if wide else "exact"
-    for column in ("", "server", "student", "tokens", exact, "p95 ms", "minutes", "$"):
-        table.add_column(column, no_wrap=True)
+    add_columns(table, width)
     if near:
         table.add_column("what it breaks")
         for one in near[:ROWS]:
             broken = (_broken(each, one.candidate) for each in one.breaks)
-            table.add_row(*_cells(one.candidate, None, width), (", " if wide else "\n").join(broken))
+            table.add_row("", *candidate_cells(one.candidate, width), (", " if wide else "\n").join(broken))
     else:
         rows = rows_to_show(choice.front, chosen)
         for candidate in rows:
-            table.add_row(*_cells(candidate, chosen, width))
+            table.add_row("→" if candidate == chosen else "", *candidate_cells(candidate, width))
         table.caption, table.caption_justify, table.caption_style = "\n".join(ahead_unseen(rows)) or None, "left", "dim"
     return table
 
 
 def ahead_unseen(rows: Sequence[Candidate]) -> list[str]:
-    """A line for each row that another seems to beat, because it is ahead by less than the figures show: in what, and by how much."""
+    """A line for each row that another seems to beat: in what it is ahead of that one, and by how much; none where there is none."""
     lines: list[str] = []
     for one in rows:
         other = next((other for other in rows if _seems_beaten(one, other)), None)
@@ -57,8 +55,8 @@ def ahead_unseen(rows: Sequence[Candidate]) -> list[str]:
             ours, theirs = (
                 f"{row.student} {_tokens(row)}{server}" for row, server in zip((one, other), servers, strict=True)
             )
-            lines.append(f"{ours} is ahead of {theirs} by less than the figures show: {ahead}")
-    return lines
+            lines.append(f"  {ours} over {theirs}: {ahead}")
+    return ["ahead by less than the figures show:", *lines] if lines else []
 
 
 def _seems_beaten(one: Candidate, other: Candidate) -> bool:
@@ -127,7 +125,26 @@ def _exact(candidate: Candidate) -> float:
     return candidate.accuracy.value if candidate.accuracy else 0.0
 
 
-def _cells(candidate: Candidate, chosen: Candidate | None, width: int) -> tuple[str | Text, ...]:
+def excluded_words(choice: Choice) -> list[str]:
+    """What was not planned and why, each candidate named as in the table."""
+    runners = choice.plan.runners_up if choice.plan else ()
+    named = {f"{one.id}: ": f"{one.student} {_tokens(one)} on {server_name(one.offer_id)}: " for one in runners}
+    lines: list[str] = []
+    for line in choice.excluded:
+        told = next((known for known in named if line.startswith(known)), "")
+        lines.append(named.get(told, "") + line.removeprefix(told))
+    return lines
+
+
+def add_columns(table: Table, width: int, first: str = "") -> None:
+    """The columns of `candidate_cells` behind a first one."""
+    exact = "exact (80 % band)" if width >= WIDE else "exact"
+    for column in (first, "server", "student", "tokens", exact, "p95 ms", "minutes", "$"):
+        table.add_column(column, no_wrap=True)
+
+
+def candidate_cells(candidate: Candidate, width: int) -> tuple[str | Text, ...]:
+    """A candidate's server, student, training length and predictions; with bands where a screen of `width` columns has room."""
     wide = width >= WIDE
     known = candidate.accuracy
     exact = "unknown" if known is None else f"{known.value:.1%}"
@@ -136,7 +153,6 @@ def _cells(candidate: Candidate, chosen: Candidate | None, width: int) -> tuple[
     room = width if width >= SPACIOUS else SERVER_WIDTH if wide else NARROW_SERVER_WIDTH
     server = server_name(candidate.offer_id, room)
     return (
-        "→" if candidate == chosen else "",
         Text(server, style="" if candidate.executable else "dim"),
         Text(candidate.student),
         _tokens(candidate),

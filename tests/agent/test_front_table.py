@@ -54,7 +54,8 @@ def test_without_a_plan_the_table_shows_what_comes_nearest_and_what_each_breaks(
 def test_a_row_that_seems_beaten_is_told_by_what_it_is_ahead() -> None:
     plan, other = priced(0.003, 0.85401), priced(0.004, 0.85434)
     assert ahead_unseen([plan, other, priced(0.005, 0.9)]) == [
-        f"{other.student} 0.3M is ahead of {plan.student} 0.3M by less than the figures show: 0.033 points more accurate"
+        "ahead by less than the figures show:",
+        f"  {other.student} 0.3M over {plan.student} 0.3M: 0.033 points more accurate",
     ]
     assert ahead_unseen([plan, priced(0.004, 0.9), priced(0.005, 0.5)]) == []  # better as shown; beaten in truth
     console = Console(width=200, record=True, file=io.StringIO())
