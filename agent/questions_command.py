@@ -148,7 +148,8 @@ def _bill(made: "QuestionsMade") -> list[str]:
     from .brief_words import money
 
     found, now, total = made.result, made.spent_now, made.result.spent
-    tokens = f", {now.input_tokens:,} tokens read, {now.output_tokens:,} written" if now.calls else ""
+    most = "at most " if found.uncounted_calls else ""
+    tokens = f", {most}{now.input_tokens:,} tokens read, {now.output_tokens:,} written" if now.calls else ""
     lines = [f"spent by this call: {money(now.usd)}, {now.calls:,} calls{tokens}"]
     if total.calls > now.calls:
         lines.append(

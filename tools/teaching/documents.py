@@ -236,8 +236,8 @@ def _result(
         provenance=provenance_path(work.job.shard).name,
         spent=work.teacher.purse.spent,
         uncounted_calls=work.teacher.purse.uncounted_calls,
-        kept_answers=sum(asker.kept_answers for asker in work.askers),
-        kept_usd=round(sum(asker.kept_usd for asker in work.askers), 8),
+        kept_answers=sum(len(asker.kept) for asker in work.askers),
+        kept_usd=round(sum(usd for asker in work.askers for usd in asker.kept.values()), 8),
         stopped_by=stopped_by,
         notes=tuple(notes),
     )
