@@ -34,7 +34,6 @@ from .terminal import (
     pairs,
     print_json,
     print_table,
-    print_what_if,
     say,
     say_on,
     workspace_at,
@@ -378,7 +377,10 @@ def replay(
             if as_json:
                 print_json(found_other.model_dump(mode="json"))
             else:
-                print_what_if(found_other)
+                from .consoles import console
+                from .what_if_table import print_what_if
+
+                print_what_if(found_other, console())
             return
         found = session.replay(run_id, workspace=workspace_at(workspace))
         if as_json:

@@ -16,10 +16,10 @@ from .brief_words import brief_rows, emphasis_words, lessons_words, money
 from .consoles import is_unbroken
 from .events import figure
 from .front_picture import front_picture
-from .front_table import band, front_table
+from .front_table import band, excluded_words, front_table
 from .planners import Decision
 from .printable import printable_record, printable_value
-from .score_table import by_family, closest_control, pairs, score_table
+from .score_table import by_family, closest_control, pairs, score_table, tried_words
 
 SPARKS = "▁▂▃▄▅▆▇█"
 OFFER_ROWS = 8
@@ -246,6 +246,8 @@ class RichDisplay:
         choice = run.choice
         assert choice is not None
         self._title("Front and plan" if not run.attempts else "New plan")
+        for line in tried_words(run):
+            self._print(line)
         self._console.print(front_table(choice, self._console.width))
         # Later plans of a run differ by what was tried: their rows tell that, a second picture would not.
         if not run.attempts and (picture := self._picture(run, choice)) is not None:
@@ -255,7 +257,7 @@ class RichDisplay:
         if choice.plan:
             if choice.plan.emphasis:
                 self._print(f"data: {emphasis_words(choice.plan.emphasis)}")
-            for line in choice.excluded:
+            for line in excluded_words(choice):
                 self._console.print(Text(f"  not {line}", style="dim"))
 
     def _picture(self, run: RunState, choice: Choice) -> Text | None:
@@ -320,6 +322,7 @@ class RichDisplay:
                 f"latency over HTTP, {latency.n} requests: p50 {latency.p50_ms:,.1f} ms, p95 {latency.p95_ms:,.1f} ms, p99 "
                 f"{latency.p99_ms:,.1f} ms (predicted p95 {band(attempt.candidate.latency_p95_ms)}); "
                 f"{latency.throughput_rps:,.0f} requests a second with {latency.clients} clients"
+                + (f"; {latency.busy}" if latency.busy else "")
             )
 
     def _show_judge(self, run: RunState) -> None:

@@ -15,6 +15,7 @@ from ..tools.deploy import served_model
 from ..tools.models.catalogue import known_models
 from ..tools.quantising import Quantised
 from ..tools.weights import weights_sha256
+from .card_example import card_example
 from .export_quantised import copy_quantised
 from .model_card import model_card
 from .model_facts import StudentFacts, student_facts
@@ -69,7 +70,8 @@ def export_model(
             copy_quantised(found, model, temporary)
             facts_file["quantised"] = found.model_dump(mode="json", exclude={"folder"})
         (temporary / FACTS).write_text(json.dumps(facts_file, indent=2) + "\n", encoding="utf-8")
-        card = model_card(facts, weights, _licence(workspace, facts), version, found)
+        example = card_example(facts, workspace.run_folder(facts.run_id))
+        card = model_card(facts, weights, _licence(workspace, facts), version, example=example, smaller=found)
         # Half a surrogate pair, which a request may hold, has no UTF-8.
         (temporary / CARD).write_bytes(card.encode("utf-8", errors="replace"))
         files = tuple(sorted(str(file.relative_to(temporary)) for file in temporary.rglob("*") if file.is_file()))

@@ -37,6 +37,7 @@ from .model_planner import FINISH, decide
 from .planners import RULES, Decision, rules_planner
 from .report import outcome
 from .revising import after_word, back_to_trained, hear
+from .together import wrong_with_files
 
 ONLY_SHOWN = {"parts", "doubts"}
 """Fields of a question that explain it; the record is of what was asked."""
@@ -75,7 +76,7 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
     if may_ask and (question := _question(run, result)) is not None:
         return Command(goto="ask", update={"run": run, "question": question})
     if "problems" in result:
-        return _end(run, "refused", "\n".join(result["problems"]))
+        return _end(run, "refused", "\n".join([*result["problems"], *_wrong_beside(context)]))
     run = run.model_copy(update={"brief": Brief.model_validate(result["brief"])})
     context.shown.step("intake", run, replayed=replayed)
     if run.known_brief.data is not None:
@@ -97,12 +98,22 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
     return Command(goto="plan", update={"run": run})
 
 
+def _wrong_beside(context: RunContext) -> list[str]:
+    """What is wrong with the files named beside a request that cannot be used; as recorded, since files change."""
+    data, student = context.settings.data, context.settings.student
+    if data is None and student is None:
+        return []
+    named = {"data": data.model_dump(mode="json") if data else None, "student": student}
+    found, _ = take(context, "look_at_files", named, lambda: {"problems": wrong_with_files(data, student)})
+    return found["problems"]
+
+
 def _taken_data(context: RunContext, run: RunState) -> dict[str, Any]:
     """The user's examples as they were split and sealed, or everything that is wrong with them."""
     try:
         given = take_data(run.known_brief, context.workspace.run_folder(run.run_id), context.settings)
     except RequestError as error:
-        return {"problems": error.problems}
+        return {"problems": [*error.problems, *wrong_with_files(None, run.known_brief.student)]}
     return {"given": given.model_dump(mode="json")}
 
 

@@ -6,7 +6,7 @@ language is refused (a YAML brief's fields are the same in every language).
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -39,6 +39,7 @@ from . import unheld
 from .languages import in_plain_english
 from .names import Own, no_own_names, unknown_names
 from .reading import Reading
+from .skill_words import hits, set_aside
 
 _ALSO = (
     r"\b(?:and|plus)\s+(?:(?:also|then|too|it|should|must|to)\s+)*(?:also|tell|which|what|whether|name|list|say|recommend|suggest|pick|choose|show)s?\b"
@@ -295,19 +296,22 @@ def names_a_skill(request: str) -> bool:
     text = Reading(in_plain_english(request)).text.lower()
     skills = [load_skill(name) for name in skill_names()]
     tasks = [word for skill in skills for task in skill.tasks.values() for word in task.keywords]
-    return _hits(text, (*skill_names(), *tasks, *(word for skill in skills for word in skill.keywords))) > 0
+    return hits(text, (*skill_names(), *tasks, *(word for skill in skills for word in skill.keywords))) > 0
 
 
 def _skill_and_task(reading: Reading, has_data: bool) -> tuple[str, str]:
     """The skill and task that the words fit best; over the user's examples one that needs such, `table` where none is named."""
     text = reading.text.lower()
     names = [name for name in skill_names() if load_skill(name).needs_data or not has_data]
-    scored = {name: _hits(text, (name, *load_skill(name).keywords)) for name in names}
+    scored = {name: hits(text, (name, *load_skill(name).keywords)) for name in names}
     for name in names:
-        scored[name] += sum(_hits(text, task.keywords) for task in load_skill(name).tasks.values())
+        scored[name] += sum(hits(text, task.keywords) for task in load_skill(name).tasks.values())
     best = max(scored, key=lambda name: scored[name])
     if has_data:
         best = best if scored[best] else TABLE
+        contradicting, passed_over = set_aside(text, best)
+        reading.problems += contradicting
+        reading.assumptions += passed_over
         return best, next(iter(load_skill(best).tasks))
     if not scored[best]:
         reading.problems.append(f"no skill fits this request; valid skills: {_catalogue()}; {BRING_DATA}")
@@ -316,7 +320,7 @@ def _skill_and_task(reading: Reading, has_data: bool) -> tuple[str, str]:
     if skill.needs_data:
         reading.problems.append(f"{best} has no examples of its own: {BRING_DATA}")
         return best, next(iter(skill.tasks))
-    tasks = {name: _hits(text, (name, *task.keywords)) for name, task in skill.tasks.items()}
+    tasks = {name: hits(text, (name, *task.keywords)) for name, task in skill.tasks.items()}
     top = _best(tasks)
     if max(tasks.values()) == 0:
         reading.assumptions.append(f"no task of {best} was named: {top[0]} is assumed (valid: {', '.join(tasks)})")
@@ -333,7 +337,7 @@ def _asked_for(text: str, skill: str) -> list[str]:
     """The tasks that a request calls by name, or that are fitted best by what it says before and after an "and also"."""
     tasks = load_skill(skill).tasks
     parts = [
-        {name: _hits(part, (name, *task.keywords)) for name, task in tasks.items()} for part in re.split(_ALSO, text)
+        {name: hits(part, (name, *task.keywords)) for name, task in tasks.items()} for part in re.split(_ALSO, text)
     ]
     clear = {top[0] for hits in parts if max(hits.values()) and len(top := _best(hits)) == 1}
     return [name for name in tasks if name in clear or re.search(rf"\b{name}\b", text)]
@@ -341,18 +345,6 @@ def _asked_for(text: str, skill: str) -> list[str]:
 
 def _best(hits: dict[str, int]) -> list[str]:
     return [name for name, count in hits.items() if count == max(hits.values())]
-
-
-def _hits(text: str, words: Iterable[str]) -> int:
-    """Letters of the distinct words and phrases found, none of them part of another: a more specific one counts for more."""
-    found = {word.lower() for word in words if re.search(_whole(word.lower()), text)}
-    return sum(len(word) for word in found if not any(word in other for other in found - {word}))
-
-
-def _whole(word: str) -> str:
-    """Fits a word or phrase, hyphens or spaces between; Chinese has no spaces, and its words fit anywhere."""
-    pattern = re.escape(word).replace(r"\ ", r"[\s-]+")
-    return rf"(?<![^\W_]){pattern}(?!\w)" if word.isascii() else pattern
 
 
 def _catalogue() -> str:

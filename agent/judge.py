@@ -72,13 +72,18 @@ def _latency_misses(targets: Targets, latency: Latency | None) -> list[Miss]:
         return misses
     if targets.latency_p95_ms is not None and latency.p95_ms > targets.latency_p95_ms:
         over = f"p95 {latency.p95_ms:,.1f} ms over {latency.n} requests, {latency.p95_ms / targets.latency_p95_ms:.2f} times"
-        arithmetic = f"{over} the target of {shown(targets.latency_p95_ms, AS_SAID)} ms"
+        arithmetic = f"{over} the target of {shown(targets.latency_p95_ms, AS_SAID)} ms{_busy(latency)}"
         misses.append(_miss("latency", targets.latency_p95_ms, latency.p95_ms, arithmetic))
     wanted = targets.needed_rps
     if wanted is not None and latency.throughput_rps < wanted:
         under = f"{latency.throughput_rps:,.1f} requests a second with {latency.clients} clients"
-        misses.append(_miss("throughput", wanted, latency.throughput_rps, f"{under}, wanted {shown(wanted, AS_SAID)}"))
+        arithmetic = f"{under}, wanted {shown(wanted, AS_SAID)}{_busy(latency)}"
+        misses.append(_miss("throughput", wanted, latency.throughput_rps, arithmetic))
     return misses
+
+
+def _busy(latency: Latency) -> str:
+    return f"; {latency.busy}" if latency.busy else ""
 
 
 def _missed(targets: Targets, evaluation: Evaluation) -> list[Miss]:

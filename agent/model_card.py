@@ -1,5 +1,6 @@
-"""A student's model card in Hugging Face's format, written from the journal alone."""
+"""A student's model card in Hugging Face's format, written from the journal, an example aside."""
 
+import json
 import re
 from html import escape
 from typing import Any
@@ -11,21 +12,32 @@ from ..tools.distill import NATURAL_MIX
 from ..tools.generate_data import DEVELOPMENT
 from ..tools.quantising import Quantised
 from .brief_words import brief_rows, lessons_words, money
+from .card_example import CardExample, example_words
 from .export_quantised import FOLDER, quantised_words
 from .model_facts import StudentFacts
 
 DATA_SET = re.compile(r"[\w.-]+/[\w-]+")
 """What names a data set of a hub, and no file."""
 
+SHORT_QUESTION = 100
+"""Characters of a question that fit a line of the code that asks it."""
+
 
 def model_card(
-    facts: StudentFacts, weights: str, licence: str, exported_by: str, smaller: Quantised | None = None
+    facts: StudentFacts,
+    weights: str,
+    licence: str,
+    exported_by: str,
+    *,
+    example: CardExample | None,
+    smaller: Quantised | None = None,
 ) -> str:
     """README.md of a student whose weights have that hash; `licence` is the base model's, empty where there is none."""
     front = _front_matter(facts, licence)
     parts = (
         _opening(facts),
         _request(facts),
+        example_words(example),
         _data(facts),
         _training(facts),
         _measurement(facts),
@@ -33,7 +45,7 @@ def model_card(
         _cost(facts),
         _limits(facts),
         _licence(facts, licence),
-        _use(facts),
+        _use(example),
         *([_smaller(smaller)] if smaller is not None else []),
         _evidence(facts, weights, exported_by),
     )
@@ -182,6 +194,7 @@ def _latency(latency: Latency) -> str:
         f"latency over HTTP, {latency.n} requests: p50 {latency.p50_ms:,.1f} ms, p95 {latency.p95_ms:,.1f} ms, "
         f"p99 {latency.p99_ms:,.1f} ms; "
         f"{latency.throughput_rps:,.0f} requests a second with {latency.clients} clients"
+        + (f"; {latency.busy}" if latency.busy else "")
     )
 
 
@@ -245,12 +258,14 @@ def _licence(facts: StudentFacts, licence: str) -> str:
     return f"## Licence\n\n{of_model} {of_data} {named}"
 
 
-def _use(facts: StudentFacts) -> str:
+def _use(example: CardExample | None) -> str:
+    short = example is not None and len(example.prompt) <= SHORT_QUESTION
+    question = json.dumps(example.prompt if example and short else "...", ensure_ascii=False)
     return (
         "## Use\n\nThe folder holds model, tokenizer, chat template and generation settings as trained.\n\n```python\n"
         "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
         'tokenizer = AutoTokenizer.from_pretrained(".")\nmodel = AutoModelForCausalLM.from_pretrained(".")\n'
-        'question = [{"role": "user", "content": "..."}]\n'
+        f'question = [{{"role": "user", "content": {question}}}]\n'
         'given = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=True)\n'
         "wrote = model.generate(**given, do_sample=False)\n"
         'print(tokenizer.decode(wrote[0, given["input_ids"].shape[1] :], skip_special_tokens=True))\n```'

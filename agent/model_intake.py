@@ -29,6 +29,7 @@ from .limits import CURRENCY_WORDS, USD_PER_UNIT, rate_assumed
 from .model_planner import ask_until_usable, prompt_text
 from .planners import Decision, Planner
 from .reading import Reading
+from .skill_words import set_aside
 
 WRITE_BRIEF = "write_brief"
 SAME = 0.005
@@ -133,8 +134,12 @@ def read_with_model(
         return by_rules, decision
     if written.problems:
         return {"problems": [f"{problem} (as {planner.name} reads it)" for problem in written.problems]}, decision
+    problems, passed_over = set_aside(rewritten(request).text.lower(), written.skill) if data else ([], [])
+    if problems:
+        return {"problems": problems}, decision
     try:
-        found = _brief(written, request, planner.name, own, **limits).model_copy(update={"data": data})
+        found = _brief(written, request, planner.name, own, **limits)
+        found = found.model_copy(update={"data": data, "assumptions": (*found.assumptions, *passed_over)})
         return {"brief": found.model_dump(mode="json")}, decision
     except RequestError as error:
         return {"problems": error.problems}, decision

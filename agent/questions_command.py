@@ -105,7 +105,6 @@ def questions(
 def told(made: "QuestionsMade") -> list[str]:
     """What came of it, a line for each thing that somebody has to know."""
     from ..skills.given.freezing import FEWEST_EXAMPLES
-    from .brief_words import money
 
     found = made.result
     by = (
@@ -113,7 +112,6 @@ def told(made: "QuestionsMade") -> list[str]:
         if found.checker != found.teacher
         else "another sample of the teacher"
     )
-    spent, tokens = found.spent, f"{found.spent.input_tokens:,} tokens read, {found.spent.output_tokens:,} written"
     lines = [
         *(["made before by the same call: nothing was asked now"] if made.made_before else []),
         f"{found.passages:,} passages, {found.made:,} questions made by {found.teacher}: {found.kept:,} kept, "
@@ -126,7 +124,7 @@ def told(made: "QuestionsMade") -> list[str]:
         f"asked again with the passage, the teacher gives the same answer to {_share(found.round_trip)}",
         f"of these {by} disagrees with {_share(found.disagreement)}",
         f"without the passage the teacher answers {_share(found.known_without)} of those kept{_worth(found.known_without)}",
-        f"spent {money(spent.usd)} of {money(made.max_usd)}: {spent.calls:,} calls, {tokens}",
+        *_bill(made),
         *(f"  · {note}" for note in found.notes),
     ]
     if found.stopped_by == "money":
@@ -143,6 +141,34 @@ def told(made: "QuestionsMade") -> list[str]:
         return lines
     lines.append(APART)
     return [*lines, f'next: stratos run "answer these questions, at least 80 % right" --data {shlex.quote(made.file)}']
+
+
+def _bill(made: "QuestionsMade") -> list[str]:
+    """What this call spent, what its earlier starts did, what kept answers saved, and which tokens are no count."""
+    from .brief_words import money
+
+    found, now, total = made.result, made.spent_now, made.result.spent
+    most = "at most " if found.uncounted_calls else ""
+    tokens = f", {most}{now.input_tokens:,} tokens read, {now.output_tokens:,} written" if now.calls else ""
+    lines = [f"spent by this call: {money(now.usd)}, {now.calls:,} calls{tokens}"]
+    if total.calls > now.calls:
+        lines.append(
+            f"spent by the same call before: {money(total.usd - now.usd)}, {total.calls - now.calls:,} calls; in all "
+            f"{money(total.usd)} of the {money(made.max_usd)} allowed"
+        )
+    else:
+        lines[0] += f"; allowed {money(made.max_usd)}"
+    if found.kept_answers and not made.made_before:
+        lines.append(
+            f"{found.kept_answers:,} answers were kept from earlier calls and cost nothing now; asked for anew they would cost "
+            f"{money(found.kept_usd)}"
+        )
+    if found.uncounted_calls:
+        lines.append(
+            f"  · the tokens of {found.uncounted_calls:,} of {total.calls:,} calls are assumed, not counted: the server did not say, and "
+            "the most that each can have taken stands for them, in the dollars too"
+        )
+    return lines
 
 
 def _most_first(counts: dict[str, int]) -> list[tuple[str, int]]:

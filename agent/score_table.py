@@ -4,8 +4,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ..state.evidence import Evaluation, Interval, Score
+from ..state.numbers import shown
 from ..state.paired import paired_words
 from ..state.run import RunState
+from .brief_words import money
 
 
 def share(interval: Interval) -> str:
@@ -41,6 +43,20 @@ def closest_control(run: RunState) -> str:
         return ""
     name, closest = min(paired, key=lambda one: one[1].difference)
     return f"{paired_words(name, closest)}, on {measured[-1].split}"
+
+
+def tried_words(run: RunState) -> list[str]:
+    """A line for each attempt that was measured, and one for what all of them took: what a plan after a miss starts from."""
+    lines: list[str] = []
+    for attempt in run.attempts:
+        if attempt.evaluations:
+            newest = attempt.evaluations[-1]
+            exact, latency = newest.student.exact, newest.latency
+            p95 = f", p95 {shown(latency.p95_ms)} ms" if latency else ""
+            lines.append(f"tried: attempt {attempt.number}, {attempt.words}: {share(exact)} on {newest.split}{p95}")
+    limit = run.known_brief.limits.usd
+    spent = f"{money(run.spent_usd)} of {money(limit or 0.0)} spent, {shown(60 * run.hours_used)} minutes used"
+    return [*lines, spent] if lines else []
 
 
 def score_table(evaluation: Evaluation) -> Table:

@@ -35,6 +35,7 @@ from ..tools.tracking import require_tracker
 from .intake import tighter
 from .names import own_names, unknown_names
 from .planners import Planner, check_planner, planner_for, recorded_planner
+from .together import wrong_beside_the_teacher
 
 EXIT_CODES = {"planned": 0, "met": 0, "failed": 1, "refused": 2, "missed": 3, "infeasible": 4, "cancelled": 130}
 
@@ -99,7 +100,11 @@ def start(
     else:
         check_planner(settings.planner)
     require_tracker(settings.tracker)
-    _check_teacher(brief or settings)
+    try:
+        _check_teacher(brief or settings)
+    except RequestError as error:
+        also = wrong_beside_the_teacher(request, brief, settings, workspace)
+        raise RequestError([*error.problems, *also]) from error
     if brief is None:
         settings = with_own_names(settings, workspace)
     elif problems := unknown_names(brief.limits.model_dump(), partial(own_names, workspace.path)):

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ..state.evidence import Outcome
     from ..state.workspace import Workspace
     from .session import Ask
-    from .what_if import WhatIf
 
 FAILED, USAGE, APPROVAL, INTERRUPTED = 1, 2, 5, 130
 
@@ -167,28 +166,3 @@ def pairs(given: Sequence[str]) -> dict[str, str]:
     if wrong:
         raise RequestError([f"{text!r} is not of the form NAME=VALUE" for text in wrong])
     return {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in given)}
-
-
-def print_what_if(found: "WhatIf") -> None:
-    """Both sides of a what-if."""
-    changed = ", ".join(f"{name} = {value}" for name, value in found.changed.items())
-    say(f"{found.run_id} with {changed or 'the same brief'}, planned by {found.planner}")
-    if found.first_difference is None:
-        say("the run would have gone the same way")
-        return
-    difference = found.first_difference
-    where = f", {difference['where']}" if difference["where"] else ""
-    say(f"differs first at step {difference['seq']} ({difference['step']}{where})")
-    say(f"  recorded: {difference['recorded']!r}\n  now:      {difference['now']!r}")
-    print_table(
-        ("", "recorded", "now"),
-        [
-            ("plan", found.plan_recorded or "none", found.plan_now or "none"),
-            ("outcome", found.outcome_recorded or "not finished", found.outcome_now or "unknown"),
-        ],
-        empty="",
-    )
-    for line in found.approvals:
-        say(f"would need an approval: {line}")
-    if found.unknown:
-        say(f"unknown: {found.unknown}")

@@ -12,7 +12,7 @@ from ..state.canonical import Row, canonical
 from ..state.errors import RequestError
 from ..state.evidence import Outcome
 from ..state.journal import Journal
-from ..state.plan import Plan
+from ..state.plan import Candidate, Plan
 from ..state.rehearsal import Rehearsal, Unknown
 from ..state.run import PlannerUse, RunState
 from ..state.talk import Word
@@ -37,6 +37,8 @@ class WhatIf(Record):
     first_difference: dict[str, Any] | None = Field(description="null: the run would have gone the same way")
     plan_recorded: str | None = Field(description="the last plan, in a line")
     plan_now: str | None
+    candidate_recorded: Candidate | None = Field(description="what that plan was made of")
+    candidate_now: Candidate | None
     outcome_recorded: str | None
     outcome_now: str | None = Field(description="null: it is unknown")
     unknown: str | None = Field(description="the first step of which the record does not say what would come")
@@ -91,14 +93,17 @@ def what_if(run_id: str, *, workspace: Workspace, changes: Mapping[str, str], pl
     except Unknown as error:
         unknown = _unknown(error)
     difference = steps.difference
+    then, now = _recorded_plan(rows), last.run.known_plan if last.run and last.run.has_plan else None
     ended = rows[-1] if rows[-1].kind == "outcome" else None
     return WhatIf(
         run_id=run_id,
         changed={**word.targets, **word.limits},
         planner=settings.planner,
         first_difference=vars(difference) if difference else None,
-        plan_recorded=_line(_recorded_plan(rows)),
-        plan_now=_line(last.run.known_plan if last.run and last.run.has_plan else None),
+        plan_recorded=_line(then),
+        plan_now=_line(now),
+        candidate_recorded=then.candidate if then else None,
+        candidate_now=now.candidate if now else None,
         outcome_recorded=ended and f"{ended.name}: {ended.output['reason']}",
         outcome_now=outcome and f"{outcome.status}: {outcome.reason}",
         unknown=unknown,
@@ -197,7 +202,9 @@ def _line(plan: Plan | None) -> str | None:
 
 def _unknown(error: Unknown) -> str:
     arguments: dict[str, Any] = error.given.get("arguments", {})
-    called = ", ".join(f"{name}={value}" for name, value in arguments.items())
+    called = ", ".join(
+        f"{name}={value:,}" if isinstance(value, int) else f"{name}={value}" for name, value in arguments.items()
+    )
     if error.name == "plan":
         return "what the planner would have said to this state: name one with --planner to ask it now"
     return f"what would come of {error.name.removeprefix('tool ')}({called}): it was never carried out"

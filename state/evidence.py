@@ -69,6 +69,13 @@ class CurvePoint(Record):
     n: int
 
 
+def busy_words(load: float | None, cores: float | None) -> str:
+    """That a machine had more to do than cores to do it, and what that makes of times measured then; empty where it had not."""
+    if load is None or cores is None or load <= cores:
+        return ""
+    return f"the machine was busy (load {load:.1f} on {cores:.0f} cores): an upper end"
+
+
 class Latency(Record):
     """Time of single requests against the model's own endpoint, milliseconds, and its rate with many clients."""
 
@@ -78,6 +85,17 @@ class Latency(Record):
     p99_ms: float
     throughput_rps: float
     clients: int
+    load: float | None = Field(
+        default=None,
+        description="processes of the whole machine that ran or waited to, a mean of the last minute, larger of before and after the "
+        "single requests; null: not known",
+    )
+    cores: int | None = Field(default=None, description="of the whole machine, which that load is shared out to")
+
+    @property
+    def busy(self) -> str:
+        """That other work slowed it, in words; empty where it did not, or that is not known."""
+        return busy_words(self.load, self.cores)
 
 
 class FamilyScore(Record):

@@ -1,6 +1,6 @@
 """Numbers as people read them: the one way in which figures are written into texts; records keep them as they are."""
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 
 DIGITS = 3
 """Significant digits of what was predicted or measured: its bands are wider than the fourth."""
@@ -15,6 +15,11 @@ def shown(value: float, digits: int = DIGITS) -> str:
     if abs(rounded) >= 1000:
         return _plain(Decimal(f"{value:.{max(0, digits - 1 - rounded.adjusted())}f}"))
     return _plain(rounded)
+
+
+def at_least(value: float, digits: int = DIGITS) -> str:
+    """As `shown`, never below the number: of what must suffice."""
+    return shown(float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(value))), max(digits, AS_SAID))
 
 
 def _plain(value: Decimal) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from pydantic import Field
 from ..state.brief import Brief, Record
 from ..state.errors import Correctable
 from ..state.evidence import wilson
-from ..state.numbers import AS_SAID, shown
+from ..state.numbers import AS_SAID, at_least, shown
 from ..state.plan import Candidate, Plan
 from ..state.run import Break, Choice, NearMiss, RunState
 from .base import Context, Tool
@@ -68,7 +69,10 @@ def _run(context: Context, args: SolvePareto) -> Choice:
         near=tuple(_near_miss(candidate, left) for candidate in front.near) if plan is None else (),
         reason=plan.reason
         if plan
-        else unprovable or _why_none(front, brief, left) + _pilot_elsewhere(candidates, left),
+        else unprovable
+        or _why_none(front, brief, left)
+        + _what_would_suffice(front.lacks_usd, state.spent_usd, left)
+        + _pilot_elsewhere(candidates, left),
         excluded=tuple(f"{runner.candidate.id}: {runner.to_win}" for runner in others),
     )
 
@@ -148,6 +152,25 @@ def _why_none(front: Front, brief: Brief, left: Brief) -> str:
         return front.reason
     wanted = "; ".join(told(violation, brief, left) for violation in violations(front.nearest, left))
     return f"{front.reason}. The nearest falls short in this: {wanted}" if wanted else front.reason
+
+
+def _what_would_suffice(candidates: Sequence[Candidate], spent_usd: float, left: Brief) -> str:
+    """The least limits on money that something here could be planned under; empty where it is not money that lacks."""
+    spent = f", of which ${shown(spent_usd)} is spent already" if spent_usd and candidates else ""
+    told = [f"${at_least(spent_usd + one.needed_usd)} {_what_for(one, left)} ({_words(one)})" for one in candidates]
+    return f". The least money that would suffice: {' and '.join(told)}{spent}" if told else ""
+
+
+def _what_for(candidate: Candidate, left: Brief) -> str:
+    reaches = all(violation.constraint != "accuracy" for violation in violations(candidate, left))
+    return "for a plan" if reaches else "for a try that may miss the target"
+
+
+def _words(candidate: Candidate) -> str:
+    accuracy = candidate.accuracy
+    trained = f"for {candidate.train_tokens:,} tokens" if candidate.trains else "as it is"
+    exact = f"predicted {accuracy.value:.1%} exact" if accuracy else "accuracy unknown"
+    return f"{candidate.student} {trained} on {candidate.offer_id}, {exact}"
 
 
 def _pilot_elsewhere(candidates: CandidateTable, left: Brief) -> str:

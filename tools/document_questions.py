@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ from typing import Any
 from ..state.brief import Record, TeacherSource
 from ..state.canonical import canonical
 from ..state.errors import OutputError, RequestError, ToolFailed
+from ..state.teaching import Spent
 from .executor import Event, Executor
 from .generation import file_sha256
 from .jobs import RESULT_FILE, write_atomic
 from .teaching.access import CACHE_FOLDER, check_teacher, teacher_choice
 from .teaching.documents import DocumentsJob, DocumentsResult, most_usd
-from .teaching.money import TokenPrices
+from .teaching.money import PURSE_FILE, Purse, TokenPrices
 from .teaching.opening import TeacherChoice, check_choices, prices_of
 from .teaching.passages import Passage, read_passages
 from .teaching.rationales import provenance_path
@@ -27,6 +28,8 @@ from .waiting import JobRequest, run
 
 FOLDER = "questions"
 """In the workspace: a folder for each set of documents, teachers, money and seed."""
+
+NOTHING_SPENT = Spent(usd=0, calls=0, input_tokens=0, output_tokens=0, unanswered_calls=0, unanswered_usd=0)
 
 SUFFIX = ".jsonl"
 KEPT_OF_PROVENANCE = ("document", "passage", "known_without")
@@ -66,6 +69,8 @@ class QuestionsMade(Record):
     made_before: bool
     """Whether an earlier start with the same arguments had made them: nothing was asked or spent now."""
     max_usd: float
+    spent_now: Spent
+    """By this start of the job alone; `result.spent` holds those before it too."""
     seconds: float
     result: DocumentsResult
 
@@ -84,6 +89,7 @@ def make_questions(
     passages = _checked(wanted)
     folder = workspace / FOLDER / _key(wanted, passages)
     made_before = (folder / RESULT_FILE).exists()
+    before = _spent(folder)
     with ExitStack() as keys:
         choices = [keys.enter_context(teacher_choice(source, folder)) for source in wanted.teachers]
         job = _job(wanted, choices, workspace, folder)
@@ -98,9 +104,23 @@ def make_questions(
         folder=str(folder),
         made_before=made_before,
         max_usd=job.usd_limit,
+        spent_now=_since(before, result.spent),
         seconds=seconds,
         result=result,
     )
+
+
+def _spent(folder: Path) -> Spent:
+    """What earlier starts of the job came to."""
+    if not (folder / PURSE_FILE).exists():
+        return NOTHING_SPENT
+    with closing(Purse(folder, 0.0)) as purse:
+        return purse.spent
+
+
+def _since(before: Spent, now: Spent) -> Spent:
+    first, second = before.model_dump(), now.model_dump()
+    return Spent.model_validate({name: round(second[name] - first[name], 8) for name in first})
 
 
 def _job(wanted: Wanted, choices: Sequence[TeacherChoice], workspace: Path, folder: Path) -> DocumentsJob:

@@ -201,6 +201,8 @@ def _latency(job: EvaluateJob, items: Sequence[Example], folder: Path) -> Latenc
         p99_ms=alone.p99_ms,
         throughput_rps=together.rps,
         clients=CLIENTS,
+        load=alone.load,
+        cores=alone.cores,
     )
 
 

@@ -5,11 +5,26 @@ from typing import cast
 
 from ..skills import load as load_skill
 from ..skills.given.skill import GivenSkill
-from ..state.brief import Brief
+from ..state.brief import Brief, DataSource
+from ..state.errors import RequestError
 from ..state.run import GivenFacts
 from .base import Settings
 
 GIVEN_FOLDER = "given"
+
+
+def unreadable(source: DataSource) -> list[str]:
+    """What keeps the files of examples from being read at all; data sets by name are not looked up."""
+    from ..skills.given.rows import is_of_a_hub, read_table
+
+    problems: list[str] = []
+    for name in (source.path, source.test, source.unlabelled):
+        if name is not None and not is_of_a_hub(name):
+            try:
+                read_table(name)
+            except RequestError as error:
+                problems += error.problems
+    return problems
 
 
 def take_data(brief: Brief, run_folder: Path, settings: Settings) -> GivenFacts:

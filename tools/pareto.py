@@ -76,6 +76,11 @@ class Front(Record):
         description="when nothing is feasible: the cheapest executable one within all other limits whose accuracy is unknown, "
         "or whose band reaches the target"
     )
+    lacks_usd: tuple[Candidate, ...] = Field(
+        default=(),
+        description="when nothing is feasible: those that money alone keeps from being planned, the one of least dollars to try and "
+        "the one of least dollars that should reach the target; data and evaluations included",
+    )
     runners_up: tuple[RunnerUp, ...]
 
 
@@ -122,6 +127,7 @@ def solve_pareto(candidates: Sequence[Candidate] | CandidateTable, brief: Brief,
         if chosen is None
         else (),
         pilot=_pilot(table, broken, brief) if chosen is None else None,
+        lacks_usd=_lacks_usd(table, broken, brief) if chosen is None else (),
         runners_up=tuple(_runner_up(table.materialise(one), chosen, brief, rule) for one in runners_up),
     )
 
@@ -209,13 +215,43 @@ def _pilot(table: CandidateTable, broken: Mapping[Constraint, Floats], brief: Br
     """The first executable candidate that keeps all but the accuracy target, and whose accuracy leaves room for it."""
     import numpy as np
 
-    high = table.accuracy if table.accuracy_high is None else table.accuracy_high
-    may_be = table.executable & (np.isnan(table.accuracy) | (high >= (brief.targets.accuracy or 0.0)))
-    for constraint, shares in broken.items():
-        if constraint != "accuracy":
-            may_be &= shares == 0.0
-    rows = np.flatnonzero(may_be)
+    rows = np.flatnonzero(_may_tell(table, brief) & _keeps(table, broken, but=("accuracy",)))
     return table.materialise(table.first(rows)) if len(rows) else None
+
+
+def _lacks_usd(table: CandidateTable, broken: Mapping[Constraint, Floats], brief: Brief) -> tuple[Candidate, ...]:
+    """The executable candidates that the least money would make one to try, and one to choose; one where they are the same."""
+    import numpy as np
+
+    if "usd" not in broken:
+        return ()
+    to_try = _may_tell(table, brief) & _keeps(table, broken, but=("usd", "accuracy"))
+    to_choose = table.executable & _keeps(table, broken, but=("usd",))
+    found = [
+        table.first(rows[table.needed_usd[rows] == table.needed_usd[rows].min()])
+        for rows in map(np.flatnonzero, (to_try, to_choose))
+        if len(rows)
+    ]
+    return tuple(map(table.materialise, dict.fromkeys(found)))
+
+
+def _may_tell(table: CandidateTable, brief: Brief) -> Bools:
+    """(rows,) whether each can be executed and its accuracy leaves room for the target."""
+    import numpy as np
+
+    high = table.accuracy if table.accuracy_high is None else table.accuracy_high
+    return table.executable & (np.isnan(table.accuracy) | (high >= (brief.targets.accuracy or 0.0)))
+
+
+def _keeps(table: CandidateTable, broken: Mapping[Constraint, Floats], but: Sequence[Constraint]) -> Bools:
+    """(rows,) whether each keeps every limit and target `but` these."""
+    import numpy as np
+
+    kept: Bools = np.ones(len(table), dtype=bool)
+    for constraint, shares in broken.items():
+        if constraint not in but:
+            kept &= shares == 0.0
+    return kept
 
 
 def _summary(table: CandidateTable, broken: Mapping[Constraint, Floats], brief: Brief) -> tuple[Infeasible, ...]:

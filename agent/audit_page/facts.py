@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...state.canonical import Json, Row
+from ...state.evidence import busy_words
 from ...state.journal import Verification, verification
 from ...state.numbers import shown
 from ...state.paired import in_words
@@ -243,6 +244,7 @@ def _measured(step: Step) -> Measured:
         throughput_rps=number(latency, "throughput_rps"),
         requests=number(latency, "n"),
         clients=number(latency, "clients"),
+        busy=busy_words(number(latency, "load"), number(latency, "cores")),
         seconds=number(found, "seconds") or 0.0,
         before=_paired(at(found, "before", "paired"), f"the student of attempt {text(found, 'before', 'attempt')}"),
         regression=_regression(at(found, "regression")),

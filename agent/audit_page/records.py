@@ -111,6 +111,7 @@ class Measured:
     throughput_rps: float | None
     requests: float | None
     clients: float | None
+    busy: str
     seconds: float
     before: str
     """The student against that of the attempt before, in words."""

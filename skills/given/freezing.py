@@ -202,13 +202,16 @@ def _kept_apart(
     )
     size = min(held_out_items, math.floor(HELD_OUT_SHARE * len(order)))
     taken = 1 if test is not None else 1 + SEALED_SPLITS
-    few = [f"{len(test)} test examples"] if test is not None and len(test) < FEWEST_HELD_OUT else []
+    few: list[str] = []
+    if test is not None and len(test) < FEWEST_HELD_OUT:
+        few.append(f"{len(test):,} different test examples; at least {FEWEST_HELD_OUT} are needed")
     if size < FEWEST_HELD_OUT:
-        few.append(f"{len(order)} different examples, a tenth of which is kept apart for each held-out split")
-    if few:
-        raise RequestError(
-            [f"too few to tell anything: {one}; at least {FEWEST_HELD_OUT} are needed in each" for one in few]
+        few.append(
+            f"{len(order):,} different examples; at least {FEWEST_EXAMPLES} are needed in all, as a tenth is kept apart for each "
+            f"held-out split, at least {FEWEST_HELD_OUT} in each"
         )
+    if few:
+        raise RequestError([f"too few to tell anything: {one}" for one in few])
     names = [DEV, *(SEALED.format(number) for number in range(1, taken))]
     splits = {name: order[at * size : (at + 1) * size] for at, name in enumerate(names)}
     if test is not None:

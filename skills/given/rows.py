@@ -142,6 +142,12 @@ def _parquet(path: Path) -> Iterator[Row]:
         raise RequestError([f"{path}: no Parquet file ({str(error).splitlines()[0]})"]) from error
 
 
+def is_of_a_hub(name: str) -> bool:
+    """Whether a name is no file or folder here and may be a data set elsewhere."""
+    where = name.partition(":")[0]
+    return not Path(name).expanduser().is_file() and not Path(where).expanduser().is_dir() and _may_be_a_data_set(where)
+
+
 def _from_datasets(name: str) -> list[Row]:
     where, *parts = name.split(":")
     folder = Path(where).expanduser()

@@ -63,6 +63,21 @@ def test_what_cannot_be_met_ends_before_any_training_with_the_nearest(workspace:
     assert ended["nearest"] or "H100" in impossible
 
 
+def test_too_little_money_is_told_the_least_that_would_suffice() -> None:
+    words = (f"{WIN}, at least 70 % exact", "--local-usd-per-hour", "0.5", "--max-usd")
+    for little in ("0.001", "0"):
+        reason = document("plan", *words, little, code=4)["reason"]
+        found = re.search(
+            r"would suffice: \$([\d.]+) for a try that may miss the target \(scratch-\S+ for .+ and \$([\d.]+) for a plan \(",
+            reason,
+        )
+        assert found, reason
+    to_try, to_plan = found.groups()
+    assert document("plan", *words, f"{0.98 * float(to_try):.5f}", code=4)["status"] == "infeasible"
+    assert "no candidate is predicted to reach the target" in document("plan", *words, to_try)["reason"]
+    assert "that meet every limit" in document("plan", *words, to_plan)["reason"]
+
+
 def test_a_request_that_cannot_be_used_is_refused_with_every_problem(workspace: Workspace) -> None:
     code, out, err = call("run", f"{WIN}, 120 % accuracy, p99 under 10 ms")
     assert (code, out) == (2, "")

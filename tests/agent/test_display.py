@@ -10,7 +10,7 @@ from stratos.state.brief import Brief, Limits, Targets, Weights
 from stratos.state.evidence import Attempt, Before, Evaluation, FamilyScore, Sampled, wilson
 from stratos.state.paired import pair
 
-from ..building import attempt, candidate, evaluation, state
+from ..building import attempt, candidate, choice, evaluation, state
 
 
 def shown(measured: Evaluation) -> str:
@@ -18,6 +18,37 @@ def shown(measured: Evaluation) -> str:
     display = RichDisplay(Console(file=text, width=200))
     display.step("evaluate", state(attempts=(attempt(measured),)), replayed=False)
     return text.getvalue()
+
+
+def test_a_plan_after_a_miss_says_what_was_tried_and_spent() -> None:
+    text = io.StringIO()
+    again = choice(candidate(tokens=600_000))
+    runner = candidate(tokens=900_000)
+    assert again.plan is not None
+    plan = again.plan.model_copy(update={"runners_up": (runner,)})
+    again = again.model_copy(update={"plan": plan, "excluded": (f"{runner.id}: too dear",)})
+    of = state(attempts=(attempt(evaluation(600)),), choice=again)
+    RichDisplay(Console(file=text, width=100)).step("solve_pareto", of, replayed=False)
+    assert (
+        "tried: attempt 1, scratch-0.35M after 300,000 tokens: 60.0% [56.9%, 63.0%] on dev, p95 10 ms"
+        in text.getvalue()
+    )
+    assert "$0.00 of $1.00 spent" in text.getvalue()
+    assert f"not {runner.student} 0.9M on" in text.getvalue()
+    assert runner.id not in text.getvalue()
+
+
+def timed(load: float | None) -> Evaluation:
+    measured = evaluation(600)
+    assert measured.latency is not None
+    return measured.model_copy(update={"latency": measured.latency.model_copy(update={"load": load, "cores": 2})})
+
+
+def test_a_latency_of_a_busy_machine_is_told_as_an_upper_end() -> None:
+    busy = "the machine was busy (load 6.1 on 2 cores): an upper end"
+    assert busy in shown(timed(6.12))
+    for load in (2.0, None):
+        assert "busy" not in shown(timed(load))
 
 
 def test_the_families_of_a_split_are_shown_worst_first() -> None:

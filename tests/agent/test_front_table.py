@@ -3,7 +3,7 @@
 import io
 
 from rich.console import Console
-from stratos.agent.front_table import ROWS, band, front_table, rows_to_show, server_name
+from stratos.agent.front_table import ROWS, ahead_unseen, band, front_table, rows_to_show, server_name
 from stratos.state.plan import Candidate
 from stratos.state.run import Break, Choice, NearMiss
 
@@ -47,8 +47,32 @@ def test_without_a_plan_the_table_shows_what_comes_nearest_and_what_each_breaks(
     text = console.export_text()
     assert "the nearest of 5 candidates, of which none meets every limit" in text
     assert "2.0%" not in text
-    assert "latency 1,361 %, accuracy 5 %" in text
+    assert "latency 1,361 % over, accuracy 5 % short" in text
     assert "cannot be used from here" in text
+
+
+def test_a_row_that_seems_beaten_is_told_by_what_it_is_ahead() -> None:
+    plan, other = priced(0.003, 0.85401), priced(0.004, 0.85434)
+    assert ahead_unseen([plan, other, priced(0.005, 0.9)]) == [
+        "ahead by less than the figures show:",
+        f"  {other.student} 0.3M over {plan.student} 0.3M: 0.033 points more accurate",
+    ]
+    assert ahead_unseen([plan, priced(0.004, 0.9), priced(0.005, 0.5)]) == []  # better as shown; beaten in truth
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(front_table(choice(plan).model_copy(update={"front": (plan, other)}), 200))
+    assert "0.033 points more accurate" in console.export_text()
+
+
+def test_dollars_are_told_as_what_is_needed_and_an_unknown_accuracy_as_unknown() -> None:
+    unknown = candidate(usd=prediction(0.0123), overhead_usd=0.0333)
+    broken = (Break(constraint="usd", share=0.0456), Break(constraint="accuracy", share=1.0))
+    near = (NearMiss(candidate=unknown, breaks=broken),)
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(front_table(Choice(candidates=1, front=(), plan=None, nearest=None, near=near, reason=""), 100))
+    text = console.export_text()
+    assert "needs $0.0456 in all" in text
+    assert "accuracy unknown" in text
+    assert "%" not in text
 
 
 def test_a_band_says_what_is_unknown() -> None:

@@ -94,6 +94,24 @@ def test_data_chooses_among_the_skills_over_data(words: str, skill: str) -> None
     assert (brief.skill, brief.task, brief.data) == (skill, "answer", DATA)
 
 
+def test_a_skill_that_own_examples_set_aside_is_told() -> None:
+    brief = read_request("which mahjong hands win, at least 60 % right", data=DATA)
+    (told,) = [one for one in brief.assumptions if "set aside" in one]
+    assert told.startswith("the skill mahjong, which the request speaks of, is set aside")
+    assert "(skill table); without data of yours mahjong would be used" in told
+    for words in ("label my tickets, at least 60 % right", "solve gsm8k, at least 60 % right"):
+        assert not any("set aside" in one for one in read_request(words, data=DATA).assumptions)
+
+
+def test_a_skill_called_by_name_contradicts_own_examples() -> None:
+    for words in ("use the skill mahjong", "with the mahjong skill"):
+        with pytest.raises(
+            RequestError, match="names the skill 'mahjong', which makes its own examples, and examples of yours"
+        ):
+            read_request(f"{words}, at least 60 % right", data=DATA)
+    assert read_request("use the skill gsm8k, at least 60 % right", data=DATA).skill == "gsm8k"
+
+
 def test_skills_over_data_ask_for_it() -> None:
     with pytest.raises(
         RequestError, match="intents has no examples of its own: bring examples of yours with --data FILE"

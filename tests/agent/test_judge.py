@@ -16,6 +16,15 @@ def judged(*evaluations: object, attempts: int = 1, max_attempts: int = 4, **tar
     return judge(run, max_attempts)
 
 
+def test_a_latency_missed_on_a_busy_machine_says_so() -> None:
+    measured = evaluation(990, p95_ms=250.0)
+    assert measured.latency is not None
+    loaded = measured.latency.model_copy(update={"load": 6.1, "cores": 2})
+    of = state(brief=brief(latency_p95_ms=200), attempts=(attempt(measured.model_copy(update={"latency": loaded})),))
+    (miss,) = judge(of, 4).misses
+    assert miss.arithmetic.endswith("; the machine was busy (load 6.1 on 2 cores): an upper end")
+
+
 def test_a_value_above_the_target_with_its_lower_end_below_is_a_miss() -> None:
     verdict = judged(evaluation(910))
     assert not verdict.met

@@ -6,6 +6,7 @@ import pytest
 from stratos.agent.model_intake import WRITE_BRIEF, numbers_in, read_with_model
 from stratos.agent.planners import Decision, planner_for
 from stratos.agent.scripted import Answer, competent, in_turn, scripted_server
+from stratos.state.brief import DataSource
 from stratos.tools.base import Settings
 
 REQUEST = "tell whether 14 mahjong tiles win, at least 95 % right, p95 under 0.2 s, at most 15 dollars"
@@ -19,10 +20,12 @@ def brief(**changes: Any) -> Answer:
     return Answer(calls=[(WRITE_BRIEF, {**RIGHT, **changes})])
 
 
-def read(*answers: Answer, request: str = REQUEST, max_usd: float | None = None) -> tuple[dict[str, Any], Decision]:
+def read(
+    *answers: Answer, request: str = REQUEST, max_usd: float | None = None, data: DataSource | None = None
+) -> tuple[dict[str, Any], Decision]:
     with scripted_server(in_turn(*answers) if answers else competent) as (url, _):
         planner = planner_for(Settings(planner="openai:scripted"), {"OPENAI_BASE_URL": url})
-        return read_with_model(planner, request, max_usd=max_usd, max_hours=None)
+        return read_with_model(planner, request, data=data, max_usd=max_usd, max_hours=None)
 
 
 def test_a_model_reads_a_language_that_the_rules_do_not() -> None:
@@ -33,6 +36,16 @@ def test_a_model_reads_a_language_that_the_rules_do_not() -> None:
     assert found["brief"]["limits"]["usd"] == 5
     assert found["brief"]["request"] == SPANISH
     assert found["brief"]["assumptions"][0] == "the request was read by openai:scripted"
+
+
+def test_a_skill_that_own_examples_set_aside_is_told_where_a_model_reads_too() -> None:
+    given = DataSource(path="a.jsonl")
+    found, _ = read(brief(skill="table", task="answer"), data=given)
+    assert any(
+        "the skill mahjong, which the request speaks of, is set aside" in one for one in found["brief"]["assumptions"]
+    )
+    found, _ = read(brief(skill="table", task="answer"), request=f"with the mahjong skill {REQUEST}", data=given)
+    assert "names the skill 'mahjong'" in found["problems"][0]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """`stratos questions`: from documents to a file that runs take, checked before anybody is asked and paid for once."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,34 @@ def test_the_same_call_again_asks_nobody_and_a_file_is_replaced_only_where_that_
     code, out, _ = asked("--force", *PRICED)
     assert (code, len(asked.requests), asked.out.read_bytes()) == (0, sent, first)
     assert "made before by the same call: nothing was asked now" in out
+    assert "spent by this call: $0.00, 0 calls" in out
+    assert re.search(
+        rf"spent by the same call before: \$0\.\d+, {sent} calls; in all \$0\.\d+ of the \$9\.00 allowed", out
+    )
+
+
+def uncounting(request: Any) -> Answer:
+    return replace(teacher(request), tokens=None)
+
+
+@pytest.mark.parametrize("script", [uncounting], indirect=True)
+def test_tokens_that_no_server_counted_are_told_as_assumed(asked: Asked) -> None:
+    code, out, _ = asked()
+    calls = len(asked.requests)
+    assert (code, f"the tokens of {calls} of {calls} calls are assumed, not counted" in out) == (0, True)
+    assert f"{calls} calls, at most " in out
+
+
+def test_two_documents_of_one_name_are_told_apart(asked: Asked) -> None:
+    for shelf in ("new", "old"):
+        (asked.folder / "docs" / shelf).mkdir(parents=True)
+        written(asked.folder / "docs" / shelf, 40 if shelf == "new" else 80)
+    words = ["questions", str(asked.folder / "docs"), "--out", str(asked.out), "--per-passage", "20", *PRICED]
+    found = CliRunner().invoke(app, words)
+    # Passages that both hold are asked about once, which is nothing that an earlier call had paid for.
+    assert (found.exit_code, "were kept from earlier calls" in found.stdout) == (0, False)
+    rows = [json.loads(line) for line in asked.out.read_text(encoding="utf-8").splitlines()]
+    assert {row["document"] for row in rows} == {"new/store.txt", "old/store.txt"}
 
 
 def test_documents_that_changed_are_read_anew_and_only_what_is_new_is_asked(asked: Asked) -> None:
@@ -118,6 +148,9 @@ def test_documents_that_changed_are_read_anew_and_only_what_is_new_is_asked(aske
     code, out, _ = asked("--force", "--json", *PRICED, items=160)
     found = json.loads(out)
     assert (code, found["made_before"], found["kept"]) == (0, False, 120)
+    assert found["spent_now"]["calls"] == len(asked.requests) - sent
+    assert found["kept_answers"] >= sent / 2
+    assert found["kept_usd"] > found["spent_now"]["usd"]
     assert 0 < len(asked.requests) - sent < sent / 2
 
 
@@ -151,7 +184,7 @@ def test_a_priced_teacher_is_not_asked_without_a_limit_and_the_most_it_can_cost_
 def test_a_free_teacher_needs_no_limit(asked: Asked) -> None:
     code, out, err = asked("--teacher", "openai:m", "--teacher-price", "0", "0", items=120)
     assert code == 0, err
-    assert "spent $0.00 of $0.00" in out
+    assert re.search(r"spent by this call: \$0.00, \d+ calls, [\d,]+ tokens read, [\d,]+ written; allowed \$0.00", out)
     assert "a run needs 100 or more" in out
 
 

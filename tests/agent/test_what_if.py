@@ -1,13 +1,16 @@
 """What-if: a recorded run under another budget, target or planner, against what was measured then."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from stratos.agent import session
 from stratos.agent.revising import revised_brief
 from stratos.agent.scripted import Answer, competent, scripted_server
-from stratos.agent.what_if import read_changes, what_if
+from stratos.agent.what_if import WhatIf, read_changes, what_if
+from stratos.agent.what_if_table import changed_words, print_what_if
 from stratos.evals.simulated_world import SimulatedExecutor, World
 from stratos.state.errors import RequestError
 from stratos.state.journal import Journal
@@ -48,6 +51,41 @@ def test_a_larger_budget_shows_the_other_plan_and_what_is_unknown(tmp_path: Path
     rows = len(Journal(workspace).rows(outcome.run_id))
     what_if(outcome.run_id, workspace=workspace, changes={"budget_usd": "50"})
     assert len(Journal(workspace).rows(outcome.run_id)) == rows
+
+
+def printed(found: WhatIf) -> list[str]:
+    text = io.StringIO()
+    print_what_if(found, Console(file=text, width=100))
+    return text.getvalue().splitlines()
+
+
+def test_both_plans_stand_in_the_columns_of_the_front_and_no_line_is_wider_than_the_screen(
+    recorded: tuple[Workspace, str],
+) -> None:
+    workspace, run_id = recorded
+    found = what_if(run_id, workspace=workspace, changes={"budget_usd": "0.011", "accuracy": "97"})
+    lines = printed(found)
+    assert lines[0].endswith("with accuracy = 97 %, usd = $0.011, planned by rules")
+    assert max(map(len, lines)) <= 100
+    head = next(line for line in lines if line.startswith("plan "))
+    assert head.split() == ["plan", "server", "student", "tokens", "exact", "p95", "ms", "minutes", "$"]
+    assert found.candidate_recorded is not None
+    row = next(line for line in lines if line.startswith("recorded  "))
+    assert f"{found.candidate_recorded.train_tokens / 1e6:g}M" in row.split()
+    assert any(line.startswith("outcome now: ") for line in lines)
+
+
+def test_changes_are_told_with_their_units() -> None:
+    changed = {
+        "usd": 50.0,
+        "hours": 0.5,
+        "latency_p95_ms": None,
+        "clouds": ("aws", "gcp"),
+        "accuracy_rule": "lower_bound",
+    }
+    assert changed_words(changed) == (
+        "usd = $50, hours = 30 minutes, latency_p95_ms = none, clouds = aws, gcp, accuracy_rule = lower_bound"
+    )
 
 
 def test_the_same_brief_goes_the_same_way(recorded: tuple[Workspace, str]) -> None:

@@ -1,7 +1,7 @@
 """Every size of number as it is written for people."""
 
 import pytest
-from stratos.state.numbers import AS_SAID, shown
+from stratos.state.numbers import AS_SAID, at_least, shown
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,7 @@ def test_a_figure_has_three_digits_thousands_separators_and_no_exponent(value: f
 )
 def test_what_was_said_keeps_its_digits(value: float, text: str) -> None:
     assert shown(value, AS_SAID) == text
+
+
+def test_what_must_suffice_is_rounded_up() -> None:
+    assert [at_least(value) for value in (0.07731, 0.0773, 1234.1, 0.0)] == ["0.0774", "0.0773", "1,240", "0"]

@@ -195,6 +195,17 @@ def test_what_may_reach_the_target_is_offered_as_a_pilot_cheapest_first():
     assert solve_pareto([below], a_brief(accuracy=0.7, usd=10)).pilot is None
 
 
+def test_what_money_alone_keeps_from_being_planned_is_named_cheapest_first():
+    wrong, dear = a_candidate("wrong", usd=2, accuracy=0.1), a_candidate("dear", usd=4)
+    right, slow = a_candidate("right", usd=3), a_candidate("slow", usd=2, latency=900)
+    unknown = a_candidate("unknown", usd=1, accuracy=None)
+    asked = a_brief(accuracy=0.8, latency=200, usd=0.5)
+    found = solve_pareto([wrong, dear, right, slow, unknown], asked)
+    assert found.lacks_usd == (unknown, right)
+    assert solve_pareto([wrong, dear, right, slow], asked).lacks_usd == (right,)
+    assert solve_pareto([wrong, slow], asked).lacks_usd == ()
+
+
 def test_a_pilot_must_keep_the_other_limits():
     front = solve_pareto([a_candidate("dear", usd=50, accuracy=None)], a_brief(accuracy=0.7, usd=10))
     assert front.pilot is None

@@ -30,6 +30,9 @@ WORDS: Mapping[Constraint, str] = {
     "hours": "{} hours",
     "parameters": "{} parameters",
 }
+LEFT_DIGITS = 5
+"""Digits of limits below a thousand: more are of what others left over."""
+
 NO_EXECUTOR = "no executor for this cloud is configured"
 
 
@@ -142,8 +145,14 @@ def _arithmetic(constraint: Constraint, candidate: Candidate, brief: Brief) -> s
     value, limit = _value(constraint, candidate), _upper_limits(brief)[constraint]
     over = value - (limit or 0.0)
     share = f" ({over / limit:.0%})" if limit else ""
-    beside = _beside(candidate) if constraint == "usd" else ""
-    return f"{WORDS[constraint].format(shown(value))}{beside} is {shown(over)} over the limit of {shown(limit or 0, AS_SAID)}{share}"
+    beside, sign = (_beside(candidate), "$") if constraint == "usd" else ("", "")
+    told = f"{WORDS[constraint].format(shown(value))}{beside} is {sign}{shown(over)} over"
+    return f"{told} the limit of {sign}{_limit_words(limit or 0.0)}{share}"
+
+
+def _limit_words(limit: float) -> str:
+    """A limit as it was said; what is left of one, which nobody said, without its tail of digits."""
+    return shown(limit, AS_SAID if limit >= 1000 else LEFT_DIGITS)
 
 
 def _beside(candidate: Candidate) -> str:

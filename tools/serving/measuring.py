@@ -5,6 +5,7 @@ throughput is that of both together.
 """
 
 import itertools
+import os
 import statistics
 import threading
 import time
@@ -34,6 +35,9 @@ class LatencyReport(BaseModel):
     mean_ms: float
     rps: float
     tokens_per_answer: float
+    load: float | None
+    """Of the machine that client and server share, the larger of before and after; None where its system tells none."""
+    cores: int | None
 
 
 class ThroughputReport(BaseModel):
@@ -60,6 +64,7 @@ def measure_latency(
 ) -> LatencyReport:
     """Sends each prompt once, after `warm_up` that do not count; greedy. Raises ToolFailed at the first refusal."""
     tally = _Tally()
+    load_before = machine_load()
     with _sender(base_url, key, model, max_tokens) as send:
         for prompt in itertools.islice(itertools.cycle(prompts), warm_up):
             send(prompt)
@@ -68,6 +73,7 @@ def measure_latency(
             tally.time(send, prompt)
         seconds = time.perf_counter() - begun
     p50, p95, p99 = percentiles(tally.latencies_ms)
+    loads = [load for load in (load_before, machine_load()) if load is not None]
     return LatencyReport(
         n=len(prompts),
         p50_ms=p50,
@@ -76,7 +82,18 @@ def measure_latency(
         mean_ms=statistics.fmean(tally.latencies_ms),
         rps=len(prompts) / seconds,
         tokens_per_answer=tally.tokens / len(prompts),
+        load=max(loads, default=None),
+        # All there are, whatever share of them this process may use: the load is the whole machine's too.
+        cores=os.cpu_count(),
     )
+
+
+def machine_load() -> float | None:
+    """Processes that run or wait to, a mean of the last minute; None where the system tells none."""
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):  # Windows has none
+        return None
 
 
 def measure_throughput(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...state.brief import TeacherSource
 from ...state.errors import NotAvailable, RequestError
-from .opening import OPENAI, SOLVER, TeacherChoice, open_teacher, prices_of
+from .opening import OPENAI, TeacherChoice, open_teacher, prices_of, refuse_unfit_folder
 
 CACHE_FOLDER = "teacher-answers"
 """In the workspace: no run pays for an answer that another had."""
@@ -25,10 +25,11 @@ def check_teacher(source: TeacherSource | None, environ: Mapping[str, str] = os.
             prices_of(source)
         except RequestError as error:
             problems += error.problems
-    elif source.name != SOLVER and (Path(source.name).expanduser() / "config.json").is_file():
-        return
     try:
-        open_teacher(TeacherChoice(**source.model_dump()), None, "", environ)
+        if (folder := Path(source.name).expanduser()).is_dir():
+            refuse_unfit_folder(folder)
+        else:
+            open_teacher(TeacherChoice(**source.model_dump()), None, "", environ)
     except NotAvailable as error:
         problems.append(str(error))
     if problems:

@@ -1,7 +1,7 @@
 """Asking a teacher within the money: what was answered before comes from the cache, the rest in batches that are paid for in advance."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...state.errors import ToolFailed
 from .cache import AnswerCache, answer_key
@@ -23,6 +23,10 @@ class Asker:
     prices: TokenPrices
     purse: Purse
     cache: AnswerCache
+    kept: dict[str, float] = field(default_factory=dict[str, float])
+    """Keys of answers that were there before and cost nothing now, and what asking anew would have cost, US dollars."""
+    asked: set[str] = field(default_factory=set[str])
+    """Keys of what was sent."""
     useless_in_a_row: int = 0
     out_of_money: bool = False
     """Whether a request was not sent because it might have passed the limit."""
@@ -43,7 +47,10 @@ class Asker:
                 wanted.setdefault(key, []).append(at)
             else:
                 found[at] = kept
+                if key not in self.asked:
+                    self.kept[key] = self.prices.usd(kept.input_tokens, kept.output_tokens)
         keys = list(wanted)
+        self.asked.update(keys)
         while keys:
             part, keys = keys[: self.teacher.batch], keys[self.teacher.batch :]
             answers = self._tried(part, [requests[wanted[key][0]] for key in part])

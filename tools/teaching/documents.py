@@ -62,6 +62,11 @@ class DocumentsResult(Record):
     sha256: str
     provenance: str
     spent: Spent
+    uncounted_calls: int = Field(
+        default=0, description="of the calls, those whose tokens the server did not count: assumed at their most"
+    )
+    kept_answers: int = Field(default=0, description="answers that were there already and cost nothing this time")
+    kept_usd: float = Field(default=0.0, description="what asking for those anew would have cost")
     stopped_by: Literal["done", "money"]
     notes: tuple[str, ...]
 
@@ -83,6 +88,11 @@ class _Work:
     disagreed: int = 0
     known: int = 0
     asked_without: int = 0
+
+    @property
+    def askers(self) -> list[Asker]:
+        """Teacher and checker, once where they are the same."""
+        return [self.teacher] if self.checker is self.teacher else [self.teacher, self.checker]
 
     def kept(self, passages: Sequence[Passage]) -> list[tuple[Example, dict[str, object]]]:
         """Examples of a block of passages, with their provenance."""
@@ -218,6 +228,9 @@ def _result(
         sha256=file_sha256(work.job.shard),
         provenance=provenance_path(work.job.shard).name,
         spent=work.teacher.purse.spent,
+        uncounted_calls=work.teacher.purse.uncounted_calls,
+        kept_answers=sum(len(asker.kept) for asker in work.askers),
+        kept_usd=round(sum(usd for asker in work.askers for usd in asker.kept.values()), 8),
         stopped_by=stopped_by,
         notes=tuple(notes),
     )

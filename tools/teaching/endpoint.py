@@ -276,6 +276,7 @@ def _read_completion(request: Request, body: bytes | None) -> Answer:
         text=text,
         input_tokens=used.prompt_tokens if used else request.most_input_tokens,
         output_tokens=used.completion_tokens if used else request.sampling.max_tokens,
+        counted=used is not None,
         finish_reason=_FINISHES.get(choice.finish_reason or "stop", "other"),
     )
 
@@ -294,6 +295,7 @@ def _at_most(request: Request, fate: Literal["unreadable", "lost"], problem: str
         problem=problem,
         input_tokens=request.most_input_tokens,
         output_tokens=request.sampling.max_tokens,
+        counted=False,
     )
 
 

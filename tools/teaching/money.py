@@ -66,7 +66,7 @@ class Purse:
         self._file = os.open(folder / PURSE_FILE, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
         self._lock = threading.Lock()
         self._open: dict[str, dict[str, Any]] = {}
-        self._calls = self._input_tokens = self._output_tokens = self._lost_calls = 0
+        self._calls = self._input_tokens = self._output_tokens = self._lost_calls = self._uncounted_calls = 0
         self._usd = self._lost_usd = 0.0
         self._read()
 
@@ -89,6 +89,12 @@ class Purse:
                 unanswered_calls=lost,
                 unanswered_usd=round(self._lost_usd + reserved_usd, 8),
             )
+
+    @property
+    def uncounted_calls(self) -> int:
+        """Calls of those so far whose tokens nobody counted, so that they stand there at their most."""
+        with self._lock:
+            return self._uncounted_calls + len(self._open)
 
     def reserve(self, requests: Sequence[Request], prices: TokenPrices) -> list[str]:
         """Sets aside the most that requests can cost; a name for each of the first ones that fit what is left."""
@@ -118,6 +124,7 @@ class Purse:
             "input_tokens": answer.input_tokens,
             "output_tokens": answer.output_tokens,
             "unanswered": answer.fate == "lost",
+            "counted": answer.counted,
         }
         self._close([name], [line] if answer.fate != "refused" else [{"released": name}])
 
@@ -142,6 +149,7 @@ class Purse:
         self._usd += line["usd"]
         self._input_tokens += line["input_tokens"]
         self._output_tokens += line["output_tokens"]
+        self._uncounted_calls += not line.get("counted", True)
         if line["unanswered"]:
             self._lost_calls += 1
             self._lost_usd += line["usd"]

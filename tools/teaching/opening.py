@@ -17,6 +17,7 @@ from ..pairing.licences import Use, rule_on_licence
 from ..serving.deployments import EngineChoice
 from ..serving.job import read_key
 from ..serving.vllm import choose_engine
+from ..tuning.source import lacking
 from .asking import Asker
 from .cache import AnswerCache
 from .endpoint import IN_FLIGHT, TIMEOUT_S, EndpointTeacher
@@ -75,23 +76,31 @@ def open_teacher(
     """
     if choice.name.startswith(OPENAI) and choice.name != OPENAI:
         return _endpoint(choice, environ)
-    if choice.name == SOLVER:
-        if skill is None or skill.needs_data:
-            raise NotAvailable("teacher 'solver': only a skill that solves its own questions has one")
-        return SolverTeacher(skill, task)
+    solving = None if skill is None or skill.needs_data else skill
+    if choice.name == SOLVER and solving is not None:
+        return SolverTeacher(solving, task)
     if (folder := _model_folder(choice)) is not None:
+        refuse_unfit_folder(folder)
         if served_in is not None and choose_engine(choice.engine) == "vllm":
             return ServedTeacher(folder, served_in, gpu_memory_share=gpu_memory_share)
         return FolderTeacher(folder)
+    why = " here: only a skill that solves its own questions has one" if choice.name == SOLVER else ""
+    folders = "the folder of a Hugging Face model (config.json, safetensors, tokenizer, chat template)"
     raise NotAvailable(
-        f"teacher {choice.name!r} is not available; valid: {OPENAI}MODEL with a model's name on any OpenAI-compatible "
-        f"endpoint, the folder of a Hugging Face model (with config.json), or {SOLVER}"
+        f"teacher {choice.name!r} is not available{why}; valid: {OPENAI}MODEL with a model's name on any OpenAI-compatible endpoint"
+        + (f", {folders}, or {SOLVER}" if solving else f", or {folders}")
     )
 
 
 def _model_folder(choice: TeacherChoice) -> Path | None:
     folder = Path(choice.name).expanduser()
-    return folder if (folder / "config.json").is_file() else None
+    return folder if folder.is_dir() and not choice.name.startswith(OPENAI) else None
+
+
+def refuse_unfit_folder(folder: Path) -> None:
+    """Raises NotAvailable with everything that keeps the model in a folder from being asked; loads none of it."""
+    if problems := lacking(folder):
+        raise NotAvailable(f"teacher {str(folder)!r} cannot be asked: {'; '.join(problems)}")
 
 
 def _endpoint(choice: TeacherChoice, environ: Mapping[str, str]) -> Teacher:

@@ -1,5 +1,6 @@
 """Reads a user's documents, whole or not at all, and cuts them into passages a teacher can be asked about one at a time."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ class Passage:
     """A piece of a document."""
 
     document: str
+    """Its path below the folder that all of those given share."""
     number: int
     """From 1, in the document."""
     text: str
@@ -31,6 +33,7 @@ class Passage:
 def read_passages(paths: Sequence[Path]) -> list[Passage]:
     """The passages of files and of all documents in folders, in the order of their names. Raises RequestError with all that is wrong."""
     files, problems = _files(paths)
+    shared = _shared_folder(paths) if files else Path()
     found: list[Passage] = []
     for file in files:
         try:
@@ -40,14 +43,20 @@ def read_passages(paths: Sequence[Path]) -> list[Passage]:
         except UnicodeDecodeError as error:
             problems.append(f"{file}: no UTF-8 text ({error.reason}, byte {error.start}): save it as UTF-8")
         else:
+            name = file.relative_to(shared).as_posix()
             found += [
-                Passage(document=file.name, number=number, text=passage) for number, passage in enumerate(cut(text), 1)
+                Passage(document=name, number=number, text=passage) for number, passage in enumerate(cut(text), 1)
             ]
     if not problems and not found:
         problems.append(f"no passage of {FEWEST_CHARACTERS} characters or more in {', '.join(map(str, paths))}")
     if problems:
         raise RequestError(problems)
     return found
+
+
+def _shared_folder(paths: Sequence[Path]) -> Path:
+    """The deepest folder that holds all files and folders given; a folder given alone is that itself."""
+    return Path(os.path.commonpath([path if path.is_dir() else path.parent for path in paths]))
 
 
 def _files(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:

@@ -55,6 +55,7 @@ class Answer(Record):
     text: str = ""
     input_tokens: int = Field(default=0, ge=0, description="counted by the server, else the most it can have been")
     output_tokens: int = Field(default=0, ge=0)
+    counted: bool = Field(default=True, description="false: nobody counted the tokens, they are assumed at their most")
     finish_reason: FinishReason = "stop"
     problem: str = Field(default="", description="why there is no text")
 

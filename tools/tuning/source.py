@@ -18,20 +18,30 @@ def check_source(folder: Path, chat_template: Path | None = None) -> None:
             f"model {str(folder)!r} is no folder: name one that holds a checkpoint in Hugging Face format "
             "(config.json, model.safetensors, tokenizer.json)"
         )
-    problems = [*_config_problems(folder), *_weight_problems(folder), *_tokenizer_problems(folder, chat_template)]
+    problems = [*lacking(folder, chat_template), *_quantised(folder)]
     if problems:
         listed = "".join(f"\n  - {problem}" for problem in problems)
         raise Correctable(f"model {str(folder)!r} cannot be tuned:{listed}")
+
+
+def lacking(folder: Path, chat_template: Path | None = None) -> list[str]:
+    """What a folder misses or holds broken of a checkpoint that can be asked: shape, weights, tokenizer and chat template."""
+    return [*_config_problems(folder), *_weight_problems(folder), *_tokenizer_problems(folder, chat_template)]
 
 
 def _config_problems(folder: Path) -> list[str]:
     config = _object(folder / "config.json")
     if isinstance(config, str):
         return [config]
-    if config.get("quantization_config"):
-        return ["its weights are quantised: tune the model it was made from, with method qlora where memory is short"]
     known = config.get("model_type")
     return [] if isinstance(known, str) else ["config.json names no model_type, such as 'llama' or 'qwen2'"]
+
+
+def _quantised(folder: Path) -> list[str]:
+    config = _object(folder / "config.json")
+    if isinstance(config, str) or not config.get("quantization_config"):
+        return []
+    return ["its weights are quantised: tune the model it was made from, with method qlora where memory is short"]
 
 
 def _weight_problems(folder: Path) -> list[str]:

@@ -110,10 +110,16 @@ def test_columns_without_usual_names_are_asked_for(tmp_path: Path) -> None:
     assert "name it under data.question; valid: a, b" in found[0]
 
 
-def test_too_few_examples_are_refused(tmp_path: Path) -> None:
-    assert problems(tmp_path, rows(99)) == [
-        "too few to tell anything: 99 different examples, a tenth of which is kept apart for each held-out split; "
-        "at least 10 are needed in each"
+def test_too_few_examples_are_refused_with_how_many_there_are_and_how_many_it_takes(tmp_path: Path) -> None:
+    few = (
+        "too few to tell anything: {} different examples; at least 100 are needed in all, as a tenth is kept apart for each held-out "
+        "split, at least 10 in each"
+    )
+    assert problems(tmp_path, [*rows(99), *rows(5)]) == [few.format(99)]
+    test = write_jsonl(tmp_path / "test.jsonl", rows(4))
+    assert problems(tmp_path, rows(60), test=str(test)) == [
+        "too few to tell anything: 4 different test examples; at least 10 are needed",
+        few.format(56),
     ]
 
 

@@ -1,5 +1,7 @@
 """Measuring: known percentiles, every request counted, and several clients faster than one."""
 
+import os
+
 import pytest
 from stratos.state.errors import ToolFailed
 from stratos.tools.serving.deployments import TemporaryServer, measure_latency, measure_throughput
@@ -19,6 +21,8 @@ def test_latency_counts_each_prompt_once(server: TemporaryServer) -> None:
     assert 0 < report.p50_ms <= report.p95_ms <= report.p99_ms
     # One client waits for nothing but its answers; what a busy machine does between two requests is in the rate alone.
     assert 0.5 < report.rps * report.mean_ms / 1000 <= 1.0
+    assert report.load is not None
+    assert (report.load >= 0, report.cores) == (True, os.cpu_count())
 
 
 def test_sixteen_clients_are_all_answered(server: TemporaryServer) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from stratos.agent.scripted import Answer, Script, in_turn, scripted_server
+from stratos.skills import load
 from stratos.state.errors import NotAvailable, ToolFailed
 from stratos.tools.teaching.asking import USELESS_IN_A_ROW, Asker
 from stratos.tools.teaching.cache import AnswerCache
@@ -186,8 +187,14 @@ def test_equal_requests_are_paid_for_once_and_never_again(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["rules", "openai:", "/no/such/folder", "solver"])
 def test_a_teacher_that_there_is_not_is_refused_with_what_is_valid(name: str) -> None:
-    with pytest.raises(NotAvailable, match=r"valid: openai:MODEL|only a skill that solves"):
+    with pytest.raises(NotAvailable, match=r"valid: openai:MODEL") as found:
         open_teacher(TeacherChoice(name=name), None, "", {})
+    assert "or solver" not in str(found.value)  # there is no skill here that solves anything
+
+
+def test_the_solver_is_valid_where_the_skill_has_one() -> None:
+    with pytest.raises(NotAvailable, match=r"valid: openai:MODEL .*, or solver$"):
+        open_teacher(TeacherChoice(name="nobody"), load("mahjong"), "win", {})
 
 
 def test_without_key_and_url_it_says_what_to_set() -> None:

@@ -1,11 +1,15 @@
 """A model folder as a teacher: its own chat template, its own answers, and prompts it cannot take."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from stratos.state.brief import TeacherSource
+from stratos.state.errors import NotAvailable, RequestError
 from stratos.tests.tools.serving import tiny_model
 from stratos.tools.serving.conversion import converted
 from stratos.tools.serving.engine import Settings, open_engine
+from stratos.tools.teaching.access import check_teacher
 from stratos.tools.teaching.local import FolderTeacher
 from stratos.tools.teaching.opening import TeacherChoice, open_teacher
 from stratos.tools.teaching.teachers import Answer, Request, Sampling
@@ -32,6 +36,21 @@ def test_answers_are_the_engines_for_the_folders_own_chat_in_the_order_of_the_re
         assert (answers[at].text, answers[at].output_tokens) == (wanted.text, wanted.completion_tokens)
         assert answers[at].input_tokens == len(prompt)
     assert [told[at] for at in range(6)] == answers == teacher.sample(asked, told.__setitem__)
+
+
+def test_a_folder_that_lacks_something_is_told_all_of_it_before_anything_is_loaded(
+    folder: Path, tmp_path: Path
+) -> None:
+    check_teacher(TeacherSource(name=str(folder)))
+    with pytest.raises(RequestError) as empty:
+        check_teacher(TeacherSource(name=str(tmp_path)))
+    (told,) = empty.value.problems
+    assert all(
+        word in told for word in ("no config.json", "no model.safetensors", "no tokenizer.json", "no chat template")
+    )
+    shutil.copy(folder / "config.json", tmp_path)
+    with pytest.raises(NotAvailable, match=r"cannot be asked: no model.safetensors"):
+        open_teacher(TeacherChoice(name=str(tmp_path)), None, "")
 
 
 def test_samples_of_one_prompt_differ_and_a_seed_repeats_them(folder: Path) -> None:
