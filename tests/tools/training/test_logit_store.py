@@ -48,6 +48,12 @@ def test_codes_are_sixteenths_of_a_nat_and_the_rest_has_a_sign() -> None:
     assert rest_of(np.array([-np.inf, -1.0, 2.5])).tolist() == [-480, -16, 40]
 
 
+def test_of_a_faint_rest_whole_nats_are_kept() -> None:
+    assert rest_of(np.array([-5.9, -6.1, -8.6])).tolist() == [-94, -96, -144]
+    wrong = np.exp(rest_of(np.linspace(-12, -6.01, 500)) / 16 - np.linspace(-12, -6.01, 500))
+    assert 0.6 < wrong.min() < wrong.max() < 1.66
+
+
 def test_shards_are_joined_in_order() -> None:
     both = joined([logits(), logits()])
     assert both.row_starts.tolist() == [0, 2, 3, 5, 6]
@@ -89,5 +95,5 @@ def test_no_store_and_another_version_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreMismatch, match=r"no stored logits in .* it has no store.json"):
         LogitStore.open(tmp_path)
     (tmp_path / "store.json").write_text('{"version": 7}')
-    with pytest.raises(StoreMismatch, match="format version 7, and this program reads 1"):
+    with pytest.raises(StoreMismatch, match="format version 7, and this program reads 2"):
         LogitStore.open(tmp_path)
