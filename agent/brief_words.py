@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..state.canonical import Json
-from ..state.numbers import AS_SAID, shown
+from ..state.numbers import AS_SAID, dollars, shown
 from ..state.plan import FamilyWeight
 from ..state.teaching import Lessons
 from .audit_page.reading import at, mapping, number, text, texts
@@ -16,11 +16,6 @@ CHOICE_RULES = {
 CHOICES = ("clouds", "regions", "accelerators", "licences")
 NAMED = 4
 """Families of examples that are named each way."""
-
-
-def money(usd: float) -> str:
-    """Dollars: cents, and what is less than one as it is."""
-    return f"${usd:,.2f}" if usd == 0 or usd >= 0.01 else f"${shown(usd, 4)}"
 
 
 def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
@@ -47,8 +42,8 @@ def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
             if months >= 0.1
             else f"{shown(730 * months, 4)} hours",
         ),
-        ("money", f"at most {money(usd or 0)}"),
-        ("serving", "" if monthly is None else f"at most {money(monthly)} a month"),
+        ("money", f"at most {dollars(usd or 0)}"),
+        ("serving", "" if monthly is None else f"at most {dollars(monthly)} a month"),
         ("time", "" if hours is None else f"at most {shown(60 * hours, AS_SAID)} minutes"),
         *((what, f"only {', '.join(texts(limits, what))}") for what in CHOICES if texts(limits, what)),
         ("size", "" if size is None else f"at most {size:,.0f} parameters"),

@@ -118,6 +118,11 @@ StudentFolder = Annotated[
         help="The open model to be taught: a Hugging Face checkpoint in a folder; else students are built from scratch.",
     ),
 ]
+GOING_ON = {
+    "interrupted": ": stratos resume {run}",
+    "waiting": " for a word on its money: stratos resume {run} --yes, or for an answer: stratos chat --resume {run}",
+}
+"""How a run goes on that is shown without an end, by its status."""
 RUN_STATUSES = (
     "planned", "met", "missed", "infeasible", "refused", "cancelled", "failed", "running", "waiting", "interrupted", "damaged",
 )  # fmt: skip
@@ -435,7 +440,8 @@ def show(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None
     from ..state.journal import Journal
 
     with errors(as_json):
-        rows = Journal(workspace_at(workspace)).verified_rows(run_id)
+        journal = Journal(workspace_at(workspace))
+        rows = journal.verified_rows(run_id)
         if as_json:
             print_json(
                 [
@@ -468,6 +474,9 @@ def show(run_id: RunName, workspace: At = None, as_json: AsJson = False) -> None
             )
         if why := session.why_stopped(rows):
             say(f"stopped: {why}\nOnce that is mended: stratos resume {run_id}")
+        elif not found.finished:
+            status = next(one.status for one in journal.runs() if one.run_id == run_id)
+            say(f"{status} after what is shown" + GOING_ON.get(status, "").format(run=run_id))
 
 
 @app.command()

@@ -10,9 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from ..state.numbers import dollars
 from ..state.run import Choice, RunState
 from ..tools.base import Event
-from .brief_words import brief_rows, emphasis_words, lessons_words, money
+from .brief_words import brief_rows, emphasis_words, lessons_words
 from .consoles import is_unbroken
 from .events import figure
 from .front_picture import front_picture
@@ -370,7 +371,7 @@ class RichDisplay:
         if use.input_tokens:
             bill.add_row("planner", "", f"{use.usd:,.4f}", f"{use.decisions} decisions, {tokens}")
         limit = run.brief.limits.usd if run.brief else None
-        total = f"total ${result.spent_usd:,.4f}" + (f" of {money(limit)} allowed" if limit is not None else "")
+        total = f"total ${result.spent_usd:,.4f}" + (f" of {dollars(limit)} allowed" if limit is not None else "")
         colour = {"met": "green", "missed": "yellow"}.get(result.status, "red")
         lines: list[RenderableType] = [Text(f"{result.status}: {result.reason}", style=f"bold {colour}")]
         if result.nearest:

@@ -7,13 +7,13 @@ from pathlib import Path
 from ..state.brief import Record
 from ..state.errors import Correctable, RequestError
 from ..state.evidence import wilson
-from ..state.numbers import AS_SAID, shown
+from ..state.numbers import AS_SAID, dollars, shown
 from ..state.plan import Candidate, Offer
 from ..state.run import Choice, RunState
 from ..state.talk import Word
 from ..tools.base import Context, Settings
 from ..tools.candidates import build_candidates, offers_to_use
-from ..tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at, told, what_is_left
+from ..tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at, items_judged_by, told, what_is_left
 from ..tools.executor import LocalExecutor
 from ..tools.match_models import hub_facts
 from ..tools.pareto import solve_pareto, violations, why_not
@@ -180,7 +180,9 @@ def _option(candidate: Candidate, run: RunState, settings: Settings, aim: Aim) -
     limits: dict[str, float] = {}
     wanted, got = brief.targets.accuracy, candidate.accuracy
     assert got is not None
-    reached = _provable(got.value, settings.held_out_items, brief.targets.accuracy_rule == "lower_bound")
+    reached = _provable(
+        got.value, items_judged_by(run, settings.held_out_items), brief.targets.accuracy_rule == "lower_bound"
+    )
     if wanted is not None and reached < wanted:
         targets["accuracy"] = reached
         gives_up.append(f"the accuracy target {shown(wanted, AS_SAID)} becomes {shown(reached, 4)}")
@@ -241,7 +243,7 @@ def status(run: RunState | None, working: str) -> str:
         return f"{run.outcome.status}: {run.outcome.reason}" if run and run.outcome else "nothing is known yet"
     limit = run.brief.limits.usd or 0.0
     doing = "ended" if run.outcome else working or "waiting"
-    lines = [f"run {run.run_id}: {doing}; ${run.spent_usd:,.4f} of ${limit:,.2f} spent or reserved"]
+    lines = [f"run {run.run_id}: {doing}; ${run.spent_usd:,.4f} of {dollars(limit)} spent or reserved"]
     if run.has_plan:
         lines.append(f"  plan: {describe(run.known_plan.candidate)}")
     for attempt in run.attempts:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from ..state.brief import Brief
-from ..state.numbers import AS_SAID, shown
+from ..state.numbers import AS_SAID, dollars, shown
 from ..state.plan import Candidate
 from ..state.run import Choice
-from .brief_words import money
 from .scales import LATENCY_WORDS, LogScale, OddsScale, Tick, latency_bounds, latency_class, shown_limit
 
 ROWS, LEAST_WIDTH, MOST_WIDTH = 13, 50, 100
@@ -160,7 +159,7 @@ def _legend(plot: _Plot, brief: Brief, signs: Signs, unplaced: int, width: int) 
             [(signs.across * 2, "green"), (f" target {shown(100 * brief.targets.accuracy, AS_SAID)} %", "dim")]
         )
     if plot.limit:
-        parts.append([(signs.down, "red"), (f" limit {money(plot.limit)}", "dim")])
+        parts.append([(signs.down, "red"), (f" limit {dollars(plot.limit)}", "dim")])
     parts.append([("dollars to the right, logarithmic" + (", $0 by hours" if plot.has_free else ""), "dim")])
     if unplaced:
         parts.append([(f"{unplaced} without a known accuracy not drawn", "dim")])

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..state.brief import Record
 from ..state.errors import Correctable
+from ..state.numbers import dollars
 from ..state.run import RunState
 from ..tools.base import Context, Cost, Tool
 from ..tools.costs import fits
@@ -72,7 +73,7 @@ def _check_money(state: RunState, cost: Cost, name: str) -> None:
     if not fits(state.spent_usd + cost.usd, limit):
         raise Correctable(
             f"{name} would cost up to ${cost.usd:,.4f} ({cost.basis}); ${state.spent_usd:,.4f} of the limit of "
-            f"${limit:,.2f} is spent or reserved, so it does not fit"
+            f"{dollars(limit)} is spent or reserved, so it does not fit"
         )
     approval = state.approval
     if approval is None or approval.plan_sha256 != state.payable_sha256:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ..state.brief import Brief, Targets
 from ..state.evidence import Constraint, Evaluation, Latency, Miss, Next, Score, Verdict
-from ..state.numbers import AS_SAID, shown
+from ..state.numbers import AS_SAID, dollars, shown
 from ..state.run import RunState
 from ..tools.costs import fits
 from ..tools.distill import ANSWERS_ONLY, ANSWERS_ONLY_BEFORE, NATURAL_MIX
@@ -95,7 +95,7 @@ def _passed_limits(state: RunState, brief: Brief) -> list[Miss]:
     usd, hours = brief.limits.usd, brief.limits.hours
     misses: list[Miss] = []
     if usd is not None and not fits(state.spent_usd, usd):
-        misses.append(_miss("dollars", usd, state.spent_usd, f"${state.spent_usd:,.4f} spent, limit ${usd:,.2f}"))
+        misses.append(_miss("dollars", usd, state.spent_usd, f"${state.spent_usd:,.4f} spent, limit {dollars(usd)}"))
     if hours is not None and state.hours_used > hours:
         arithmetic = f"{60 * state.hours_used:.1f} minutes of work, limit {shown(60 * hours, AS_SAID)}"
         misses.append(_miss("hours", hours, state.hours_used, arithmetic))

@@ -6,12 +6,12 @@ from html import escape
 from typing import Any
 
 from ..state.evidence import Interval, Latency
-from ..state.numbers import shown
+from ..state.numbers import dollars, shown
 from ..state.paired import paired_words
 from ..tools.distill import NATURAL_MIX
 from ..tools.generate_data import DEVELOPMENT
 from ..tools.quantising import Quantised
-from .brief_words import brief_rows, lessons_words, money
+from .brief_words import brief_rows, lessons_words
 from .card_example import CardExample, example_words
 from .export_quantised import FOLDER, quantised_words
 from .model_facts import StudentFacts
@@ -221,7 +221,7 @@ def _controls(facts: StudentFacts) -> str:
 
 
 def _cost(facts: StudentFacts) -> str:
-    spent = f"{money(facts.spent_usd)} in all" if facts.status != "unfinished" else "unknown: the run has no end"
+    spent = f"{dollars(facts.spent_usd)} in all" if facts.status != "unfinished" else "unknown: the run has no end"
     return f"## What it cost\n\n{spent}, US dollars, data, training, measuring and any serving paid for together."
 
 

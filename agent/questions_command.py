@@ -2,6 +2,7 @@
 
 # pyright: reportUnknownMemberType=false
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..state.errors import Cancelled
+from ..state.numbers import dollars
 from .options import AsJson, At, figures
 from .terminal import FAILED, INTERRUPTED, display, errors, fail, print_json, say, workspace_at
 
@@ -104,7 +106,7 @@ def questions(
 
 def told(made: "QuestionsMade") -> list[str]:
     """What came of it, a line for each thing that somebody has to know."""
-    from ..skills.given.freezing import FEWEST_EXAMPLES
+    from ..skills.given.freezing import FEWEST_EXAMPLES, HELD_OUT_SHARE
 
     found = made.result
     by = (
@@ -140,28 +142,35 @@ def told(made: "QuestionsMade") -> list[str]:
         )
         return lines
     lines.append(APART)
-    return [*lines, f'next: stratos run "answer these questions, at least 80 % right" --data {shlex.quote(made.file)}']
+    target = provable_target(round(found.kept * HELD_OUT_SHARE))
+    request = f"answer these questions, at least {target} % right"
+    return [*lines, f'next: stratos run "{request}" --data {shlex.quote(made.file)}']
+
+
+def provable_target(items: int) -> int:
+    """A target in percent that so many held-out items show where nine in ten of them are right; 80 at most."""
+    from ..state.evidence import wilson
+
+    return min(80, math.floor(wilson(9 * items // 10, items).low * 20) * 5)
 
 
 def _bill(made: "QuestionsMade") -> list[str]:
     """What this call spent, what its earlier starts did, what kept answers saved, and which tokens are no count."""
-    from .brief_words import money
-
     found, now, total = made.result, made.spent_now, made.result.spent
     most = "at most " if found.uncounted_calls else ""
     tokens = f", {most}{now.input_tokens:,} tokens read, {now.output_tokens:,} written" if now.calls else ""
-    lines = [f"spent by this call: {money(now.usd)}, {now.calls:,} calls{tokens}"]
+    lines = [f"spent by this call: {dollars(now.usd)}, {now.calls:,} calls{tokens}"]
     if total.calls > now.calls:
         lines.append(
-            f"spent by the same call before: {money(total.usd - now.usd)}, {total.calls - now.calls:,} calls; in all "
-            f"{money(total.usd)} of the {money(made.max_usd)} allowed"
+            f"spent by the same call before: {dollars(total.usd - now.usd)}, {total.calls - now.calls:,} calls; in all "
+            f"{dollars(total.usd)} of the {dollars(made.max_usd)} allowed"
         )
     else:
-        lines[0] += f"; allowed {money(made.max_usd)}"
+        lines[0] += f"; allowed {dollars(made.max_usd)}"
     if found.kept_answers and not made.made_before:
         lines.append(
             f"{found.kept_answers:,} answers were kept from earlier calls and cost nothing now; asked for anew they would cost "
-            f"{money(found.kept_usd)}"
+            f"{dollars(found.kept_usd)}"
         )
     if found.uncounted_calls:
         lines.append(

@@ -4,10 +4,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..state.evidence import Evaluation, Interval, Score
-from ..state.numbers import shown
+from ..state.numbers import dollars, shown
 from ..state.paired import paired_words
 from ..state.run import RunState
-from .brief_words import money
 
 
 def share(interval: Interval) -> str:
@@ -55,7 +54,7 @@ def tried_words(run: RunState) -> list[str]:
             p95 = f", p95 {shown(latency.p95_ms)} ms" if latency else ""
             lines.append(f"tried: attempt {attempt.number}, {attempt.words}: {share(exact)} on {newest.split}{p95}")
     limit = run.known_brief.limits.usd
-    spent = f"{money(run.spent_usd)} of {money(limit or 0.0)} spent, {shown(60 * run.hours_used)} minutes used"
+    spent = f"{dollars(run.spent_usd)} of {dollars(limit or 0.0)} spent, {shown(60 * run.hours_used)} minutes used"
     return [*lines, spent] if lines else []
 
 

@@ -17,6 +17,13 @@ def shown(value: float, digits: int = DIGITS) -> str:
     return _plain(rounded)
 
 
+def dollars(usd: float) -> str:
+    """US dollars, such as $1.00, $0.0123 or $0.0007812: cents where there are only cents, else a hundredth of one or four digits."""
+    if abs(usd - round(usd, 2)) < 5e-7 * max(1.0, usd) or usd >= 100:
+        return f"${usd:,.2f}"
+    return f"${usd:,.4f}" if usd >= 0.01 else f"${shown(usd, 4)}"
+
+
 def at_least(value: float, digits: int = DIGITS) -> str:
     """As `shown`, never below the number: of what must suffice."""
     return shown(float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(value))), max(digits, AS_SAID))

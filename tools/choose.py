@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,8 +11,8 @@ from pydantic import Field
 
 from ..state.brief import Brief, Record
 from ..state.errors import Correctable
-from ..state.evidence import wilson
-from ..state.numbers import AS_SAID, at_least, shown
+from ..state.evidence import Z_95, wilson
+from ..state.numbers import AS_SAID, at_least, dollars, shown
 from ..state.plan import Candidate, Plan
 from ..state.run import Break, Choice, NearMiss, RunState
 from .base import Context, Tool
@@ -40,7 +41,7 @@ def _run(context: Context, args: SolvePareto) -> Choice:
     candidates = candidate_table(context)
     left = what_is_left(state, context.settings.held_out_items)
     front = solve_pareto(candidates, left)
-    unprovable = _unprovable(brief, context.settings.held_out_items)
+    unprovable = _unprovable(state, items_judged_by(state, context.settings.held_out_items))
     if args.candidate_id:
         chosen = _named(args.candidate_id, candidates, left)
         reason = _why_named(chosen, left)
@@ -109,11 +110,17 @@ def _why_try(pilot: Candidate) -> str:
     )
 
 
-def what_is_left(state: RunState, items: int) -> Brief:
+def items_judged_by(state: RunState, held_out_items: int) -> int:
+    """Items of the smallest split that a verdict is made on: those of the user's examples, or as many as are made for each."""
+    return min(split.n for split in state.given.splits) if state.given else held_out_items
+
+
+def what_is_left(state: RunState, held_out_items: int) -> Brief:
     """The brief with the money and hours still there, and the accuracy whose interval would reach its target."""
     limits, targets = state.known_brief.limits, state.known_brief.targets
     if targets.accuracy is not None and targets.accuracy_rule == "lower_bound":
-        targets = targets.model_copy(update={"accuracy": accuracy_to_aim_at(targets.accuracy, items)})
+        aim = accuracy_to_aim_at(targets.accuracy, items_judged_by(state, held_out_items))
+        targets = targets.model_copy(update={"accuracy": aim})
     left = {
         "usd": max(0.0, (limits.usd or 0.0) - state.spent_usd),
         "hours": None if limits.hours is None else max(1e-6, limits.hours - state.hours_used),
@@ -121,15 +128,35 @@ def what_is_left(state: RunState, items: int) -> Brief:
     return state.known_brief.model_copy(update={"limits": limits.model_copy(update=left), "targets": targets})
 
 
-def _unprovable(brief: Brief, items: int) -> str | None:
+def _unprovable(state: RunState, items: int) -> str | None:
     """Why no result on that many items could show the accuracy asked for, or None where one could."""
-    target, best = brief.targets.accuracy, wilson(items, items).low
-    if target is None or brief.targets.accuracy_rule == "point_estimate" or best >= target:
+    targets, best = state.known_brief.targets, wilson(items, items).low
+    if targets.accuracy is None or targets.accuracy_rule == "point_estimate" or best >= targets.accuracy:
         return None
+    more = _what_would_show(targets.accuracy) if state.given else ""
     return (
-        f"{items:,} items, all of them right, have a 95 % interval from {best:.2%}: no test of this size can show "
-        f"{target:.2%}; ask for at most that, or for the point estimate"
+        f"{items:,} held-out items, all of them right, have a 95 % interval from {best:.2%}: no test of this size can show "
+        f"{targets.accuracy:.2%}; ask for at most {math.floor(1000 * best) / 10:g} %{more}, or let the point estimate decide "
+        "(accuracy_rule: point_estimate in a brief)"
     )
+
+
+def _what_would_show(target: float) -> str:
+    """How many examples of the user's own would do, more where some are answered wrongly."""
+    from ..skills.given.freezing import HELD_OUT_SHARE
+
+    needed = items_to_show(target)
+    return (
+        f", bring {math.ceil(round(needed / HELD_OUT_SHARE, 6)):,} examples or more, of which a tenth is {needed:,}, or as many in a "
+        "--test file too"
+        if needed
+        else ""
+    )
+
+
+def items_to_show(target: float) -> int | None:
+    """The least items that could show an accuracy, all of them right; None where no number could."""
+    return None if target >= 1 else math.ceil(round(Z_95**2 * target / (1 - target), 6))
 
 
 def accuracy_to_aim_at(target: float, items: int) -> float:
@@ -189,7 +216,8 @@ def _pilot_elsewhere(candidates: CandidateTable, left: Brief) -> str:
     pilot = candidates.materialise(candidates.first(rows))
     return (
         f". Nothing tells how right {len(rows):,} candidates elsewhere would be; the cheapest pilot among them that would: "
-        f"{pilot.student} on {pilot.offer_id}, ${pilot.usd.value:,.2f} and {shown(pilot.hours.value)} h, which cannot be carried out here"
+        f"{pilot.student} on {pilot.offer_id}, {dollars(pilot.usd.value)} and {shown(pilot.hours.value)} h, which cannot be "
+        "carried out here"
     )
 
 

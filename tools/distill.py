@@ -12,7 +12,7 @@ from ..skills.protocol import Example
 from ..state.brief import Record
 from ..state.errors import Correctable
 from ..state.evidence import Attempt
-from ..state.numbers import AS_SAID, shown
+from ..state.numbers import AS_SAID, dollars, shown
 from ..state.plan import Candidate, Plan
 from ..state.run import RunState
 from .base import FREE, Context, Cost, Tool
@@ -197,7 +197,7 @@ def _estimate(context: Context, args: Distill) -> Cost:
     if not fits(state.spent_usd + wanted + measuring, limit):  # paid for, it could not be measured
         raise Correctable(
             f"distill is predicted to cost ${wanted:,.4f} and measuring it may take ${measuring:,.4f} more; "
-            f"${state.spent_usd:,.4f} of the limit of ${limit:,.2f} is spent or reserved, so it does not fit"
+            f"${state.spent_usd:,.4f} of the limit of {dollars(limit)} is spent or reserved, so it does not fit"
         )
     usd = training_usd(state)
     return Cost(usd=usd, basis=f"at most {60 * usd / price:.1f} minutes at ${shown(price, AS_SAID)} an hour")

@@ -12,6 +12,7 @@ from typing import Any
 from ..state.brief import Record, TeacherSource
 from ..state.canonical import canonical
 from ..state.errors import OutputError, RequestError, ToolFailed
+from ..state.numbers import dollars
 from ..state.teaching import Spent
 from .executor import Event, Executor
 from .generation import file_sha256
@@ -200,7 +201,7 @@ def _check_money(wanted: Wanted, passages: Sequence[Passage]) -> None:
     raise RequestError(
         [
             f"the tokens of {names} have a price: say with --max-usd how much may be spent; all questions of {len(passages):,} "
-            f"passages come to ${most:,.2f} at the very most, unless answers are lost"
+            f"passages come to {dollars(most)} at the very most, unless answers are lost"
         ]
     )
 

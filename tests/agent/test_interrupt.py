@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import psutil
+from stratos.agent.cli import app
 from stratos.state.journal import Journal
 from stratos.state.workspace import Workspace
+from typer.testing import CliRunner
 
 REQUEST = "tell whether 14 mahjong tiles are a winning hand, at least 30 % exact"
 
@@ -38,5 +40,7 @@ def test_ctrl_c_stops_the_jobs_and_says_how_to_resume(tmp_path: Path) -> None:
     assert run.returncode == 130
     assert f"stratos resume {found.run_id}" in err
     assert found.status == "interrupted"
+    shown = CliRunner().invoke(app, ["show", found.run_id, "--workspace", str(workspace.path)]).output
+    assert f"interrupted after what is shown: stratos resume {found.run_id}" in " ".join(shown.split())
     assert Journal(workspace).verify(found.run_id).ok
     assert running_in(workspace.path) == []

@@ -79,12 +79,12 @@ def test_a_run_takes_what_was_made_of_documents(asked: Asked, tmp_path: Path) ->
     assert all(row["rationale"].startswith("Item") and row["document"] == "store.txt" for row in rows)
     assert all(row["answer"] == hall(int(row["question"].split()[-1].rstrip("?"))) for row in rows)
     outcome = run(
-        "answer these questions, at least 80 % right", data=str(asked.out), workspace=tmp_path / "at", plan_only=True
+        "answer these questions, at least 55 % right", data=str(asked.out), workspace=tmp_path / "at", plan_only=True
     )
     assert outcome.plan is not None
     assert outcome.plan.candidate.strategy == "rationale"
     assert "its student is not taught their facts" in out
-    assert f'next: stratos run "answer these questions, at least 80 % right" --data {asked.out}' in out
+    assert f'next: stratos run "answer these questions, at least 55 % right" --data {asked.out}' in out
 
 
 def test_it_says_what_was_rejected_what_the_teacher_knows_and_the_money(asked: Asked) -> None:

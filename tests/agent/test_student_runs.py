@@ -151,7 +151,7 @@ def test_a_tuning_that_does_not_suffice_ends_missed_with_its_bill(student: Path,
     problems = [{"problem": f"Find ${number} + 1$.", "answer": str(number + 1)} for number in range(120)]
     data = DataSource(path=write_jsonl(tmp_path / "aime.jsonl", problems))
     outcome = run(
-        "aime problems, at least 90 % right, at most $1", data=data, student=student, workspace=tmp_path / "at",
+        "aime problems, at least 70 % right, at most $1", data=data, student=student, workspace=tmp_path / "at",
         approve=True, local_usd_per_hour=0.1, max_attempts=1,
     )  # fmt: skip
     assert outcome.status == "missed"

@@ -1,7 +1,7 @@
 """Every size of number as it is written for people."""
 
 import pytest
-from stratos.state.numbers import AS_SAID, at_least, shown
+from stratos.state.numbers import AS_SAID, at_least, dollars, shown
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,23 @@ from stratos.state.numbers import AS_SAID, at_least, shown
 )
 def test_a_figure_has_three_digits_thousands_separators_and_no_exponent(value: float, text: str) -> None:
     assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [
+        (0, "$0.00"),
+        (1.0, "$1.00"),
+        (0.1, "$0.10"),
+        (0.0123, "$0.0123"),
+        (0.012783, "$0.0128"),
+        (1.2345, "$1.2345"),
+        (0.00124, "$0.00124"),
+        (1234.5678, "$1,234.57"),
+    ],
+)
+def test_dollars_are_never_cut_to_cents_that_say_less(usd: float, text: str) -> None:
+    assert dollars(usd) == text
 
 
 @pytest.mark.parametrize(

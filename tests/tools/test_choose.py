@@ -8,10 +8,10 @@ from stratos.state.brief import Limits
 from stratos.state.errors import Correctable
 from stratos.state.evidence import wilson
 from stratos.state.plan import Candidate, Machine
-from stratos.state.run import Choice, Match, RunState
+from stratos.state.run import Choice, GivenFacts, Match, RunState, Split
 from stratos.tools.accuracy import measured_points
 from stratos.tools.candidates import PILOT_TOKENS, build_candidates
-from stratos.tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at
+from stratos.tools.choose import SOLVE_PARETO, SolvePareto, accuracy_to_aim_at, items_to_show, what_is_left
 from stratos.tools.training.students import SHAPES
 
 from ..building import attempt, brief, candidate, complexity, context, evaluation, offer, state
@@ -97,7 +97,41 @@ def test_a_target_nothing_reaches_has_no_plan_but_a_nearest(tmp_path: Path) -> N
 def test_a_target_that_no_test_of_this_size_can_show_is_not_tried(tmp_path: Path) -> None:
     chosen = planned(tmp_path, brief=brief(0.9999), complexity=complexity())
     assert chosen.plan is None
-    assert "2,000 items, all of them right" in chosen.reason
+    assert "2,000 held-out items, all of them right" in chosen.reason
+
+
+def given(*items: int) -> GivenFacts:
+    splits = tuple(Split(name=f"split-{at}", path="", n=n, sha256="0") for at, n in enumerate(items))
+    return GivenFacts(
+        folder="data", rows=500, train=400, train_sha256="0", splits=splits, metric="exact", choices=0, with_rationales=True,
+        vocabulary=9, notes=(),
+    )  # fmt: skip
+
+
+def test_what_few_own_examples_cannot_show_is_not_tried_and_told_how_many_would(tmp_path: Path) -> None:
+    chosen = planned(tmp_path, brief=brief(0.95), given=given(50, 50, 50))
+    assert chosen.plan is None
+    assert "50 held-out items, all of them right, have a 95 % interval from 92.87%" in chosen.reason
+    assert (
+        "ask for at most 92.8 %, bring 730 examples or more, of which a tenth is 73, or as many in a --test"
+        in chosen.reason
+    )
+    assert "point_estimate" in chosen.reason
+
+
+def test_the_smallest_split_decides_what_must_be_measured(tmp_path: Path) -> None:
+    for splits, aim in (((50, 1000), 1.0), ((1000, 1000), 0.92)):
+        left = what_is_left(prepared(brief=brief(0.9), given=given(*splits)), held_out_items=2000)
+        assert left.targets.accuracy == pytest.approx(aim, abs=2e-3)
+    assert planned(tmp_path, brief=brief(0.9), given=given(50)).reason != ""
+
+
+def test_the_items_that_could_show_a_target_are_the_fewest_that_do() -> None:
+    for target in (0.5, 0.8, 0.9, 0.95, 0.99):
+        needed = items_to_show(target)
+        assert needed is not None
+        assert wilson(needed, needed).low >= target > wilson(needed - 1, needed - 1).low
+    assert items_to_show(1.0) is None
 
 
 def test_after_a_miss_only_longer_trainings_of_that_student_are_left(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ CPU_READY_TIMEOUT_S = 600
 PROBE_TOKENS = 64
 """A model that never ends its answers can still be served."""
 
-Status = Literal["ready", "dead", "stopped"]
+Status = Literal["ready", "dead", "ended", "stopped"]
+"""dead: its server is gone before its time; ended: it was served for as long as was paid for."""
 EngineChoice = Literal["auto", "ctranslate2", "vllm"]
 
 
@@ -158,8 +159,15 @@ def start_again(workspace: Path, name: str) -> Deployment:
     recorded = get(workspace, name)
     hours = None if recorded.until is None else (recorded.until - time.time()) / 3600
     if hours is not None and hours <= 0:
-        raise Correctable(f"{name!r} was served for as long as was paid for: another run of its request pays for more")
+        raise Correctable(_over(name))
     return start(workspace, name, recorded.model_dir, recorded.run_id, hours=hours)
+
+
+def _over(name: str) -> str:
+    return (
+        f"{name!r} was served for as long as was paid for: another run of its request pays for more, and `stratos export` takes the "
+        "model away"
+    )
 
 
 def stop(workspace: Path, name: str) -> Deployment:
@@ -187,6 +195,8 @@ def ask(
 ) -> str:
     """A deployment's answer. Raises Correctable (no such name, prompt refused), ToolFailed (not running)."""
     deployment = get(workspace, name)
+    if deployment.status == "ended":
+        raise ToolFailed(_over(name))
     if deployment.status != "ready":
         raise ToolFailed(
             f"deployment {name!r} is {deployment.status}, it cannot answer: `stratos deployments start {name}`"
@@ -311,7 +321,8 @@ def _read(folder: Path) -> Deployment | None:
         return recorded
     process = processes.find(recorded.pid, _server_folder(recorded), recorded.process_created_at)
     alive = process is not None and healthy(recorded.base_url)
-    return recorded.model_copy(update={"status": "ready" if alive else "dead"})
+    is_over = recorded.until is not None and time.time() >= recorded.until
+    return recorded.model_copy(update={"status": "ready" if alive else "ended" if is_over else "dead"})
 
 
 def _write(folder: Path, deployment: Deployment) -> None:

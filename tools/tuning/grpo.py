@@ -17,7 +17,7 @@ from ..jobs import report
 from .careful import Keeper, careful
 from .loading import require
 from .memory import without_vllm
-from .rollouts import START_ERRORS, keep_vllm_quiet, rollouts_here, vllm_arguments, with_vllm
+from .rollouts import START_ERRORS, keep_vllm_quiet, rollouts_here, undone_on_error, vllm_arguments, with_vllm
 from .rows import read_lines
 from .specs import GrpoJob
 from .start import Session, arguments, begin, finish, learn, load_again, thinned
@@ -135,7 +135,8 @@ def _trainer(session: Session, prompts: Sequence[dict[str, Any]], reward: Reward
     keep_vllm_quiet()
     vllm = vllm_arguments(job, session.memory)
     try:
-        return _made(session, job, prompts, reward, a_batch, vllm)
+        with undone_on_error():
+            return _made(session, job, prompts, reward, a_batch, vllm)
     except START_ERRORS as error:
         if not vllm:
             raise

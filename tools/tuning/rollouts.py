@@ -6,6 +6,8 @@ weights, yet draws other samples than it would have: the state of vLLM's random 
 
 import math
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -20,6 +22,7 @@ INSTALL = "pip install 'vllm<0.31'"
 """0.30 asks for the torch and the transformers that Stratos asks for; 0.31 for older transformers, by its metadata."""
 
 SHARE_STEP = 1e-4
+OF_SEVERAL = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 START_ERRORS = (ImportError, AttributeError, TypeError, ValueError, RuntimeError, OSError, AssertionError)
 """assumption: how vLLM fails to start: memory that is not there, a model it does not know, a version that TRL does not."""
 
@@ -90,6 +93,20 @@ def gpu_gib() -> float:
     import torch
 
     return float(torch.cuda.mem_get_info()[1]) / GIB
+
+
+@contextmanager
+def undone_on_error() -> Generator[None]:
+    """TRL says in the environment, for vLLM, that this is one process of some: where vLLM does not start, accelerate must not read it."""
+    before = {name: os.environ.get(name) for name in OF_SEVERAL}
+    try:
+        yield
+    except BaseException:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        raise
 
 
 def keep_vllm_quiet() -> None:

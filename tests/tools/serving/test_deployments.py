@@ -145,6 +145,19 @@ def test_what_is_started_again_is_served_no_longer_than_was_paid_for(workspace: 
 
 
 @pytest.mark.usefixtures("fake_vllm")
+def test_a_server_whose_paid_time_is_over_has_ended_and_is_not_called_dead(workspace: Path, model_dir: Path) -> None:
+    made = start(workspace, "over", model_dir, "run-1", engine="vllm", hours=1)
+    processes.end(processes.find(made.pid))
+    assert get(workspace, "over").status == "dead"
+    folder = workspace / "deployments" / "over"
+    write_atomic(folder / RECORD_FILE, made.model_copy(update={"until": time.time() - 1}).model_dump_json())
+    assert get(workspace, "over").status == "ended"
+    with pytest.raises(ToolFailed, match="as long as was paid for"):
+        ask(workspace, "over", "win 1m")
+    stop(workspace, "over")
+
+
+@pytest.mark.usefixtures("fake_vllm")
 def test_a_killed_server_is_dead_and_is_started_again(workspace: Path, model_dir: Path) -> None:
     made = start(workspace, "killed", model_dir, "run-1", engine="vllm")
     os.kill(made.pid, signal.SIGKILL)
