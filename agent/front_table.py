@@ -56,7 +56,7 @@ def ahead_unseen(rows: Sequence[Candidate]) -> list[str]:
                 f"{row.student} {_tokens(row)}{server}" for row, server in zip((one, other), servers, strict=True)
             )
             lines.append(f"  {ours} over {theirs}: {ahead}")
-    return ["ahead by less than the figures show:", *lines] if lines else []
+    return ["ahead by less than the figures show:", *dict.fromkeys(lines)] if lines else []
 
 
 def _seems_beaten(one: Candidate, other: Candidate) -> bool:

@@ -24,6 +24,9 @@ DEV, SEALED = "dev", "sealed-{}"
 HELD_OUT_SHARE = 0.1
 """Of the examples, for each split that is taken from them."""
 
+NAMED = 3
+"""Rows that were left out, in one note."""
+
 FEWEST_HELD_OUT = 10
 FEWEST_EXAMPLES = math.ceil(FEWEST_HELD_OUT / HELD_OUT_SHARE)
 """Different ones, where the splits are taken from them."""
@@ -60,7 +63,7 @@ def freeze(source: DataSource, form: Form, folder: Path, *, seed: int, held_out_
     train, test, dropped = _distinct(taken, metric)
     notes = [*taken.notes, *notes, *dropped]
     if taken.problems:
-        notes.append(f"{len(taken.problems):,} of {taken.rows:,} rows were left out: {taken.problems[0]}")
+        notes.append(f"{len(taken.problems):,} of {taken.rows:,} rows were left out: {_named(taken.problems)}")
     learned, splits = _kept_apart(train, test, seed=seed, held_out_items=held_out_items)
     everything = [*learned, *(example for part in splits.values() for example in part)]
     contents = Contents(
@@ -109,8 +112,13 @@ def _unlabelled(source: DataSource, known: Set[str], notes: list[str]) -> list[s
         "examples"
     )
     if problems:
-        notes.append(f"{len(problems):,} rows of it were left out: {problems[0]}")
+        notes.append(f"{len(problems):,} rows of it were left out: {_named(problems)}")
     return kept
+
+
+def _named(problems: Sequence[str]) -> str:
+    more = len(problems) - NAMED
+    return "; ".join([*problems[:NAMED], *([f"and {more:,} more"] if more > 0 else [])])
 
 
 def _read(source: DataSource, form: Form) -> _Taken:

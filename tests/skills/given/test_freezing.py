@@ -76,6 +76,13 @@ def test_bad_rows_can_be_left_out_and_are_counted(tmp_path: Path) -> None:
     assert any(note.startswith("1 of 201 rows were left out") for note in facts.notes)
 
 
+def test_of_rows_that_are_left_out_the_first_three_are_named(tmp_path: Path) -> None:
+    facts = frozen(tmp_path, [*rows(), *[{"text": "", "label": "red"}] * 5], skip_bad_rows=True)
+    (note,) = [note for note in facts.notes if "were left out" in note]
+    assert note.count("question (text): empty") == 3
+    assert note.endswith("; and 2 more")
+
+
 def test_a_thousand_bad_rows_are_told_shortly(tmp_path: Path) -> None:
     found = problems(tmp_path, [{"text": "", "label": "x"}] * 1000)
     assert found[20] == "and 980 more rows"
