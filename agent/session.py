@@ -59,8 +59,9 @@ def nobody(question: Question) -> Answer:
         lacking = "; ".join((*question.problems, *question.missing))
         waits = f"the run waits for an answer ({lacking}): `stratos chat --resume {question.run_id}`"
         raise ApprovalNeeded(waits, question.run_id)
+    parts = f" (at most: {', '.join(question.parts)})" if question.parts else ""
     raise ApprovalNeeded(
-        f"plan {question.plan!r} may bring the run to ${question.usd:,.4f} and nobody approved it: "
+        f"plan {question.plan!r} may bring the run to ${question.usd:,.4f}{parts} and nobody approved it: "
         f"approve it with `stratos resume {question.run_id} --yes`",
         question.run_id,
     )

@@ -4,7 +4,7 @@ import math
 
 from ..state.brief import HOURS_PER_MONTH, Brief
 from ..state.numbers import shown
-from ..state.plan import Candidate, Offer
+from ..state.plan import Candidate, Offer, Plan
 from ..state.run import RunState
 from .base import Settings
 from .teaching.budget import lesson_minutes, lessons_due, lessons_usd
@@ -113,9 +113,14 @@ def training_usd(state: RunState) -> float:
     """The most the plan's training may cost: patience with a busy machine, within what the brief's limit leaves beside its
     evaluations, but at least what it is predicted to cost."""
     plan = state.known_plan
-    wanted = PATIENCE * plan.candidate.hours.high * plan.offer.usd_per_hour
+    wanted = patient_training_usd(plan)
     left = (state.known_brief.limits.usd or 0.0) - state.spent_usd - EVALUATIONS * evaluation_usd(state)
     return max(plan.candidate.usd.value, min(wanted, left))
+
+
+def patient_training_usd(plan: Plan) -> float:
+    """What a training of the plan may cost where no limit cuts it: so many times the longest predicted."""
+    return PATIENCE * plan.candidate.hours.high * plan.offer.usd_per_hour
 
 
 def plan_parts(state: RunState, settings: Settings) -> dict[str, float]:
@@ -128,10 +133,22 @@ def plan_parts(state: RunState, settings: Settings) -> dict[str, float]:
         if lacks_data(state, state.known_plan.candidate.train_tokens):
             parts["data"] = generation_usd(state)
             parts["what the teacher writes"] = lessons_usd(state)
-        parts[f"training (a busy machine may take {PATIENCE:g} times the longest predicted)"] = training_usd(state)
+        parts[_training_words(state)] = training_usd(state)
     parts[f"{evaluations} evaluations"] = evaluations * evaluation_usd(state)
     parts[f"serving for {shown(serving_hours(state, settings) or 0)} h"] = serving_usd(state, settings)
     return {what: usd for what, usd in parts.items() if usd > 0}
+
+
+def _training_words(state: RunState) -> str:
+    """What a training's money is for, and where the limit leaves it less than a busy machine may need."""
+    plan, usd = state.known_plan, training_usd(state)
+    if usd >= patient_training_usd(plan) or plan.offer.usd_per_hour <= 0:
+        return f"training (a busy machine may take {PATIENCE:g} times the longest predicted)"
+    minutes, longest = 60 * usd / plan.offer.usd_per_hour, 60 * plan.candidate.hours.high
+    return (
+        f"training (the limit leaves it {shown(minutes)} minutes and no {shown(PATIENCE * longest)}, {PATIENCE:g} times the longest "
+        "predicted: a slow one is cut short)"
+    )
 
 
 def serving_hours(state: RunState, settings: Settings) -> float | None:
