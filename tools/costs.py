@@ -146,7 +146,7 @@ def _training_words(state: RunState) -> str:
         return f"training (a busy machine may take {PATIENCE:g} times the longest predicted)"
     minutes, longest = 60 * usd / plan.offer.usd_per_hour, 60 * plan.candidate.hours.high
     return (
-        f"training (the limit leaves it {shown(minutes)} minutes and no {shown(PATIENCE * longest)}, {PATIENCE:g} times the longest "
+        f"training (the limit leaves it {shown(minutes)} minutes, not {shown(PATIENCE * longest)}, {PATIENCE:g} times the longest "
         "predicted: a slow one is cut short)"
     )
 
