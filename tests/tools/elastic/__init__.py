@@ -1,0 +1,1 @@
+"""Tests of the models that many sizes are cut from."""
