@@ -1,0 +1,100 @@
+"""Near sites count more, broken and lying ones not at all."""
+
+import numpy as np
+import pytest
+from stratos.tools.sites.aggregation import ALONE, SHARPNESSES, aggregate, heard, sharpest, weights
+
+NEAR_AND_FAR = np.array([[0.0, 1.0, 3.0], [1.0, 0.0, 3.0], [3.0, 3.0, 0.0]])
+
+
+def test_weights_by_hand() -> None:
+    """The median distance is 3: exp(-0), exp(-1/3), exp(-1) over their sum."""
+    near = np.exp([0, -1 / 3, -1])
+    assert weights(NEAR_AND_FAR, 1.0)[0] == pytest.approx(near / near.sum())
+
+
+def test_sharpness_goes_from_all_alike_to_alone() -> None:
+    assert weights(NEAR_AND_FAR, 0.0) == pytest.approx(np.full((3, 3), 1 / 3))
+    assert np.array_equal(weights(NEAR_AND_FAR, ALONE), np.eye(3))
+    own = [weights(NEAR_AND_FAR, sharpness)[0, 0] for sharpness in SHARPNESSES]
+    assert own == sorted(own)
+    assert len(set(own)) == len(own)
+
+
+@pytest.mark.parametrize("sharpness", SHARPNESSES[:-1])
+def test_sites_that_are_all_alike_count_alike(sharpness: float) -> None:
+    assert weights(np.zeros((4, 4)), sharpness) == pytest.approx(np.full((4, 4), 0.25))
+
+
+def test_a_negative_sharpness_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 0, not -1"):
+        weights(NEAR_AND_FAR, -1)
+
+
+def test_aggregation_is_the_weighted_mean_of_scaled_vectors() -> None:
+    found = heard({"a": np.array([1.0, 3.0]), "b": np.array([30.0, 10.0])}, 2)
+    assert found.vectors == pytest.approx(np.array([[0.25, 0.75], [0.75, 0.25]]))
+    assert aggregate(found.vectors, np.array([[0.5, 0.5], [0.9, 0.1]])) == pytest.approx(
+        np.array([[0.5, 0.5], [0.3, 0.7]])
+    )
+
+
+def test_broken_vectors_are_left_out_with_a_reason_and_stop_nobody() -> None:
+    sent = {
+        "right": np.array([1.0, 3.0, 4.0]),
+        "short": np.array([1.0, 3.0]),
+        "table": np.ones((3, 1)),
+        "no numbers": np.array([1.0, np.nan, np.inf]),
+        "negative": np.array([1.0, -1.0, 2.0]),
+        "empty": np.zeros(3),
+    }
+    found = heard(sent, 3)
+    assert found.sites == ("right",)
+    assert found.left_out == {
+        "short": "it sent an array of shape (2,) for 3 units",
+        "table": "it sent an array of shape (3, 1) for 3 units",
+        "no numbers": "2 of its 3 importances are no numbers",
+        "negative": "1 of its 3 importances are negative",
+        "empty": "all its importances are zero",
+    }
+
+
+def honest(seed: int, units: int = 200) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """A common order of units with noise of a site's own."""
+    common = np.random.default_rng(99).random(units)
+    return np.maximum(common + np.random.default_rng(seed).normal(scale=0.2, size=units), 0)
+
+
+def test_one_liar_of_ten_neither_gets_in_nor_spoils_the_others() -> None:
+    """It sends the order upside down. Taken for honest it moves the mean; robust, it is named and moves nothing."""
+    sent = {f"site-{number}": honest(number) for number in range(9)}
+    truth = aggregate(heard(sent, 200).vectors, np.full((9, 9), 1 / 9))[0]
+    lied = sent | {"liar": honest(9).max() - honest(9)}
+    fooled = heard(lied, 200)
+    careful = heard(lied, 200, robust="median")
+    assert fooled.left_out == {}
+    assert list(careful.left_out) == ["liar"]
+    assert "contradicts the others' (rank correlation -0." in careful.left_out["liar"]
+    shares = np.full((9, 9), 1 / 9)
+    spoiled = aggregate(fooled.vectors, np.full((10, 10), 1 / 10))[0]
+    kept = aggregate(careful.vectors, shares)[0]
+    assert np.abs(kept - truth).max() < 1e-12
+    assert np.abs(spoiled - truth).max() > 1e-4
+
+
+def test_the_median_withstands_what_a_mean_does_not() -> None:
+    vectors = np.array([[0.5, 0.5], [0.5, 0.5], [1.0, 0.0]])
+    third = np.full((3, 3), 1 / 3)
+    assert aggregate(vectors, third, robust="median") == pytest.approx(np.full((3, 2), 0.5))
+    assert aggregate(vectors, third)[0, 0] == pytest.approx(2 / 3)
+
+
+def test_a_weighted_median_by_hand() -> None:
+    vectors = np.array([[1.0], [2.0], [3.0]])
+    shares = np.array([[0.2, 0.2, 0.6], [0.5, 0.25, 0.25], [0.3, 0.4, 0.3]])
+    assert aggregate(vectors, shares, robust="median").reshape(-1).tolist() == [3.0, 1.0, 2.0]
+
+
+def test_of_equal_scores_the_one_that_takes_more_from_the_others() -> None:
+    assert sharpest({0.0: [0.5, 0.7], 4.0: [0.6, 0.6], ALONE: [0.6, 0.6]}) == 0.0
+    assert sharpest({0.0: [0.5, 0.6], 4.0: [0.6, 0.6], ALONE: [0.6, 0.6]}) == 4.0

@@ -1,0 +1,117 @@
+"""What a site takes over from the others: their importances, weighted by how near their data are, without those that lie.
+
+Weights are exp(-sharpness x distance / median distance). Sharpness 0 is the plain mean of all sites, none of its own the site alone:
+which one serves is told by validation data (ACME's own weights are nearly uniform).
+"""
+
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+ALONE = math.inf
+SHARPNESSES = (0.0, 1.0, 2.0, 4.0, 8.0, ALONE)
+"""What is tried: from the mean of all to the site alone."""
+
+Robust = Literal["none", "median"]
+"""none: the weighted mean. median: unit by unit the weighted median, and sites whose order of units contradicts all others' are left
+out: up to half of the weight may then be of liars."""
+LEAST_AGREEMENT = 0.0
+"""Rank correlation with the median of all sites up to which a site is left out: an inverted order has -1, a random one 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What the sites sent, as far as it can be used: the vectors, in the order of `sites`, and why others are not among them."""
+
+    sites: tuple[str, ...]
+    vectors: Floats
+    """(sites, units), each scaled to a sum of 1: losses of different sites have different sizes."""
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def heard(sent: Mapping[str, Floats], units: int, robust: Robust = "none") -> Heard:
+    """The usable vectors. A site that sends another length, numbers that are none or negative, or nothing but zeros is left out and
+    named, and with `median` one whose order of units contradicts the others'."""
+    left_out = {site: wrong for site, vector in sent.items() if (wrong := _wrong(vector, units))}
+    usable = [site for site in sent if site not in left_out]
+    vectors = np.array([sent[site] / sent[site].sum() for site in usable]).reshape(len(usable), units)
+    if robust == "median" and len(usable) > 2:
+        agreements = _agreements(vectors)
+        left_out |= {
+            site: f"its order of units contradicts the others' (rank correlation {agreement:.2f})"
+            for site, agreement in zip(usable, agreements, strict=True)
+            if agreement <= LEAST_AGREEMENT
+        }
+        kept = [place for place, site in enumerate(usable) if site not in left_out]
+        usable, vectors = [usable[place] for place in kept], vectors[kept]
+    return Heard(sites=tuple(usable), vectors=vectors, left_out=left_out)
+
+
+def _wrong(vector: Floats, units: int) -> str:
+    """What is wrong with a vector of importances; empty where nothing is."""
+    if vector.shape != (units,):
+        return f"it sent an array of shape {vector.shape!r} for {units} units"
+    if not bool(np.isfinite(vector).all()):
+        return f"{int((~np.isfinite(vector)).sum())} of its {units} importances are no numbers"
+    if bool((vector < 0).any()):
+        return f"{int((vector < 0).sum())} of its {units} importances are negative"
+    return "" if vector.any() else "all its importances are zero"
+
+
+def _agreements(vectors: Floats) -> Floats:
+    """Rank correlation (Spearman) of each vector with the unit-wise median of all."""
+    ranks = _ranks(vectors)
+    middle = _ranks(np.median(vectors, axis=0)[None])[0]
+    return np.array([np.corrcoef(row, middle)[0, 1] if row.std() and middle.std() else 0.0 for row in ranks])
+
+
+def _ranks(rows: Floats) -> Floats:
+    """Ranks within each row, those of equal values their mean."""
+    from scipy.stats import rankdata
+
+    return np.asarray(rankdata(rows, axis=1), dtype=np.float64)
+
+
+def weights(distances: Floats, sharpness: float) -> Floats:
+    """How much each site (row) takes of each (column): rows sum to 1. `distances` as `similarity.distances` gives them.
+
+    Distances count in units of their median between different sites. Raises ValueError for a negative sharpness.
+    """
+    if sharpness < 0 or math.isnan(sharpness):
+        raise ValueError(f"sharpness is at least 0, not {sharpness!r}")
+    count = len(distances)
+    others = distances[~np.eye(count, dtype=bool)]
+    scale = float(np.median(others)) if len(others) else 0.0
+    if sharpness == ALONE:
+        return np.eye(count)
+    near = np.exp(-sharpness * distances / scale) if scale else np.ones((count, count))
+    return near / near.sum(axis=1, keepdims=True)
+
+
+def aggregate(vectors: Floats, shares: Floats, robust: Robust = "none") -> Floats:
+    """Each site's own importances (sites, units) from those of all (sites, units) by its shares (sites, sites)."""
+    if robust == "none":
+        return shares @ vectors
+    return np.stack([_weighted_median(vectors, share) for share in shares])
+
+
+def _weighted_median(vectors: Floats, share: Floats) -> Floats:
+    """Unit by unit, the smallest value that at least half of the weight does not exceed."""
+    order = np.argsort(vectors, axis=0, kind="stable")
+    up_to = np.cumsum(share[order], axis=0)
+    first = np.argmax(up_to >= 0.5 * share.sum() - 1e-12, axis=0)
+    units = np.arange(vectors.shape[1])
+    return vectors[order[first, units], units]
+
+
+def sharpest(scores: Mapping[float, Sequence[float]]) -> float:
+    """The sharpness whose mean validation score over sites is best; of equal ones the one that takes more from the others."""
+    return max(scores, key=lambda sharpness: (float(np.mean(scores[sharpness])), -sharpness))
