@@ -55,7 +55,7 @@ def private_mean(rows: Floats, bound: float, epsilon: float, delta: float, rng: 
     """
     if not len(rows) or bound <= 0:
         raise ValueError(f"{len(rows)} rows and a bound of {bound!r}: at least one row and a bound above 0 are needed")
-    lengths = np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    lengths: Floats = np.sqrt(np.square(rows).sum(axis=1)).reshape(-1, 1)
     cut = rows * (bound / np.maximum(lengths, bound))
     sigma = noise_for(epsilon, delta, 2 * bound / len(rows))
     return np.maximum(cut.mean(axis=0) + rng.normal(scale=sigma, size=rows.shape[1]), 0.0)
