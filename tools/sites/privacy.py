@@ -58,4 +58,5 @@ def private_mean(rows: Floats, bound: float, epsilon: float, delta: float, rng: 
     lengths: Floats = np.sqrt(np.square(rows).sum(axis=1)).reshape(-1, 1)
     cut = rows * (bound / np.maximum(lengths, bound))
     sigma = noise_for(epsilon, delta, 2 * bound / len(rows))
-    return np.maximum(cut.mean(axis=0) + rng.normal(scale=sigma, size=rows.shape[1]), 0.0)
+    mean: Floats = cut.mean(axis=0)
+    return np.maximum(mean + rng.normal(scale=sigma, size=len(mean)), 0.0)
