@@ -1,0 +1,118 @@
+"""What travels between the server and a site: named arrays and a few facts, in as few bytes as they need, every one counted.
+
+A letter is a safetensors file in memory: no code can hide in it, and what it holds can be listed. Weights travel as eight bits with a
+scale for each row, importances and sketches as half floats, choices of units as one bit each.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Fact = str | int | float | bool | None
+Direction = Literal["down", "up"]
+"""down: to the site. up: from it."""
+
+SCALE = ".scale"
+"""Behind the name of weights sent as eight bits: the array of their scales."""
+LEVELS = 127
+SHORTEST_MATRIX = 2
+"""Dimensions from which weights travel as eight bits; norms and biases are few and travel as half floats."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """One message, either way."""
+
+    kind: str
+    arrays: Mapping[str, Array] = field(default_factory=dict[str, Array])
+    facts: Mapping[str, Fact] = field(default_factory=dict[str, Fact])
+
+    def to_bytes(self) -> bytes:
+        """The letter as it travels."""
+        from safetensors.numpy import save
+
+        return save(
+            {name: np.ascontiguousarray(array) for name, array in self.arrays.items()},
+            metadata={"kind": self.kind, "facts": json.dumps(dict(self.facts), allow_nan=False)},
+        )
+
+    @classmethod
+    def from_bytes(cls, sent: bytes) -> "Letter":
+        """The letter that was sent. Raises ValueError for bytes that are none."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            arrays = load(sent)
+            length = int.from_bytes(sent[:8], "little")
+            said = json.loads(sent[8 : 8 + length])["__metadata__"]
+            return cls(kind=said["kind"], arrays=arrays, facts=json.loads(said["facts"]))
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{len(sent)} bytes that are no letter: {error}") from error
+
+
+@dataclass
+class Meter:
+    """Bytes that travelled, by site and direction, and how many letters."""
+
+    bytes: dict[tuple[str, Direction], int] = field(default_factory=dict[tuple[str, Direction], int])
+    letters: int = 0
+
+    def count(self, site: str, direction: Direction, length: int) -> None:
+        """Adds one letter."""
+        self.bytes[site, direction] = self.bytes.get((site, direction), 0) + length
+        self.letters += 1
+
+    def total(self, direction: Direction | None = None) -> int:
+        """Bytes of all sites, one way or both."""
+        return sum(length for (_, way), length in self.bytes.items() if direction in (None, way))
+
+
+def packed_weights(weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Weights as they travel: matrices as eight bits with a half-float scale a row, the rest as half floats.
+
+    The error of a weight is at most half a step: its row's largest absolute value over 254.
+    """
+    packed: dict[str, Array] = {}
+    for name, array in weights.items():
+        if array.ndim < SHORTEST_MATRIX:
+            packed[name] = array.astype(np.float16)
+            continue
+        rows = array.reshape(len(array), -1).astype(np.float32)
+        scales = np.maximum(np.abs(rows).max(axis=1), 1e-6).astype(np.float16)
+        steps = np.rint(rows / scales.astype(np.float32)[:, None] * LEVELS)
+        packed[name] = np.clip(steps, -LEVELS, LEVELS).astype(np.int8).reshape(array.shape)
+        packed[name + SCALE] = scales
+    return packed
+
+
+def unpacked_weights(packed: Mapping[str, Array]) -> dict[str, NDArray[np.float32]]:
+    """The weights that `packed_weights` packed, as float32."""
+    weights: dict[str, NDArray[np.float32]] = {}
+    for name, array in packed.items():
+        if name.endswith(SCALE):
+            continue
+        if array.dtype == np.int8:
+            scales = packed[name + SCALE].astype(np.float32) / LEVELS
+            array = array.astype(np.float32) * scales.reshape(-1, *(1 for _ in array.shape[1:]))
+        weights[name] = array.astype(np.float32)
+    return weights
+
+
+def packed_choice(chosen: NDArray[np.bool_]) -> Array:
+    """Which units are kept, a bit each."""
+    return np.packbits(chosen)
+
+
+def unpacked_choice(packed: Array, units: int) -> NDArray[np.bool_]:
+    """The choice that was packed. Raises ValueError where the bits are too few for the units."""
+    if packed.dtype != np.uint8 or packed.shape != (-(-units // 8),):
+        raise ValueError(f"a choice of {units} units has {-(-units // 8)} bytes, not {packed.dtype} {packed.shape!r}")
+    return np.unpackbits(packed, count=units).astype(bool)
