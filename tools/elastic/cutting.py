@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...state.errors import Correctable
 from .importance import Importance
 from .units import LayerUnits, Layout, layout_of
@@ -94,6 +97,36 @@ def _heads(layout: Layout, width: float, importance: Sequence[Any]) -> tuple[int
         return sum(float(layer.ordered_groups()[:keys, :each].sum()) for layer in importance), -keys
 
     return max((way for way in ways if (abs(way[0] * way[1] - wanted), way[0] * way[1]) == nearest), key=held)
+
+
+def chosen(layout: Layout, kept: Kept) -> NDArray[np.bool_]:
+    """Which of the layout's units are kept, in the order of `Importance.vector`; the layers must be all of them."""
+    heads = np.zeros((layout.layers, layout.heads), dtype=bool)
+    neurons = np.zeros((layout.layers, layout.neurons), dtype=bool)
+    for layer, units in zip(kept.layers, kept.units, strict=True):
+        heads[layer, [head for group in units.heads for head in group]] = True
+        neurons[layer, list(units.neurons)] = True
+    return np.concatenate([heads.reshape(-1), neurons.reshape(-1)])
+
+
+def kept_of(layout: Layout, choice: NDArray[np.bool_]) -> Kept:
+    """The inverse of `chosen`, units in the model's order. Raises ValueError for a choice that no model can have: other numbers of
+    units in different layers, or of queries on different key heads."""
+    heads, neurons = np.split(choice, [layout.layers * layout.heads])
+    of_keys = heads.reshape(layout.layers, layout.key_heads, layout.queries_per_key)
+    of_layers = neurons.reshape(layout.layers, layout.neurons)
+    units = tuple(_units(layout, keys, row) for keys, row in zip(of_keys, of_layers, strict=True))
+    shapes = {(len(each.keys), *sorted({len(group) for group in each.heads}), len(each.neurons)) for each in units}
+    if len(shapes) != 1 or len(shape := shapes.pop()) != 3 or 0 in shape:
+        raise ValueError("the choice does not leave every layer the same numbers of key heads, queries and neurons")
+    return Kept(layers=tuple(range(layout.layers)), units=units)
+
+
+def _units(layout: Layout, heads: NDArray[np.bool_], neurons: NDArray[np.bool_]) -> LayerUnits:
+    keys = [key for key in range(layout.key_heads) if heads[key].any()]
+    each = layout.queries_per_key
+    groups = tuple(tuple(key * each + int(place) for place in np.flatnonzero(heads[key])) for key in keys)
+    return LayerUnits(heads=groups, keys=tuple(keys), neurons=tuple(int(place) for place in np.flatnonzero(neurons)))
 
 
 def take(tensors: Mapping[str, Any], layout: Layout, kept: Kept) -> dict[str, Any]:

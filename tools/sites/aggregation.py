@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 ALONE = math.inf
 SHARPNESSES = (0.0, 1.0, 2.0, 4.0, 8.0, ALONE)
@@ -33,18 +34,27 @@ class Heard:
 
     sites: tuple[str, ...]
     vectors: Floats
-    """(sites, units), each scaled to a sum of 1: losses of different sites have different sizes."""
+    """(sites, units), NaN where a site's model does not have the unit; each scaled to a mean of 1 over the units that all have,
+    since losses of different sites have different sizes."""
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def heard(sent: Mapping[str, Floats], units: int, robust: Robust = "none") -> Heard:
-    """The usable vectors. A site that sends another length, numbers that are none or negative, or nothing but zeros is left out and
-    named, and with `median` one whose order of units contradicts the others'."""
-    left_out = {site: wrong for site, vector in sent.items() if (wrong := _wrong(vector, units))}
+def heard(sent: Mapping[str, Floats], held: Mapping[str, Places], units: int, robust: Robust = "none") -> Heard:
+    """The usable vectors, each put at the places (of so many units) that its site's model holds.
+
+    A site that sends another length, numbers that are none or negative, or nothing but zeros is left out and named, and with `median`
+    one whose order of units contradicts the others'. Raises ValueError where no unit is held by all.
+    """
+    left_out = {site: wrong for site, vector in sent.items() if (wrong := _wrong(vector, len(held[site])))}
     usable = [site for site in sent if site not in left_out]
-    vectors = np.array([sent[site] / sent[site].sum() for site in usable]).reshape(len(usable), units)
+    vectors = np.full((len(usable), units), np.nan)
+    for row, site in enumerate(usable):
+        vectors[row, held[site]] = sent[site]
+    common = ~np.isnan(vectors).any(axis=0)
+    if len(usable) and not common.any():
+        raise ValueError("no unit is held by every site: their models have nothing in common")
     if robust == "median" and len(usable) > 2:
-        agreements = _agreements(vectors)
+        agreements = _agreements(vectors[:, common])
         left_out |= {
             site: f"its order of units contradicts the others' (rank correlation {agreement:.2f})"
             for site, agreement in zip(usable, agreements, strict=True)
@@ -52,6 +62,8 @@ def heard(sent: Mapping[str, Floats], units: int, robust: Robust = "none") -> He
         }
         kept = [place for place, site in enumerate(usable) if site not in left_out]
         usable, vectors = [usable[place] for place in kept], vectors[kept]
+    if len(usable):
+        vectors = vectors / np.maximum(vectors[:, common].mean(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     return Heard(sites=tuple(usable), vectors=vectors, left_out=left_out)
 
 
@@ -97,19 +109,25 @@ def weights(distances: Floats, sharpness: float) -> Floats:
 
 
 def aggregate(vectors: Floats, shares: Floats, robust: Robust = "none") -> Floats:
-    """Each site's own importances (sites, units) from those of all (sites, units) by its shares (sites, sites)."""
-    if robust == "none":
-        return shares @ vectors
-    return np.stack([_weighted_median(vectors, share) for share in shares])
+    """Each site's own importances (sites, units) from those of all (sites, units, NaN where not held) by its shares (sites, sites).
+
+    A unit counts by the shares of the sites that hold it; NaN where none of weight does.
+    """
+    holds = ~np.isnan(vectors)
+    if robust == "median":
+        return np.stack([_weighted_median(vectors, holds * share[:, None]) for share in shares])
+    weight = shares @ holds
+    sums = shares @ np.where(holds, vectors, 0.0)
+    return np.divide(sums, weight, out=np.full(sums.shape, np.nan), where=weight > 0)
 
 
 def _weighted_median(vectors: Floats, share: Floats) -> Floats:
-    """Unit by unit, the smallest value that at least half of the weight does not exceed."""
-    order = np.argsort(vectors, axis=0, kind="stable")
-    up_to = np.cumsum(share[order], axis=0)
-    first = np.argmax(up_to >= 0.5 * share.sum() - 1e-12, axis=0)
-    units = np.arange(vectors.shape[1])
-    return vectors[order[first, units], units]
+    """Unit by unit, the smallest value that at least half of the weight (sites, units) does not exceed."""
+    order = np.argsort(vectors, axis=0, kind="stable")  # NaN last, and without weight
+    up_to = np.cumsum(np.take_along_axis(share, order, axis=0), axis=0)
+    first = np.argmax(up_to >= 0.5 * up_to[-1] - 1e-12, axis=0)
+    found = np.take_along_axis(vectors, np.take_along_axis(order, first[None], axis=0), axis=0)[0]
+    return np.where(up_to[-1] > 0, found, np.nan)
 
 
 def sharpest(scores: Mapping[float, Sequence[float]]) -> float:

@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 import torch
 from stratos.state.errors import Correctable
-from stratos.tools.elastic.cutting import CUTS, Cut, cut_model, export, kept, reorder, skeleton, take
+from stratos.tools.elastic.cutting import (
+    CUTS,
+    Cut,
+    chosen,
+    cut_model,
+    export,
+    kept,
+    kept_of,
+    reorder,
+    skeleton,
+    take,
+)
 from stratos.tools.elastic.importance import HeadImportance, Importance
 from stratos.tools.elastic.units import Layout, layout_of
 from torch.func import functional_call
@@ -127,6 +138,27 @@ def test_shared_key_heads_are_kept_where_the_importance_lies() -> None:
 
     assert heads(of_one_key) == {((0, 1),)}
     assert heads(of_both) == {((0,), (3,))}
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_a_choice_of_units_and_back(name: str) -> None:
+    """The same units in the model's order compute the same."""
+    model, batch = TOYS[name]()
+    layout = layout_of(model)
+    units = kept(layout, Cut(width=0.5, depth=1), importance_of(layout))
+    again = kept_of(layout, chosen(layout, units))
+    assert {tuple(sorted(layer.neurons)) for layer in units.units} == {layer.neurons for layer in again.units}
+    one, other = (logits_of(cut_model(model, layout, each), batch) for each in (units, again))
+    assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_a_choice_that_no_model_can_have_is_refused() -> None:
+    model, _ = TOYS["decoder"]()
+    layout = layout_of(model)
+    choice = chosen(layout, kept(layout, Cut(width=0.5, depth=1), importance_of(layout)))
+    for wrong in (np.zeros_like(choice), choice ^ (np.arange(len(choice)) == len(choice) - 1)):
+        with pytest.raises(ValueError, match="the same numbers of key heads, queries and neurons"):
+            kept_of(layout, wrong)
 
 
 def test_a_share_that_is_none_is_refused() -> None:

@@ -1,0 +1,145 @@
+"""What a site does with its own examples: it fits a header and its backbone, measures what matters, prunes, and judges.
+
+Imports torch at its top, and is itself imported only where a site works.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from ..elastic.importance import Importance, measure
+from ..elastic.units import Layout
+from .examples import Examples
+from .header import HeaderSpec
+
+Floats = NDArray[np.float64]
+
+EVALUATED_AT_ONCE = 128
+LABEL_SMOOTHING = 0.05
+WEIGHT_DECAY = 0.01
+WARM_UP_SHARE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """How a site's model is trained."""
+
+    epochs: int
+    rate: float = 1e-3
+    batch: int = 32
+    seed: int = 0
+
+
+@dataclass
+class SiteModel:
+    """A backbone with a header on it, and how its inputs are made."""
+
+    backbone: Any
+    header: Any
+    spec: HeaderSpec
+    tokenizer: Any | None
+    """Of texts; null: the inputs are pixels."""
+    max_tokens: int = 64
+
+    def features(self, examples: Examples) -> tuple[Any, Any]:
+        """What the backbone makes of them: (examples, tokens, width), and which tokens are there (examples, tokens)."""
+        if self.tokenizer is None:
+            hidden = self.backbone(pixel_values=torch.from_numpy(examples.pixels)).last_hidden_state
+            return hidden, torch.ones(hidden.shape[:2])
+        inputs = self.tokenizer(
+            list(examples.texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
+        )
+        mask = inputs["attention_mask"]
+        return self.backbone(input_ids=inputs["input_ids"], attention_mask=mask).last_hidden_state, mask
+
+    def logits(self, examples: Examples) -> Any:
+        """(examples, classes)."""
+        features, mask = self.features(examples)
+        return self.header(features, mask, self.spec)
+
+    def parameters(self) -> list[Any]:
+        """All that is trained."""
+        return [*self.backbone.parameters(), *self.header.parameters()]
+
+    def train(self, mode: bool) -> None:
+        """As of torch's modules."""
+        self.backbone.train(mode)
+        self.header.train(mode)
+
+
+def fit(model: SiteModel, examples: Examples, fitting: Fitting) -> float:
+    """Trains backbone and header for so many epochs; returns the last loss. Raises ValueError where it is no number."""
+    steps = max(1, fitting.epochs * math.ceil(len(examples) / fitting.batch))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=fitting.rate, weight_decay=WEIGHT_DECAY)
+    torch.manual_seed(fitting.seed)
+    model.train(True)
+    loss = math.nan
+    for step, batch in zip(range(steps), batches(examples, fitting), strict=False):
+        for group in optimiser.param_groups:
+            group["lr"] = fitting.rate * min((step + 1) / max(1, WARM_UP_SHARE * steps), (steps - step) / steps, 1.0)
+        goal = functional.cross_entropy(
+            model.logits(batch), torch.from_numpy(batch.labels), label_smoothing=LABEL_SMOOTHING
+        )
+        loss = goal.item()
+        if not math.isfinite(loss):
+            raise ValueError(f"the loss of step {step} is {loss!r}: a lower rate than {fitting.rate:g} may help")
+        optimiser.zero_grad(set_to_none=True)
+        goal.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+    model.train(False)
+    return loss
+
+
+def batches(examples: Examples, fitting: Fitting) -> Iterator[Examples]:
+    """Without end, each epoch in an order of its own."""
+    rng = np.random.default_rng(fitting.seed)
+    while True:
+        order = rng.permutation(len(examples))
+        for at in range(0, len(order), fitting.batch):
+            yield examples.take([int(row) for row in order[at : at + fitting.batch]])
+
+
+def right(model: SiteModel, examples: Examples) -> int:
+    """How many the model answers rightly."""
+    model.train(False)
+    with torch.no_grad():
+        return sum(
+            int((model.logits(some).argmax(-1) == torch.from_numpy(some.labels)).sum()) for some in _some(examples)
+        )
+
+
+def pooled(model: SiteModel, examples: Examples) -> Floats:
+    """The mean of the backbone's features over the tokens of each example: (examples, width)."""
+    model.train(False)
+    rows: list[Floats] = []
+    with torch.no_grad():
+        for some in _some(examples):
+            features, mask = model.features(some)
+            there = mask[..., None].to(features.dtype)
+            rows.append(((features * there).sum(1) / there.sum(1)).double().numpy())
+    return np.concatenate(rows)
+
+
+def importance(model: SiteModel, layout: Layout, examples: Examples) -> Importance:
+    """Of the backbone's units, for these examples under this header."""
+
+    def loss_of(some: Examples) -> tuple[Any, int]:
+        return functional.cross_entropy(model.logits(some), torch.from_numpy(some.labels), reduction="sum"), len(some)
+
+    model.train(False)
+    return measure(model.backbone, layout, _some(examples), loss_of)
+
+
+def _some(examples: Examples) -> Iterator[Examples]:
+    for at in range(0, len(examples), EVALUATED_AT_ONCE):
+        yield examples.take(range(at, min(at + EVALUATED_AT_ONCE, len(examples))))
