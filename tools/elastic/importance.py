@@ -76,54 +76,69 @@ def _falling(values: Floats) -> tuple[int, ...]:
     return tuple(int(place) for place in np.argsort(-values, kind="stable"))
 
 
-def measure(model: Any, layout: Layout, batches: Iterable[Any], loss_of: LossOfBatch) -> Importance:
-    """The importance of every unit over the batches. The model is left as it was. Raises ValueError without a text or for a loss
-    that is no number."""
+def measure(
+    model: Any, layout: Layout, batches: Iterable[Any], loss_of: LossOfBatch, *, alike: bool = False
+) -> Importance:
+    """The importance of every unit over the batches. The model is left as it was.
+
+    `alike`: each text's values are scaled to a length (L2) of 1, so that no text counts more than another, which a promise of privacy
+    needs. Raises ValueError without a text or for a loss that is no number.
+    """
     import torch
 
-    heads = torch.zeros(layout.layers, layout.heads, dtype=torch.float64)
-    neurons = torch.zeros(layout.layers, layout.neurons, dtype=torch.float64)
-    entered: list[tuple[Any, Any]] = []  # totals of a layer's units, and what entered the projection behind them
+    total = torch.zeros(layout.layers * (layout.heads + layout.neurons), dtype=torch.float64)
+    entered: list[tuple[int, Any]] = []  # how many units a projection reads, and what entered it
     texts = 0
     was_training = model.training
     model.eval()
     try:
         with ExitStack() as hooks:
-            for layer in range(layout.layers):
-                within = model.get_submodule(f"{layout.layers_path}.{layer}")
-                for path, totals in (
-                    (f"{layout.attention}.{layout.out}", heads[layer]),
-                    (f"{layout.feed_forward}.{layout.down}", neurons[layer]),
-                ):
-                    hook = _keeps(entered, totals)
-                    hooks.callback(within.get_submodule(path).register_forward_pre_hook(hook).remove)
+            for block, units in (
+                (f"{layout.attention}.{layout.out}", layout.heads),
+                (f"{layout.feed_forward}.{layout.down}", layout.neurons),
+            ):
+                for layer in range(layout.layers):
+                    projection = model.get_submodule(f"{layout.layers_path}.{layer}.{block}")
+                    hooks.callback(projection.register_forward_pre_hook(_keeps(entered, units)).remove)
             for batch in batches:
                 entered.clear()
                 loss, count = loss_of(batch)
                 if not bool(torch.isfinite(loss)):
                     raise ValueError(f"the loss is {loss.item()!r} on texts {texts} to {texts + count - 1}")
                 gradients = torch.autograd.grad(loss, [tensor for _, tensor in entered])
-                for (totals, tensor), gradient in zip(entered, gradients, strict=True):
-                    totals += _effects(tensor.detach() * gradient, len(totals))
+                rows = _rows(entered, gradients)
+                if alike:
+                    rows = rows / rows.norm(dim=1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
+                total += rows.sum(0)
                 texts += count
     finally:
         model.train(was_training)
     if not texts:
         raise ValueError("importance needs at least one text")
-    groups = (heads / texts).numpy().reshape(layout.layers, layout.key_heads, layout.queries_per_key)
-    return Importance(heads=tuple(HeadImportance(values=layer) for layer in groups), neurons=(neurons / texts).numpy())
+    return Importance.of_vector(layout, (total / texts).numpy())
 
 
-def _keeps(entered: list[tuple[Any, Any]], totals: Any) -> Callable[[Any, tuple[Any, ...]], None]:
+def _keeps(entered: list[tuple[int, Any]], units: int) -> Callable[[Any, tuple[Any, ...]], None]:
     """A hook that notes what enters a projection."""
 
     def before(module: Any, inputs: tuple[Any, ...]) -> None:
-        entered.append((totals, inputs[0]))
+        entered.append((units, inputs[0]))
 
     return before
 
 
+def _rows(entered: Sequence[tuple[int, Any]], gradients: Sequence[Any]) -> Any:
+    """Each text's effects (texts, units), in the order of `Importance.vector`, from one pass in the order of the layers."""
+    import torch
+
+    effects = [
+        _effects(tensor.detach() * gradient, units)
+        for (units, tensor), gradient in zip(entered, gradients, strict=True)
+    ]
+    return torch.cat([*effects[0::2], *effects[1::2]], dim=1)  # attention, then feed-forward, layer by layer
+
+
 def _effects(products: Any, units: int) -> Any:
-    """|sum over tokens and a unit's width|, summed over texts: (texts, tokens, units x width) to (units)."""
+    """|sum over tokens and a unit's width| of each text: (texts, tokens, units x width) to (texts, units)."""
     by_text = products.double().sum(dim=tuple(range(1, products.dim() - 1)))
-    return by_text.reshape(len(by_text), units, -1).sum(-1).abs().sum(0).cpu()
+    return by_text.reshape(len(by_text), units, -1).sum(-1).abs().cpu()

@@ -130,14 +130,14 @@ def pooled(model: SiteModel, examples: Examples) -> Floats:
     return np.concatenate(rows)
 
 
-def importance(model: SiteModel, layout: Layout, examples: Examples) -> Importance:
-    """Of the backbone's units, for these examples under this header."""
+def importance(model: SiteModel, layout: Layout, examples: Examples, *, alike: bool = False) -> Importance:
+    """Of the backbone's units, for these examples under this header; `alike` as of `measure`."""
 
     def loss_of(some: Examples) -> tuple[Any, int]:
         return functional.cross_entropy(model.logits(some), torch.from_numpy(some.labels), reduction="sum"), len(some)
 
     model.train(False)
-    return measure(model.backbone, layout, _some(examples), loss_of)
+    return measure(model.backbone, layout, _some(examples), loss_of, alike=alike)
 
 
 def _some(examples: Examples) -> Iterator[Examples]:

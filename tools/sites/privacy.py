@@ -1,7 +1,7 @@
 """Differential privacy of what a site sends: noise that hides whether any one of its examples was there.
 
-A site's importances are a mean over its examples of vectors no longer than a bound, so that one example more, less or other moves
-it by at most twice the bound over their number. The Gaussian mechanism hides that move (Dwork and Roth 2014, section 3.5).
+A site's importances are a mean over its examples of vectors of one length, so that another example in one's place moves it by a known
+distance at most. The Gaussian mechanism hides that move (Dwork and Roth 2014, section 3.5). Neighbours differ in one example.
 """
 
 import math
@@ -47,16 +47,14 @@ def _below(value: float) -> float:
     return 0.5 * math.erfc(-value / math.sqrt(2))
 
 
-def private_mean(rows: Floats, bound: float, epsilon: float, delta: float, rng: np.random.Generator) -> Floats:
-    """The mean of rows (examples, values), each cut to an L2 length of at most `bound`, with the noise for (epsilon, delta).
+def private_mean(mean: Floats, examples: int, epsilon: float, delta: float, rng: np.random.Generator) -> Floats:
+    """A mean over so many rows, each of an L2 length of 1 at most and without negative values, with the noise for (epsilon, delta).
 
-    The number of rows is taken to be known. Negative values, which importances cannot be, become 0: that costs no privacy. Raises
-    ValueError without a row or for a bound that is not above 0.
+    Another row in one's place moves the mean by at most sqrt(2) over their number, as two rows without negative values cannot point
+    away from each other. The number of rows is taken to be known. What the noise makes negative becomes 0: that costs no privacy.
+    Raises ValueError without a row.
     """
-    if not len(rows) or bound <= 0:
-        raise ValueError(f"{len(rows)} rows and a bound of {bound!r}: at least one row and a bound above 0 are needed")
-    lengths: Floats = np.sqrt(np.square(rows).sum(axis=1)).reshape(-1, 1)
-    cut = rows * (bound / np.maximum(lengths, bound))
-    sigma = noise_for(epsilon, delta, 2 * bound / len(rows))
-    mean: Floats = cut.mean(axis=0)
+    if examples < 1:
+        raise ValueError(f"a mean over {examples} examples")
+    sigma = noise_for(epsilon, delta, math.sqrt(2) / examples)
     return np.maximum(mean + rng.normal(scale=sigma, size=len(mean)), 0.0)

@@ -62,6 +62,17 @@ def test_effects_of_texts_do_not_cancel() -> None:
     assert np.allclose(together.vector(), np.mean(apart, axis=0), atol=1e-6)
 
 
+def test_texts_that_count_alike_have_a_length_of_one() -> None:
+    model, batch = TOYS["texts"]()
+    layout = layout_of(model)
+    one = {name: tensor[1:2] for name, tensor in batch.items()}
+    loss_of = loss_with(model, torch.tensor([1]))
+    plain = measure(model, layout, [one], loss_of).vector()
+    alike = measure(model, layout, [one, one], lambda given: (loss_of(given)[0] * 9, 1), alike=True).vector()
+    assert np.linalg.norm(alike) == pytest.approx(1)
+    assert np.allclose(alike, plain / np.linalg.norm(plain), atol=1e-7)
+
+
 def test_a_silent_neuron_has_no_importance_and_weights_stay_as_they_were() -> None:
     model, batch = TOYS["decoder"]()
     layout = layout_of(model)

@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from stratos.tools.sites.similarity import DIRECTIONS, QUANTILES, directions, distances, sketch
+from stratos.tools.sites.similarity import (
+    DIRECTIONS,
+    PRIVATE_BINS,
+    PRIVATE_DIRECTIONS,
+    QUANTILES,
+    directions,
+    distances,
+    private_sketch,
+    sketch,
+)
 
 AXES = np.eye(2)
 
@@ -56,6 +65,24 @@ def test_noise_moves_a_sketch_by_its_size() -> None:
     assert (noisy[:, -1] - noisy[:, 0]) / (plain[:, -1] - plain[:, 0]) == pytest.approx(np.sqrt(2), rel=0.1)
 
 
+def test_a_private_sketch_still_tells_near_from_far() -> None:
+    """Two sites of 700 examples from one cloud and one from another; at epsilon 1 the noise is well below the difference."""
+    rng = np.random.default_rng(0)
+    along = directions(8, seed=3)
+    clouds = [rng.normal(loc=place, size=(700, 8)) for place in (1.0, 1.0, np.array([1, -1] * 4))]
+    found = distances([private_sketch(cloud, along, 1.0, 1e-5, rng) for cloud in clouds])
+    assert found[0, 1] < found[0, 2] / 2
+
+
+def test_a_private_sketch_without_much_noise_is_the_sketch_to_a_bin() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(3000, 8))
+    along = directions(8, seed=3)
+    scaled = features / np.linalg.norm(features, axis=1, keepdims=True)
+    found = private_sketch(features, along, 500.0, 1e-5, rng)[:PRIVATE_DIRECTIONS]
+    assert np.abs(found - sketch(scaled, along)[:PRIVATE_DIRECTIONS]).max() < 2 / PRIVATE_BINS
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one example"):
         sketch(np.zeros((0, 2)), AXES)
@@ -63,5 +90,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         sketch(np.array([[np.nan, 1.0]]), AXES)
     with pytest.raises(ValueError, match="generator"):
         sketch(np.zeros((2, 2)), AXES, noise=0.1)
+    with pytest.raises(ValueError, match="no example"):
+        private_sketch(np.zeros((0, 2)), AXES, 1.0, 1e-5, np.random.default_rng(0))
     with pytest.raises(ValueError, match="one shape"):
         distances([np.zeros((2, 3)), np.zeros((2, 4))])

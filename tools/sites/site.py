@@ -1,0 +1,230 @@
+"""A site: answers the server's letters from its own examples and its own folder. Nothing else leaves it.
+
+A letter answered before is answered from the folder, so a site that died, or a server that asks again, costs no second training. Imports
+torch, and is itself imported only where a site works.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+import hashlib
+import json
+import time
+import traceback
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...state.errors import StratosError
+from ..elastic.costs import measure_costs
+from ..elastic.cutting import cut_model, kept_of
+from ..elastic.units import layout_of
+from ..jobs import write_atomic
+from .examples import Examples, SiteExamples, read
+from .header import HeaderSpec, new_header
+from .letters import Letter, unpacked_choice, unpacked_weights
+from .local import Fitting, SiteModel, fit, importance, pooled, right
+from .orders import CHOICES, FAILED, IMPORTANCE, RESULT, SKETCH, TOKENIZER, UNITS, WELCOME, Orders
+from .privacy import DELTA, private_mean
+from .similarity import directions, private_sketch, sketch
+
+FITTED, MODEL = "fitted", "model"
+"""Folders: the model as sent, fitted; the site's own model."""
+HEADER_FILE, ABOUT_FILE = "header.safetensors", "site.json"
+TOKENIZER_FILE = "tokenizer.json"
+
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """One site's process."""
+
+    name: str
+    data: Path
+    folder: Path
+    """Holds the model and the answers given; never the examples."""
+
+    def answer(self, sent: bytes) -> bytes:
+        """The answer to a letter. What goes wrong here is told in the answer and in the folder, and raised nowhere."""
+        known = self.folder / "answers" / f"{hashlib.sha256(sent).hexdigest()[:32]}.letter"
+        if known.exists():
+            return known.read_bytes()
+        try:
+            letter = Letter.from_bytes(sent)
+            answers = {WELCOME: self._welcomed, CHOICES: self._chosen}
+            if letter.kind not in answers:
+                raise ValueError(f"a letter of kind {letter.kind!r}; known: {', '.join(answers)}")
+            answer = answers[letter.kind](letter).to_bytes()
+        except (StratosError, ValueError, OSError) as error:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            # The text of an error can hold a row of the data: its kind alone leaves the site.
+            return Letter(kind=FAILED, facts={"error": type(error).__name__}).to_bytes()
+        known.parent.mkdir(parents=True, exist_ok=True)
+        partial = known.with_suffix(".partial")
+        partial.write_bytes(answer)
+        partial.replace(known)
+        return answer
+
+    def _welcomed(self, letter: Letter) -> Letter:
+        """Fits the model that was sent and tells what matters in it here."""
+        began = time.process_time()
+        orders = Orders.model_validate_json(str(letter.facts["orders"]))
+        examples = read(self.data, orders.seed)
+        model = _unpacked(letter, orders, len(examples.names))
+        fit(model, examples.parts["train"], _fitting(orders, orders.fit_epochs))
+        units, seen = self._told(model, orders, examples.parts["train"])
+        _save(model, self.folder / FITTED, {"orders": orders.model_dump(mode="json"), "names": examples.names})
+        return Letter(
+            kind=IMPORTANCE,
+            arrays={UNITS: (units / units.max()).astype(np.float16), SKETCH: seen.astype(np.float16)},
+            facts={"examples": len(examples.parts["train"]), "cpu_seconds": round(time.process_time() - began, 2)},
+        )
+
+    def _told(self, model: SiteModel, orders: Orders, examples: Examples) -> tuple[Floats, Floats]:
+        """The importances of the units and the sketch of the features, with noise as ordered."""
+        rng = np.random.default_rng([orders.seed, *self.name.encode()])
+        private = orders.epsilon is not None
+        units = importance(model, layout_of(model.backbone), examples, alike=private).vector()
+        features = pooled(model, examples)
+        along = directions(features.shape[1], orders.directions_seed)
+        if orders.epsilon is None:
+            return units, sketch(features, along, noise=orders.noise, rng=rng)
+        half = orders.epsilon / 2, DELTA / 2  # of each of the two that are told: promises add up
+        return private_mean(units, len(examples), *half, rng), private_sketch(features, along, *half, rng)
+
+    def _chosen(self, letter: Letter) -> Letter:
+        """Keeps the units of the choice that serves the validation examples best, tunes, judges, and stores the model."""
+        began = time.process_time()
+        model, about = load_site_model(self.folder / FITTED)
+        orders = Orders.model_validate(about["orders"])
+        examples = read(self.data, orders.seed)
+        layout = layout_of(model.backbone)
+        units = layout.layers * (layout.heads + layout.neurons)
+        scored: dict[str, tuple[int, SiteModel]] = {}
+        for name, bits in letter.arrays.items():
+            kept = kept_of(layout, unpacked_choice(bits, units))
+            pruned = SiteModel(
+                backbone=cut_model(model.backbone, layout, kept),
+                header=model.header,
+                spec=model.spec,
+                tokenizer=model.tokenizer,
+                max_tokens=model.max_tokens,
+            )
+            scored[name] = right(pruned, examples.parts["validation"]), pruned
+        best = max(scored, key=lambda name: scored[name][0])
+        before, own = scored[best]
+        if orders.tune_epochs:
+            fit(own, examples.parts["train"], _fitting(orders, orders.tune_epochs))
+        return self._judged(own, examples, {name: count for name, (count, _) in scored.items()}, best, before, began)
+
+    def _judged(
+        self, own: SiteModel, examples: SiteExamples, counts: dict[str, int], best: str, before: int, began: float
+    ) -> Letter:
+        validation, test = examples.parts["validation"], examples.parts["test"]
+        facts: dict[str, Any] = {
+            "sharpness": best,
+            "validation_right_before": before,
+            "validation_right": right(own, validation),
+            "validation_items": len(validation),
+            "test_right": right(own, test),
+            "test_items": len(test),
+        }
+        costs = measure_costs(own.backbone, _one_input(own, examples))
+        about = {"names": examples.names, "site": self.name, **facts, "validation_right_of": counts}
+        _save(own, self.folder / MODEL, about)
+        return Letter(
+            kind=RESULT,
+            facts=facts
+            | {
+                "bytes": costs.bytes,
+                "parameters": costs.parameters,
+                "latency_ms": round(costs.latency_ms, 4),
+                "cpu_seconds": round(time.process_time() - began, 2),
+            },
+        )
+
+
+def _one_input(model: SiteModel, examples: SiteExamples) -> dict[str, Any]:
+    """The first test example as the backbone takes it."""
+    one = examples.parts["test"].take([0])
+    if model.tokenizer is None:
+        return {"pixel_values": torch.from_numpy(one.pixels)}
+    given = model.tokenizer(list(one.texts), truncation=True, max_length=model.max_tokens, return_tensors="pt")
+    return {"input_ids": given["input_ids"], "attention_mask": given["attention_mask"]}
+
+
+def _fitting(orders: Orders, epochs: int) -> Fitting:
+    return Fitting(epochs=epochs, rate=orders.rate, seed=orders.seed)
+
+
+def _unpacked(letter: Letter, orders: Orders, classes: int) -> SiteModel:
+    """The backbone that was sent, with a fresh header for the site's own labels."""
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.for_model(**orders.config)
+    torch.manual_seed(orders.seed)
+    backbone = AutoModel.from_config(config)
+    weights = {name: array for name, array in letter.arrays.items() if name != TOKENIZER}
+    state = {name: torch.from_numpy(array) for name, array in unpacked_weights(weights).items()}
+    missing, unknown = backbone.load_state_dict(state, strict=False)
+    wanted = {name for name, _ in backbone.named_parameters()}
+    if unknown or wanted & set(missing):
+        raise ValueError(f"the letter's weights are not those of its configuration: {[*unknown, *missing][:5]}")
+    return SiteModel(
+        backbone=backbone,
+        header=new_header(orders.header.parts(), config.hidden_size, classes),
+        spec=orders.header,
+        tokenizer=_tokenizer(letter.arrays.get(TOKENIZER)),
+        max_tokens=orders.max_tokens,
+    )
+
+
+def _tokenizer(packed: Any | None) -> Any | None:
+    if packed is None:
+        return None
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    text = zlib.decompress(packed.tobytes()).decode()
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(text), pad_token="<pad>")
+
+
+def _save(model: SiteModel, folder: Path, about: dict[str, Any]) -> None:
+    """Writes a plain Hugging Face folder with the header beside it; `site.json` is written last."""
+    from safetensors.torch import save_file
+
+    model.backbone.save_pretrained(folder)
+    save_file(model.header.state_dict(), folder / HEADER_FILE)
+    if model.tokenizer is not None:
+        model.tokenizer.save_pretrained(folder)
+    said = about | {"header": model.spec.model_dump(mode="json"), "max_tokens": model.max_tokens}
+    write_atomic(folder / ABOUT_FILE, json.dumps(said, ensure_ascii=False, indent=1))
+
+
+def load_site_model(folder: Path) -> tuple[SiteModel, dict[str, Any]]:
+    """A site's stored model, and what is known of it. Raises FileNotFoundError where the folder holds none."""
+    from safetensors.torch import load_file
+    from transformers import AutoModel, PreTrainedTokenizerFast
+
+    about = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
+    spec = HeaderSpec.model_validate(about["header"])
+    backbone = AutoModel.from_pretrained(folder, local_files_only=True)
+    header = new_header(spec.parts(), backbone.config.hidden_size, len(about["names"]))
+    header.load_state_dict(load_file(folder / HEADER_FILE))
+    has_tokenizer = (folder / TOKENIZER_FILE).exists()
+    model = SiteModel(
+        backbone=backbone,
+        header=header,
+        spec=spec,
+        tokenizer=PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True) if has_tokenizer else None,
+        max_tokens=about["max_tokens"],
+    )
+    model.train(False)
+    return model, about
