@@ -171,9 +171,18 @@ def skeleton(model: Any, layout: Layout, kept: Kept) -> Any:
     import torch
 
     with torch.device("meta"):
-        smaller = type(model)(config_of(model.config, layout, kept))
+        smaller = _built(model, layout, kept)
     smaller.set_attn_implementation(model.config._attn_implementation)
     return smaller.train(model.training)
+
+
+def _built(model: Any, layout: Layout, kept: Kept) -> Any:
+    """A model of the same class and the smaller configuration, without the parts that this one was made without, such as a pooler."""
+    smaller = type(model)(config_of(model.config, layout, kept))
+    for name, _ in list(smaller.named_children()):
+        if getattr(model, name, None) is None:
+            setattr(smaller, name, None)
+    return smaller
 
 
 def cut_model(model: Any, layout: Layout, kept: Kept) -> Any:
@@ -182,7 +191,7 @@ def cut_model(model: Any, layout: Layout, kept: Kept) -> Any:
 
     with torch.no_grad():
         tensors = take(dict(model.named_parameters()), layout, kept)
-        smaller = type(model)(config_of(model.config, layout, kept)).to(next(model.parameters()).dtype)
+        smaller = _built(model, layout, kept).to(next(model.parameters()).dtype)
         missing, unknown = smaller.load_state_dict(tensors, strict=False)
     assert not unknown, unknown
     missing = set(missing) - set(_tied(smaller)) - {name for name, _ in smaller.named_buffers()}

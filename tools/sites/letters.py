@@ -40,7 +40,8 @@ class Letter:
 
         return save(
             {name: np.ascontiguousarray(array) for name, array in self.arrays.items()},
-            metadata={"kind": self.kind, "facts": json.dumps(dict(self.facts), allow_nan=False)},
+            # One entry: safetensors writes several in any order, and equal letters must be equal bytes.
+            metadata={"letter": json.dumps([self.kind, dict(self.facts)], allow_nan=False)},
         )
 
     @classmethod
@@ -52,8 +53,8 @@ class Letter:
         try:
             arrays = load(sent)
             length = int.from_bytes(sent[:8], "little")
-            said = json.loads(sent[8 : 8 + length])["__metadata__"]
-            return cls(kind=said["kind"], arrays=arrays, facts=json.loads(said["facts"]))
+            kind, facts = json.loads(json.loads(sent[8 : 8 + length])["__metadata__"]["letter"])
+            return cls(kind=kind, arrays=arrays, facts=facts)
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{len(sent)} bytes that are no letter: {error}") from error
 

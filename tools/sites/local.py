@@ -76,6 +76,13 @@ class SiteModel:
         self.header.train(mode)
 
 
+def bare(backbone: Any) -> Any:
+    """The backbone without a pooler: no header reads it."""
+    if getattr(backbone, "pooler", None) is not None:
+        backbone.pooler = None
+    return backbone
+
+
 def fit(model: SiteModel, examples: Examples, fitting: Fitting) -> float:
     """Trains backbone and header for so many epochs; returns the last loss. Raises ValueError where it is no number."""
     steps = max(1, fitting.epochs * math.ceil(len(examples) / fitting.batch))

@@ -70,7 +70,9 @@ def private_sketch(
     rows = np.zeros((len(along), quantiles))
     for number, column in enumerate(values.T):
         counts = np.histogram(np.clip(column, -1, 1), bins=edges)[0] + rng.normal(scale=sigma, size=PRIVATE_BINS)
-        sure = np.where(counts > 2 * sigma, counts, 0.0)  # what may be noise alone would spread every site over all bins
+        sure = np.where(
+            counts > 2 * sigma, counts, 0.0
+        )  # what may be noise alone would spread every site over all bins
         up_to = np.concatenate(([0.0], np.cumsum((sure if sure.any() else np.maximum(counts, 0.0)) + 1e-9)))
         rows[number] = np.interp(places, up_to / up_to[-1], edges)
     return rows

@@ -27,15 +27,14 @@ from ..jobs import write_atomic
 from .examples import Examples, SiteExamples, read
 from .header import HeaderSpec, new_header
 from .letters import Letter, unpacked_choice, unpacked_weights
-from .local import Fitting, SiteModel, fit, importance, pooled, right
+from .local import Fitting, SiteModel, bare, fit, importance, pooled, right
 from .orders import CHOICES, FAILED, IMPORTANCE, RESULT, SKETCH, TOKENIZER, UNITS, WELCOME, Orders
 from .privacy import DELTA, private_mean
 from .similarity import directions, private_sketch, sketch
 
 FITTED, MODEL = "fitted", "model"
 """Folders: the model as sent, fitted; the site's own model."""
-HEADER_FILE, ABOUT_FILE = "header.safetensors", "site.json"
-TOKENIZER_FILE = "tokenizer.json"
+HEADER_FILE, TOKENIZER_FILE, ABOUT_FILE = "header.safetensors", "tokenizer.json", "site.json"
 
 
 Floats = NDArray[np.float64]
@@ -61,7 +60,7 @@ class Site:
             if letter.kind not in answers:
                 raise ValueError(f"a letter of kind {letter.kind!r}; known: {', '.join(answers)}")
             answer = answers[letter.kind](letter).to_bytes()
-        except (StratosError, ValueError, OSError) as error:
+        except (StratosError, ValueError, OSError, RuntimeError) as error:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
             # The text of an error can hold a row of the data: its kind alone leaves the site.
@@ -170,7 +169,7 @@ def _unpacked(letter: Letter, orders: Orders, classes: int) -> SiteModel:
 
     config = AutoConfig.for_model(**orders.config)
     torch.manual_seed(orders.seed)
-    backbone = AutoModel.from_config(config)
+    backbone = bare(AutoModel.from_config(config))
     weights = {name: array for name, array in letter.arrays.items() if name != TOKENIZER}
     state = {name: torch.from_numpy(array) for name, array in unpacked_weights(weights).items()}
     missing, unknown = backbone.load_state_dict(state, strict=False)
@@ -215,7 +214,7 @@ def load_site_model(folder: Path) -> tuple[SiteModel, dict[str, Any]]:
 
     about = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
     spec = HeaderSpec.model_validate(about["header"])
-    backbone = AutoModel.from_pretrained(folder, local_files_only=True)
+    backbone = bare(AutoModel.from_pretrained(folder, local_files_only=True))
     header = new_header(spec.parts(), backbone.config.hidden_size, len(about["names"]))
     header.load_state_dict(load_file(folder / HEADER_FILE))
     has_tokenizer = (folder / TOKENIZER_FILE).exists()
