@@ -26,10 +26,11 @@ def learn(
 ) -> dict[str, float]:
     """One epoch of AdamW at a cosine rate, gradients clipped, in float32 on one thread."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
     torch.set_num_threads(1)
-    tokenizer: Any = AutoTokenizer.from_pretrained(model_folder)
+    # As the job does: AutoTokenizer would cut the text as the model's family does, and other tokens would be learned.
+    tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(model_folder)
     model: Any = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
     rows = encode((shard,), tokenizer, frozenset({tokenizer.eos_token_id}), sequence_tokens).rows
     plan = planned([len(row.ids) for row in rows], batch_tokens=batch_tokens, epochs=None, max_tokens=None, seed=seed)
