@@ -1,0 +1,217 @@
+"""Real Flower on one machine: a SuperLink, a SuperNode for each site, and the app that is run on them.
+
+Flower (flwr) is an optional part; its programs are run, not its internals. On several machines the same programs are started by hand
+where the sites are, with the same settings.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...state.errors import NotAvailable, ToolFailed
+from ..jobs import process_environment
+from .flower_app import APPEAR_SETTING, DATA_SETTING, FOLDER_SETTING, ORDERS_SETTING, SITE_SETTING, TIMEOUT_SETTING
+
+START_WITHIN_S = 60.0
+STOP_WITHIN_S = 10.0
+QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
+APP_MODULE = "stratos_sites_app"
+CONNECTION = "stratos"
+
+PYPROJECT = f"""\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "stratos-sites"
+version = "1.0.0"
+description = "Stratos: models for many sites"
+license = "Apache-2.0"
+dependencies = ["flwr>=1.41"]
+
+[tool.flwr.app]
+publisher = "stratos"
+
+[tool.flwr.app.components]
+serverapp = "{APP_MODULE}:server"
+clientapp = "{APP_MODULE}:client"
+
+[tool.flwr.app.config]
+{ORDERS_SETTING} = ""
+{APPEAR_SETTING} = 60.0
+{TIMEOUT_SETTING} = 600.0
+"""
+APP = '''\
+"""The apps of Stratos, made where they run from the package that is installed there."""
+
+from stratos.tools.sites.flower_app import client_app, server_app
+
+client = client_app()
+server = server_app()
+'''
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A site to be started on this machine."""
+
+    name: str
+    data: Path
+    folder: Path
+
+
+@dataclass
+class Federation:
+    """Processes that are running. Each has a log in the folder."""
+
+    folder: Path
+    address: str
+    superlink: subprocess.Popen[bytes]
+    nodes: dict[str, subprocess.Popen[bytes]]
+
+    def run(self, orders_file: Path, *, appear_s: float, answer_s: float, timeout_s: float) -> None:
+        """Submits the app and waits for its end; sites have so long to be there and to answer. Raises ToolFailed where it fails, with
+        the end of its log."""
+        waits = f"{APPEAR_SETTING}={float(appear_s)} {TIMEOUT_SETTING}={float(answer_s)}"
+        command = [
+            _program("flwr"),
+            "run",
+            str(self.folder / "app"),
+            CONNECTION,
+            "--stream",
+            "--run-config",
+            f'{ORDERS_SETTING}="{orders_file}" {waits}',
+        ]
+        log = self.folder / "run.log"
+        with log.open("wb") as out:
+            done = subprocess.run(
+                command,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=_environment(self.folder),
+                timeout=timeout_s,
+                check=False,
+            )
+        said = log.read_text(encoding="utf-8", errors="replace")
+        if done.returncode or "ERROR" in said:
+            raise ToolFailed(f"the run on Flower failed; the end of {log}:\n{said[-2000:]}")
+
+
+@contextmanager
+def federation(folder: Path, sites: Sequence[Node]) -> Generator[Federation]:
+    """A SuperLink and a SuperNode for each site on the loopback of this machine, ended with the block.
+
+    Raises NotAvailable without Flower, ToolFailed where the SuperLink does not start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_app(folder)
+    port = _free_port()
+    address = f"127.0.0.1:{port}"
+    (folder / "home").mkdir(exist_ok=True)
+    (folder / "home" / "config.toml").write_text(f'[superlink.{CONNECTION}]\naddress = "{address}"\ninsecure = true\n')
+    link = start(
+        folder,
+        "superlink",
+        [
+            _program("flower-superlink"),
+            "--insecure",
+            "--disable-runtime-dependency-installation",
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--database", str(folder / "superlink.db")),
+        ],
+    )
+    running = Federation(folder, address, link, {})
+    try:
+        _wait_for(port, link, folder / "superlink.log")
+        for site in sites:
+            running.nodes[site.name] = start_node(folder, address, site)
+        yield running
+    finally:
+        _stop([*running.nodes.values(), link])
+
+
+def start_node(folder: Path, address: str, site: Node) -> "subprocess.Popen[bytes]":
+    """Starts a site's SuperNode."""
+    said = {SITE_SETTING: site.name, DATA_SETTING: str(site.data), FOLDER_SETTING: str(site.folder)}
+    words = " ".join(f'{name}="{value}"' for name, value in said.items())
+    command = [_program("flower-supernode"), "--insecure", "--superlink", address, "--port", str(_free_port())]
+    return start(folder, f"site-{site.name}", [*command, "--node-config", words])
+
+
+def start(folder: Path, name: str, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """Starts a program in a session of its own, with its log in the folder."""
+    with (folder / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, env=_environment(folder), start_new_session=True
+        )
+
+
+def _environment(folder: Path) -> Mapping[str, str]:
+    """Without secrets, with the programs of this Python first, and Flower's home in the folder."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    quiet = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    return process_environment(**QUIET, **quiet, PATH=path, FLWR_HOME=str(folder / "home"))
+
+
+def _program(name: str) -> str:
+    """The path of one of Flower's programs, beside this Python or on the path."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        raise NotAvailable(f"Flower's {name} is not installed: pip install 'stratos-slm[sites]'")
+    return found
+
+
+def _write_app(folder: Path) -> None:
+    app = folder / "app"
+    app.mkdir(exist_ok=True)
+    (app / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
+    (app / f"{APP_MODULE}.py").write_text(APP, encoding="utf-8")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + START_WITHIN_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            break
+        with socket.socket() as tried:
+            tried.settimeout(1)
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    raise ToolFailed(f"Flower's SuperLink did not start; the end of {log}:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _stop(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Asks every process to end, its children with it, and ends what does not."""
+    for process in processes:
+        process.terminate()
+    until = time.monotonic() + STOP_WITHIN_S
+    for process in processes:
+        try:
+            process.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        _end_group(process.pid)
+
+
+def _end_group(group: int) -> None:
+    """What a program started and left behind."""
+    try:
+        os.killpg(group, 9)
+    except ProcessLookupError:
+        return

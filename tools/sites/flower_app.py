@@ -1,0 +1,140 @@
+"""The server and the sites as Flower apps: letters travel as messages, and everything else is `server` and `site`.
+
+Flower starts a process for each message, so this module imports nothing heavy at its top, and a site that only says its name costs no
+torch.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..jobs import write_atomic
+
+LETTER, NAME = "letter", "site"
+RECORD = "stratos"
+WIRE_FILE = "wire.json"
+"""Beside the loop's record: bytes of the messages as Flower writes them, by site and direction."""
+LOOK_EVERY_S = 0.5
+
+ORDERS_SETTING, APPEAR_SETTING, TIMEOUT_SETTING = "stratos-orders", "stratos-appear-s", "stratos-timeout-s"
+"""Of the run: the file that says what the server is to do; seconds that are waited for sites to be there, and for their answers."""
+SITE_SETTING, DATA_SETTING, FOLDER_SETTING = "site", "data", "folder"
+"""Of a node, said where it runs and known to nobody else: its name, its file of examples, its folder."""
+
+
+def client_app() -> Any:
+    """What runs at a site."""
+    from flwr.app import ConfigRecord, Context, Message, RecordDict
+    from flwr.clientapp import ClientApp
+
+    app = ClientApp()
+
+    def reply(message: Message, said: Mapping[str, Any]) -> Message:
+        return Message(RecordDict({RECORD: ConfigRecord(dict(said))}), reply_to=message)
+
+    @app.query()
+    def name(message: Message, context: Context) -> Message:  # pyright: ignore[reportUnusedFunction]
+        return reply(message, {NAME: str(context.node_config[SITE_SETTING])})
+
+    @app.train()
+    def answer(message: Message, context: Context) -> Message:  # pyright: ignore[reportUnusedFunction]
+        from .site import Site
+
+        node = context.node_config
+        site = Site(
+            name=str(node[SITE_SETTING]), data=Path(str(node[DATA_SETTING])), folder=Path(str(node[FOLDER_SETTING]))
+        )
+        letter = message.content.config_records[RECORD][LETTER]
+        assert isinstance(letter, bytes)
+        return reply(message, {LETTER: site.answer(letter)})
+
+    return app
+
+
+def server_app() -> Any:
+    """What runs at the server: it waits for its sites, then runs or continues the loop."""
+    from flwr.app import Context
+    from flwr.serverapp import Grid, ServerApp
+
+    app = ServerApp()
+
+    @app.main()
+    def loop(grid: Grid, context: Context) -> None:  # pyright: ignore[reportUnusedFunction]
+        from .loop_job import run_loop
+
+        settings = context.run_config
+        orders = Path(str(settings[ORDERS_SETTING]))
+        waits = float(settings[APPEAR_SETTING]), float(settings[TIMEOUT_SETTING])
+        run_loop(orders, FlowerPost(grid, *waits, orders.parent / WIRE_FILE))
+
+    return app
+
+
+class FlowerPost:
+    """Carries letters through Flower. A site that is not there, is too slow or whose process dies has a reason for an answer."""
+
+    def __init__(self, grid: Any, appear_s: float, timeout_s: float, wire: Path) -> None:
+        self._grid, self._appear_s, self._timeout_s, self._wire = grid, appear_s, timeout_s, wire
+        self._nodes: dict[str, int] = {}
+        self._asked: set[int] = set()
+
+    def exchange(self, letters: Mapping[str, bytes]) -> Mapping[str, bytes | str]:
+        """As of `server.Post`."""
+        self._find(set(letters))
+        sent = {
+            site: self._message(site, {LETTER: letter}, "train")
+            for site, letter in letters.items()
+            if site in self._nodes
+        }
+        answers = self._replies(sent)
+        absent = {site: f"it was not there within {self._appear_s:g} s" for site in letters if site not in self._nodes}
+        late = {site: f"it did not answer within {self._timeout_s:g} s" for site in sent if site not in answers}
+        return absent | late | answers
+
+    def _find(self, wanted: set[str]) -> None:
+        """Asks nodes that were not asked before for their names, until all the wanted sites are known or the time is up."""
+        from flwr.app import Message, RecordDict
+
+        until = time.monotonic() + self._appear_s
+        while not wanted <= set(self._nodes) and time.monotonic() < until:
+            new = [node for node in self._grid.get_node_ids() if node not in self._asked]
+            if not new:
+                time.sleep(LOOK_EVERY_S)
+                continue
+            self._asked |= set(new)
+            asked = [Message(RecordDict(), node, "query") for node in new]
+            for reply in self._grid.send_and_receive(asked, timeout=self._timeout_s):
+                if reply.has_content():
+                    self._nodes[str(reply.content.config_records[RECORD][NAME])] = reply.metadata.src_node_id
+
+    def _message(self, site: str, said: Mapping[str, Any], kind: str) -> Any:
+        from flwr.app import ConfigRecord, Message, RecordDict
+
+        return Message(RecordDict({RECORD: ConfigRecord(dict(said))}), self._nodes[site], kind)
+
+    def _replies(self, sent: Mapping[str, Any]) -> dict[str, bytes | str]:
+        sites = {node: site for site, node in self._nodes.items()}
+        answers: dict[str, bytes | str] = {}
+        for site, message in sent.items():
+            self._count(site, "down", message)
+        for reply in self._grid.send_and_receive(list(sent.values()), timeout=self._timeout_s):
+            site = sites[reply.metadata.src_node_id]
+            self._count(site, "up", reply)
+            if reply.has_error():
+                answers[site] = f"its process ended without an answer: {reply.error.reason}"
+            else:
+                answers[site] = bytes(reply.content.config_records[RECORD][LETTER])
+        return answers
+
+    def _count(self, site: str, way: str, message: Any) -> None:
+        """Adds a message's bytes as Flower writes them to the file of them all."""
+        from flwr.common.serde import message_to_proto
+
+        before: dict[str, int] = json.loads(self._wire.read_text()) if self._wire.exists() else {}
+        name = f"{site}/{way}"
+        before[name] = before.get(name, 0) + message_to_proto(message).ByteSize()
+        write_atomic(self._wire, json.dumps(before))
