@@ -44,36 +44,43 @@ def teach(
     batches: Iterator[Inputs],
     recipe: Recipe,
     *,
+    head: Any = None,
     cuts: Sequence[Cut] = CUTS,
     reached: Callable[[int, float], None] = lambda step, loss: None,
 ) -> None:
     """Teaches the cuts in the model's own weights for so many steps, a batch each; `reached` hears of every step and its loss.
 
-    The largest and the smallest of the cuts are in every step. Raises ValueError where a loss is no number: the weights are then
+    `head` is a module that makes logits of the model's output and its inputs, where the model makes none, and is taught with it. The
+    largest and the smallest of the cuts are in every step. Raises ValueError where a loss is no number: the weights are then
     those of the step before.
     """
     import torch
 
     cutter = _Cutter(model, layout, importance)
-    teacher = copy.deepcopy(model).eval().requires_grad_(False)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=0.0)
+    head = head or _OwnLogits()
+    teacher, teachers_head = (copy.deepcopy(each).eval().requires_grad_(False) for each in (model, head))
+    taught_weights = [*model.parameters(), *head.parameters()]
+    optimiser = torch.optim.AdamW(taught_weights, lr=recipe.rate, weight_decay=0.0)
     drawing = random.Random(recipe.seed)
     for step in range(recipe.steps):
         inputs = next(batches)
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * _rate_share(step, recipe)
         with torch.no_grad():
-            goal = teacher(**inputs, output_hidden_states=True)
+            output = teacher(**inputs, output_hidden_states=True)
+            goal = _Answer(logits=teachers_head(output, inputs), hidden_states=output.hidden_states)
         optimiser.zero_grad(set_to_none=True)
         total = 0.0
         taught = sandwich(cuts, recipe.drawn, drawing)
         for cut in taught:
-            loss = _loss(cutter, cut, inputs, goal, recipe) / len(taught)
+            what, output = cutter.call(cut, inputs)
+            answer = _Answer(logits=head(output, inputs), hidden_states=output.hidden_states)
+            loss = _loss(what, answer, goal, inputs, recipe) / len(taught)
             loss.backward()
             total += loss.item()
         if total != total or total in (float("inf"), float("-inf")):
             raise ValueError(f"the loss of step {step} is {total!r}: a lower rate than {recipe.rate:g} may help")
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        torch.nn.utils.clip_grad_norm_(taught_weights, recipe.clip)
         optimiser.step()
         reached(step + 1, total)
 
@@ -125,10 +132,36 @@ class _Cutter:
         return what, functional_call(shape, tensors, kwargs={**inputs, "output_hidden_states": True})
 
 
-def _loss(cutter: _Cutter, cut: Cut, inputs: Inputs, goal: Any, recipe: Recipe) -> Any:
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """Of a model or a cut: logits (texts, classes) or (texts, tokens, tokens of the vocabulary), hidden states as of transformers."""
+
+    logits: Any
+    hidden_states: Sequence[Any]
+
+
+class _OwnLogits:
+    """The head of a model that makes logits itself."""
+
+    def __call__(self, output: Any, inputs: Inputs) -> Any:
+        return output.logits
+
+    def parameters(self) -> tuple[()]:
+        """None of its own."""
+        return ()
+
+    def eval(self) -> "_OwnLogits":
+        """As of torch's modules."""
+        return self
+
+    def requires_grad_(self, wanted: bool) -> "_OwnLogits":
+        """As of torch's modules."""
+        return self
+
+
+def _loss(what: Kept, answer: _Answer, goal: _Answer, inputs: Inputs, recipe: Recipe) -> Any:
     import torch
 
-    what, answer = cutter.call(cut, inputs)
     first = answer.hidden_states[0]
     tokens = inputs.get("attention_mask")
     counted = torch.ones(first.shape[:2], dtype=torch.bool) if tokens is None else tokens.bool()

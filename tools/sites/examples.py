@@ -109,11 +109,15 @@ def _texts(path: Path) -> tuple[tuple[str, ...], None, list[str]]:
     text, label = ("text", "label") if {"text", "label"} <= set(names) else (*names[:2], "", "")[:2]
     if not label or (len(names) > 2 and text != "text"):
         raise RequestError([f"{path}: columns {', '.join(names)}; text and label are wanted, or two columns alone"])
-    bad = [number for number, row in enumerate(rows, 1) if not row.get(text) or not row.get(label)]
+    bad = [number for number, row in enumerate(rows, 1) if _missing(row.get(text)) or _missing(row.get(label))]
     if bad:
         shown = ", ".join(map(str, bad[:10])) + (" ..." if len(bad) > 10 else "")
         raise RequestError([f"{path}: {len(bad)} rows without {text} or {label}: {shown}"])
     return tuple(str(row[text]) for row in rows), None, [str(row[label]) for row in rows]
+
+
+def _missing(value: object) -> bool:
+    return value is None or not str(value).strip()
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -50,16 +50,20 @@ class SiteModel:
     """Of texts; null: the inputs are pixels."""
     max_tokens: int = 64
 
-    def features(self, examples: Examples) -> tuple[Any, Any]:
-        """What the backbone makes of them: (examples, tokens, width), and which tokens are there (examples, tokens)."""
+    def inputs(self, examples: Examples) -> dict[str, Any]:
+        """What the backbone is called with: `pixel_values`, or `input_ids` and `attention_mask` (examples, tokens)."""
         if self.tokenizer is None:
-            hidden = self.backbone(pixel_values=torch.from_numpy(examples.pixels)).last_hidden_state
-            return hidden, torch.ones(hidden.shape[:2])
-        inputs = self.tokenizer(
+            return {"pixel_values": torch.from_numpy(examples.pixels)}
+        given = self.tokenizer(
             list(examples.texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
         )
-        mask = inputs["attention_mask"]
-        return self.backbone(input_ids=inputs["input_ids"], attention_mask=mask).last_hidden_state, mask
+        return {"input_ids": given["input_ids"], "attention_mask": given["attention_mask"]}
+
+    def features(self, examples: Examples) -> tuple[Any, Any]:
+        """What the backbone makes of them: (examples, tokens, width), and which tokens are there (examples, tokens)."""
+        inputs = self.inputs(examples)
+        hidden = self.backbone(**inputs).last_hidden_state
+        return hidden, inputs.get("attention_mask", torch.ones(hidden.shape[:2]))
 
     def logits(self, examples: Examples) -> Any:
         """(examples, classes)."""

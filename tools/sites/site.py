@@ -32,6 +32,8 @@ from .orders import CHOICES, FAILED, IMPORTANCE, RESULT, SKETCH, TOKENIZER, UNIT
 from .privacy import DELTA, private_mean
 from .similarity import directions, private_sketch, sketch
 
+PAD = "<pad>"
+"""Of every tokenizer that is sent."""
 FITTED, MODEL = "fitted", "model"
 """Folders: the model as sent, fitted; the site's own model."""
 HEADER_FILE, TOKENIZER_FILE, ABOUT_FILE = "header.safetensors", "tokenizer.json", "site.json"
@@ -135,7 +137,7 @@ class Site:
             "test_right": right(own, test),
             "test_items": len(test),
         }
-        costs = measure_costs(own.backbone, _one_input(own, examples))
+        costs = measure_costs(own.backbone, own.inputs(test.take([0])))
         about = {"names": examples.names, "site": self.name, **facts, "validation_right_of": counts}
         _save(own, self.folder / MODEL, about)
         return Letter(
@@ -148,15 +150,6 @@ class Site:
                 "cpu_seconds": round(time.process_time() - began, 2),
             },
         )
-
-
-def _one_input(model: SiteModel, examples: SiteExamples) -> dict[str, Any]:
-    """The first test example as the backbone takes it."""
-    one = examples.parts["test"].take([0])
-    if model.tokenizer is None:
-        return {"pixel_values": torch.from_numpy(one.pixels)}
-    given = model.tokenizer(list(one.texts), truncation=True, max_length=model.max_tokens, return_tensors="pt")
-    return {"input_ids": given["input_ids"], "attention_mask": given["attention_mask"]}
 
 
 def _fitting(orders: Orders, epochs: int) -> Fitting:
@@ -192,7 +185,7 @@ def _tokenizer(packed: Any | None) -> Any | None:
     from transformers import PreTrainedTokenizerFast
 
     text = zlib.decompress(packed.tobytes()).decode()
-    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(text), pad_token="<pad>")
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(text), pad_token=PAD)
 
 
 def _save(model: SiteModel, folder: Path, about: dict[str, Any]) -> None:
