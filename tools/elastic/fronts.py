@@ -75,7 +75,7 @@ def scores(table: Sequence[Measured]) -> list[float]:
     """ACME's trade-off score of each cut: accuracy - 0.5 (size + energy), each scaled to 0 .. 1 over the table."""
     rows = [(measured.accuracy, measured.bytes, measured.joules) for measured in table]
     accuracy, size, energy = (_scaled(column) for column in zip(*rows, strict=True))
-    return list(accuracy - 0.5 * (size + energy))
+    return [float(score) for score in accuracy - 0.5 * (size + energy)]
 
 
 def _scaled(values: Sequence[float]) -> Floats:

@@ -65,11 +65,11 @@ def read(path: Path, seed: int) -> SiteExamples:
         problems.append(f"{path}: fewer than {least} examples of {', '.join(map(repr, few))}")
     if problems:
         raise RequestError(problems)
-    return SiteExamples(names=names, parts=_split(every, seed))
+    return SiteExamples(names=names, parts=split(every, seed))
 
 
-def _split(every: Examples, seed: int) -> dict[str, Examples]:
-    """Each label's examples are dealt in the shares, at least one to every part."""
+def split(every: Examples, seed: int) -> dict[str, Examples]:
+    """By PARTS: each label's examples are dealt in the shares, at least one to every part."""
     rng = np.random.default_rng(seed)
     rows: dict[str, list[int]] = {part: [] for part in PARTS}
     for label in np.unique(every.labels):
