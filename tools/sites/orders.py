@@ -9,6 +9,7 @@ from ...state.brief import Record
 from ..elastic.cutting import Cut
 from ..elastic.fronts import SiteLimits
 from .header import HeaderSpec
+from .letters import Bits
 
 WELCOME, IMPORTANCE = "welcome", "importance"
 """Down: the backbone and the orders. Up: what matters at the site, and a sketch of its features."""
@@ -27,6 +28,7 @@ class Orders(Record):
     config: dict[str, Any] = Field(description="of the backbone that is sent, as transformers writes it")
     header: HeaderSpec = Field(default=HeaderSpec(), description="what is put on the backbone")
     max_tokens: int = Field(default=64, gt=0, description="longer texts are cut")
+    bits: Bits = Field(default=8, description="of each weight of the backbone on its way down")
     fit_epochs: int = Field(default=5, ge=1, description="of the model as sent, before its importances are measured")
     tune_epochs: int = Field(default=5, ge=0, description="of the model that was pruned")
     rate: float = Field(default=1e-3, gt=0)

@@ -204,7 +204,8 @@ def _places(whole: Layout, what: Kept) -> NDArray[np.intp]:
 
 
 def _welcome(backbone: Backbone, cut: _Cut, orders: Orders) -> Letter:
-    arrays = packed_weights({name: weight.detach().numpy() for name, weight in cut.model.named_parameters()})
+    plain = {name: weight.detach().numpy() for name, weight in cut.model.named_parameters()}
+    arrays = packed_weights(plain, orders.bits)
     if backbone.tokenizer is not None:
         packed = zlib.compress(backbone.tokenizer.encode(), 9)
         arrays[TOKENIZER] = np.frombuffer(packed, dtype=np.uint8)

@@ -81,6 +81,28 @@ def test_weights_travel_in_a_quarter_of_the_bytes_within_half_a_step() -> None:
     assert sizes[0] / sizes[1] < 0.27
 
 
+def test_four_bits_take_a_seventh_of_the_bytes_within_half_a_step() -> None:
+    rng = np.random.default_rng(0)
+    weights = {
+        "matrix": rng.normal(size=(64, 96)).astype(np.float32),
+        "odd": rng.normal(size=(5, 3, 7)).astype(np.float32),
+        "norm": rng.normal(size=96).astype(np.float32),
+        "zero": np.zeros((3, 4), dtype=np.float32),
+    }
+    packed = packed_weights(weights, bits=4)
+    again = unpacked_weights(packed)
+    assert {name: array.shape for name, array in again.items()} == {
+        name: array.shape for name, array in weights.items()
+    }
+    groups, back = (each["matrix"].reshape(-1, 32) for each in (weights, again))
+    assert (np.abs(groups - back) <= np.abs(groups).max(axis=1, keepdims=True) / 7 * 0.51).all()
+    rows, back = (each["odd"].reshape(5, -1) for each in (weights, again))
+    assert (np.abs(rows - back) <= np.abs(rows).max(axis=1, keepdims=True) / 7 * 0.51).all()
+    assert not again["zero"].any()
+    assert packed["matrix"].nbytes + packed["matrix.scale"].nbytes == 64 * 96 * 4.5 / 8
+    assert Letter.from_bytes(Letter(kind="x", arrays=packed).to_bytes()).arrays["odd.shape"].tolist() == [5, 3, 7]
+
+
 def test_a_choice_is_a_bit_a_unit() -> None:
     chosen = np.random.default_rng(0).random(1003) < 0.5
     packed = packed_choice(chosen)
