@@ -18,6 +18,7 @@ from pathlib import Path
 from ...state.errors import NotAvailable, ToolFailed
 from ..jobs import process_environment
 from .flower_app import APPEAR_SETTING, DATA_SETTING, FOLDER_SETTING, ORDERS_SETTING, SITE_SETTING, TIMEOUT_SETTING
+from .keys import CA_FILE, CERTIFICATE_FILE, KEY_FILE, make_certificates, make_site_key
 
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 10.0
@@ -106,23 +107,28 @@ class Federation:
 
 
 @contextmanager
-def federation(folder: Path, sites: Sequence[Node]) -> Generator[Federation]:
+def federation(folder: Path, sites: Sequence[Node], *, secure: bool = False) -> Generator[Federation]:
     """A SuperLink and a SuperNode for each site on the loopback of this machine, ended with the block.
 
-    Raises NotAvailable without Flower, ToolFailed where the SuperLink does not start.
+    `secure`: everything is sent over TLS, and only the sites' own keys are let in, by Flower's own means. Raises NotAvailable without
+    Flower, ToolFailed where the SuperLink does not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_app(folder)
     port = _free_port()
     address = f"127.0.0.1:{port}"
     (folder / "home").mkdir(exist_ok=True)
-    (folder / "home" / "config.toml").write_text(f'[superlink.{CONNECTION}]\naddress = "{address}"\ninsecure = true\n')
+    keys = folder / "keys"
+    if secure:
+        make_certificates(keys)
+    trust = f'root-certificates = "{keys / CA_FILE}"' if secure else "insecure = true"
+    (folder / "home" / "config.toml").write_text(f'[superlink.{CONNECTION}]\naddress = "{address}"\n{trust}\n')
     link = start(
         folder,
         "superlink",
         [
             _program("flower-superlink"),
-            "--insecure",
+            *(_secured(keys) if secure else ["--insecure"]),
             "--disable-runtime-dependency-installation",
             *("--host", "127.0.0.1", "--port", str(port)),
             *("--database", str(folder / "superlink.db")),
@@ -132,17 +138,45 @@ def federation(folder: Path, sites: Sequence[Node]) -> Generator[Federation]:
     try:
         _wait_for(port, link, folder / "superlink.log")
         for site in sites:
-            running.nodes[site.name] = start_node(folder, address, site)
+            private = _let_in(folder, keys, site) if secure else None
+            running.nodes[site.name] = start_node(folder, address, site, private)
         yield running
     finally:
         _stop([*running.nodes.values(), link])
 
 
-def start_node(folder: Path, address: str, site: Node) -> "subprocess.Popen[bytes]":
-    """Starts a site's SuperNode."""
+def _secured(keys: Path) -> list[str]:
+    return [
+        *("--ssl-ca-certfile", str(keys / CA_FILE)),
+        *("--ssl-certfile", str(keys / CERTIFICATE_FILE)),
+        *("--ssl-keyfile", str(keys / KEY_FILE)),
+        "--enable-supernode-auth",
+    ]
+
+
+def _let_in(folder: Path, keys: Path, site: Node) -> Path:
+    """Makes a site's keys and registers the public one; the private one. Raises ToolFailed where Flower does not take it."""
+    private, public = make_site_key(keys, site.name)
+    command = [_program("flwr"), "supernode", "register", str(public), CONNECTION, "--name", site.name]
+    done = subprocess.run(command, capture_output=True, text=True, env=_environment(folder), check=False)
+    if done.returncode:
+        raise ToolFailed(f"Flower did not register the key of {site.name!r}: {(done.stdout + done.stderr)[-1000:]}")
+    return private
+
+
+def start_node(folder: Path, address: str, site: Node, private_key: Path | None = None) -> "subprocess.Popen[bytes]":
+    """Starts a site's SuperNode; with its key where the federation is secure."""
     said = {SITE_SETTING: site.name, DATA_SETTING: str(site.data), FOLDER_SETTING: str(site.folder)}
     words = " ".join(f'{name}="{value}"' for name, value in said.items())
-    command = [_program("flower-supernode"), "--insecure", "--superlink", address, "--port", str(_free_port())]
+    trust = ["--insecure"]
+    if private_key is not None:
+        trust = [
+            "--root-certificates",
+            str(folder / "keys" / CA_FILE),
+            "--auth-supernode-private-key",
+            str(private_key),
+        ]
+    command = [_program("flower-supernode"), *trust, "--superlink", address, "--port", str(_free_port())]
     return start(folder, f"site-{site.name}", [*command, "--node-config", words])
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 from stratos.state.errors import ToolFailed
-from stratos.tools.sites.flower import Node, federation
+from stratos.tools.sites.flower import Node, federation, start_node
 from stratos.tools.sites.flower_app import WIRE_FILE
+from stratos.tools.sites.keys import make_site_key
 from stratos.tools.sites.loop_job import LoopOrders, SiteInLoop, save_backbone
 from stratos.tools.sites.server import ABOUT_FILE
 from stratos.tools.sites.site import MODEL, load_site_model
@@ -104,6 +105,20 @@ def test_a_run_goes_on_after_its_server_was_killed(tmp_path: Path) -> None:
     with federation(tmp_path / "again", nodes) as running:
         running.run(path, appear_s=60, answer_s=120, timeout_s=280)
     assert outcome(path)["north"]["failed"] == ""
+
+
+@pytest.mark.slow
+def test_over_tls_only_registered_sites_are_let_in(tmp_path: Path) -> None:
+    """The second site comes with a key that nobody registered."""
+    names = ("north", "south")
+    path, nodes = ordered(tmp_path, names)
+    with federation(tmp_path / "flower", nodes[:1], secure=True) as running:
+        stranger, _ = make_site_key(tmp_path / "strange", "south")
+        running.nodes["south"] = start_node(tmp_path / "flower", running.address, nodes[1], stranger)
+        running.run(path, appear_s=25, answer_s=120, timeout_s=280)
+    found = outcome(path)
+    assert (found["north"]["failed"], found["south"]["failed"]) == ("", "it was not there within 25 s")
+    assert not nodes[1].folder.exists()
 
 
 @contextmanager
