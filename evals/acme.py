@@ -126,7 +126,7 @@ def _loop(
     from ..tools.sites.site import Site
     from .acme_baselines import Reached
 
-    sites = {site: Site(name=site, data=path, folder=folder / site) for site, path in paths.items()}
+    sites = {site: Site(name=site, data=path, folder=folder / site, noise_seed=seed) for site, path in paths.items()}
     orders = Orders(config={}, fit_epochs=FIT_EPOCHS, tune_epochs=TUNE_EPOCHS, rate=RATE, seed=seed)
     outcome = customize(
         elastic.backbone,

@@ -35,7 +35,11 @@ class Orders(Record):
     seed: int = 0
     directions_seed: int = Field(default=0, description="of the directions that every site's sketch looks along")
     noise: float = Field(default=0.1, ge=0, description="on the features before they are sketched, in their deviations")
-    epsilon: float | None = Field(default=None, gt=0, description="of differential privacy; null: none")
+    epsilon: float | None = Field(
+        default=None,
+        gt=0,
+        description="of differential privacy of importances and sketch, not of the numbers of right answers; null: none",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,6 +50,8 @@ class Site:
     data: Path
     folder: Path
     """Holds the model and the answers given; never the examples."""
+    noise_seed: int | None = None
+    """Of the noise on what is told. Null: the operating system's chance, since who knows the seed can take the noise away again."""
 
     def answer(self, sent: bytes) -> bytes:
         """The answer to a letter. What goes wrong here is told in the answer and in the folder, and raised nowhere."""
@@ -62,7 +64,7 @@ class Site:
             if letter.kind not in answers:
                 raise ValueError(f"a letter of kind {letter.kind!r}; known: {', '.join(answers)}")
             answer = answers[letter.kind](letter).to_bytes()
-        except (StratosError, ValueError, OSError, RuntimeError) as error:
+        except (StratosError, ValueError, KeyError, OSError, RuntimeError) as error:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
             # The text of an error can hold a row of the data: its kind alone leaves the site.
@@ -84,13 +86,13 @@ class Site:
         _save(model, self.folder / FITTED, {"orders": orders.model_dump(mode="json"), "names": examples.names})
         return Letter(
             kind=IMPORTANCE,
-            arrays={UNITS: (units / units.max()).astype(np.float16), SKETCH: seen.astype(np.float16)},
+            arrays={UNITS: (units / (units.max() or 1.0)).astype(np.float16), SKETCH: seen.astype(np.float16)},
             facts={"examples": len(examples.parts["train"]), "cpu_seconds": round(time.process_time() - began, 2)},
         )
 
     def _told(self, model: SiteModel, orders: Orders, examples: Examples) -> tuple[Floats, Floats]:
         """The importances of the units and the sketch of the features, with noise as ordered."""
-        rng = np.random.default_rng([orders.seed, *self.name.encode()])
+        rng = np.random.default_rng(self.noise_seed)
         private = orders.epsilon is not None
         units = importance(model, layout_of(model.backbone), examples, alike=private).vector()
         features = pooled(model, examples)

@@ -16,6 +16,7 @@ from stratos.tools.sites.local import bare, right
 from stratos.tools.sites.orders import IMPORTANCE, SKETCH, UNITS, WELCOME
 from stratos.tools.sites.posts import SameProcess
 from stratos.tools.sites.server import Outcome, customize
+from stratos.tools.sites.similarity import PRIVATE_DIRECTIONS
 from stratos.tools.sites.site import MODEL, Site, load_site_model
 from transformers import AutoModel
 
@@ -195,6 +196,22 @@ def test_where_no_site_can_be_used_the_reasons_are_told(tmp_path: Path) -> None:
         ToolFailed, match="no site sent importances that can be used: west: it did not answer within 60 s"
     ):
         customize(backbone(), plans(("west",)), orders, post, tmp_path / "server")
+
+
+def test_with_privacy_what_is_told_differs_each_time_and_still_serves(tmp_path: Path) -> None:
+    """The same site asked twice, from two folders: the noise is its own and not the server's to know."""
+    told = orders(plans(("north",))[0]).model_copy(update={"epsilon": 8.0})
+    letters: list[Letter] = []
+    for number in range(2):
+        made = sites(tmp_path / f"sites-{number}", ("north",))
+        post = Listening(SameProcess(sites=made))
+        outcome = customize(backbone(), plans(("north",)), lambda plan: told, post, tmp_path / f"server-{number}")
+        assert outcome.sites[0].failed == ""
+        letters += [letter for _, sent in post.letters if (letter := Letter.from_bytes(sent)).kind == IMPORTANCE]
+    one, other = (letter.arrays[UNITS].astype(float) for letter in letters)
+    assert not np.array_equal(one, other)
+    assert np.corrcoef(one, other)[0, 1] > 0.2
+    assert not letters[0].arrays[SKETCH][PRIVATE_DIRECTIONS:].any()
 
 
 def test_a_site_with_a_bad_file_says_which_error_and_no_more(tmp_path: Path) -> None:
