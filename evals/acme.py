@@ -18,18 +18,22 @@ from ..tools.elastic.cutting import SHARES, Cut
 from ..tools.elastic.fronts import Measured, Rule, SiteLimits, choose, scores
 from ..tools.elastic.teaching import Recipe
 from ..tools.sites.aggregation import ALONE, SHARPNESSES
+from ..tools.sites.header import HeaderSpec
 from ..tools.sites.orders import Orders, SitePlan
 from .acme_worlds import SPLITS, Split, World, banking77, digits, limits
 from .reporting import Claim, Report, arguments
 
 if TYPE_CHECKING:
     from ..tools.sites.cloud import Elastic
+    from ..tools.sites.header_search import By
     from .acme_baselines import Parts, Reached
 
 FIT_EPOCHS, TUNE_EPOCHS, RATE = 4, 6, 1e-3
 PUBLIC_EPOCHS, CUT_STEPS = 20, 500
 FEDAVG_ROUNDS = 15
 BASELINES: tuple[Rule, ...] = ("accuracy", "size", "random", "grid")
+CONTROLS = ("uniform", "each its own importances")
+HEADERS = ("own models, header by controller", "own models, header by random")
 T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
 """Student's t for the mean of so many seeds, both sides."""
 
@@ -74,6 +78,10 @@ def run(world: World, split: Split, seed: int, folder: Path, quick: bool) -> Ran
     reached = {
         way: _loop(elastic, plans, paths, parts, folder / way, sharpnesses, seed) for way, sharpnesses in ways.items()
     }
+    for by in ("controller", "random"):
+        headers = _headers(world, elastic, plans, by, seed)
+        way = f"own models, header by {by}"
+        reached[way] = _loop(elastic, plans, paths, parts, folder / way, SHARPNESSES, seed, headers)
     ours = reached["own models"]
     tightest = min(cuts.values(), key=lambda cut: next(one.bytes for one in elastic.table if one.cut == cut))
     lesson = Fitting(epochs=FIT_EPOCHS + TUNE_EPOCHS, rate=RATE, seed=seed)
@@ -85,6 +93,18 @@ def run(world: World, split: Split, seed: int, folder: Path, quick: bool) -> Ran
     return Ran(
         world=world.name, split=split, seed=seed, reached=reached, trade_off=_trade_offs(elastic.table, boxes, seed)
     )
+
+
+def _headers(world: World, elastic: "Elastic", plans: Sequence[SitePlan], by: "By", seed: int) -> dict[Cut, HeaderSpec]:
+    """For each size that is sent, the header that a search finds on the public examples."""
+    from ..tools.sites.cloud import searched
+    from ..tools.sites.header_search import Searching
+
+    searching = Searching(seed=seed)
+    return {
+        cut: searched(elastic, cut, world.public, world.validation, len(world.labels), by, searching).spec
+        for cut in {plan.sent for plan in plans}
+    }
 
 
 def _averaged(elastic: "Elastic", parts: "Parts", tightest: Cut, ours: "Reached", seed: int) -> dict[str, "Reached"]:
@@ -120,6 +140,7 @@ def _loop(
     folder: Path,
     sharpnesses: Sequence[float],
     seed: int,
+    headers: Mapping[Cut, HeaderSpec] | None = None,
 ) -> "Reached":
     from ..tools.sites.posts import SameProcess
     from ..tools.sites.server import customize
@@ -131,7 +152,7 @@ def _loop(
     outcome = customize(
         elastic.backbone,
         plans,
-        lambda plan: orders,
+        lambda plan: orders.model_copy(update={"header": headers[plan.sent]}) if headers else orders,
         SameProcess(sites=sites),
         folder / "server",
         sharpnesses=sharpnesses,
@@ -146,7 +167,10 @@ def _loop(
         up_bytes=outcome.meter.total("up"),
         down_bytes=outcome.meter.total("down"),
         cpu_seconds=sum(facts[site]["cpu_seconds"] for site in parts),
-        details={"sharpness": {site: facts[site]["sharpness"] for site in parts}},
+        details={
+            "sharpness": {site: facts[site]["sharpness"] for site in parts},
+            "headers": {cut.name: spec.model_dump(mode="json") for cut, spec in (headers or {}).items()},
+        },
     )
 
 
@@ -197,11 +221,18 @@ def claims(ran: Sequence[Ran]) -> list[Claim]:
         gains = [100 * (one.reached["own models"].accuracy - one.reached[way].accuracy) for one in ran]
         met = bool(statistics.mean(gains) >= goal)
         found.append(claim(f"own models less {way}", gains, "points", f">= {goal:g}", met))
-    for way in ("uniform", "each its own importances"):
+    for way in CONTROLS:
         gains = [100 * (one.reached["own models"].accuracy - one.reached[way].accuracy) for one in ran]
         interval = mean_interval(gains)
         outside = interval is not None and bool(interval[0] > 0)
         found.append(claim(f"own models less {way}", gains, "points", "outside the noise", outside))
+    if set(HEADERS) <= set(ran[0].reached):
+        for better, worse, name in (
+            (HEADERS[0], "own models", "header by the controller less the plain one"),
+            (HEADERS[0], HEADERS[1], "header by the controller less by random search"),
+        ):
+            gains = [100 * (one.reached[better].accuracy - one.reached[worse].accuracy) for one in ran]
+            found.append(claim(name, gains, "points", "none", None))
     shares = [100 * one.reached["own models"].bytes / one.reached["central"].bytes for one in ran]
     found.append(claim("bytes over central's", shares, "%", "<= 6", bool(statistics.mean(shares) <= 6)))
     ups = [100 * one.reached["own models"].up_bytes / one.reached["central"].up_bytes for one in ran]

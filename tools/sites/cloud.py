@@ -23,6 +23,7 @@ from ..elastic.teaching import Recipe, teach
 from ..elastic.units import layout_of
 from .examples import Examples
 from .header import HeaderSpec, new_header
+from .header_search import By, Features, Found, Searching, search
 from .local import Fitting, SiteModel, bare, batches, fit, importance, right
 from .server import Backbone
 from .site import PAD
@@ -99,6 +100,21 @@ def build(
         table=table,
         losses=tuple(losses),
     )
+
+
+def searched(
+    elastic: Elastic, cut: Cut, train: Examples, validation: Examples, classes: int, by: By, searching: Searching
+) -> Found:
+    """The header that suits a cut of the backbone best, found on the public examples: the edge's part in ACME."""
+    sized = cut_of(elastic.model, elastic.backbone.importance, cut)
+    return search(_features(sized, train), _features(sized, validation), classes, by, searching)
+
+
+def _features(model: SiteModel, examples: Examples) -> Features:
+    """Of all examples at once, padded to the longest."""
+    with torch.no_grad():
+        features, mask = model.features(examples)
+    return Features(features=features, mask=mask, labels=torch.from_numpy(examples.labels))
 
 
 def cut_of(model: SiteModel, ordered: Importance, cut: Cut) -> SiteModel:
