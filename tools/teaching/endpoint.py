@@ -99,6 +99,7 @@ class EndpointTeacher:
         """Asks side by side. Raises ToolFailed, without waiting for what was not sent yet, when the endpoint cannot be used."""
         stop, changed, under_way = threading.Event(), threading.Condition(), set[int]()
         pool = ThreadPoolExecutor(self._in_flight)
+        broken: list[ToolFailed] = []
 
         def one(at: int, request: Request, client: "Client") -> Answer:
             with changed:
@@ -109,6 +110,11 @@ class EndpointTeacher:
                 answer = self._answer(request, client, stop)
                 taken(at, answer)
                 return answer
+            except ToolFailed as error:
+                with changed:  # here and not where it is waited for: a busy machine would send several more until then
+                    broken.append(error)
+                    stop.set()
+                raise
             finally:
                 with changed:
                     under_way.discard(at)
@@ -118,8 +124,8 @@ class EndpointTeacher:
             try:
                 futures = [pool.submit(one, at, request, client) for at, request in enumerate(requests)]
                 wait(futures, return_when=FIRST_EXCEPTION)
-                failed = next((error for future in futures if future.done() and (error := future.exception())), None)
-                if failed is not None:
+                errors = (future.exception() for future in futures if future.done())
+                if failed := next(iter((*broken, *filter(None, errors))), None):
                     raise failed
                 return [future.result() for future in futures]
             finally:
