@@ -121,8 +121,13 @@ class FlowerPost:
         answers: dict[str, bytes | str] = {}
         for site, message in sent.items():
             self._count(site, "down", message)
-        for reply in self._grid.send_and_receive(list(sent.values()), timeout=self._timeout_s):
-            site = sites[reply.metadata.src_node_id]
+        replies = list(self._grid.send_and_receive(list(sent.values()), timeout=self._timeout_s))
+        asked = {message.metadata.message_id: site for site, message in sent.items()}
+        for reply in replies:
+            # Where a node is lost, Flower itself answers in its place: the question tells which site was asked.
+            site = asked.get(reply.metadata.reply_to_message_id) or sites.get(reply.metadata.src_node_id)
+            if site is None:
+                continue
             self._count(site, "up", reply)
             if reply.has_error():
                 answers[site] = f"its process ended without an answer: {reply.error.reason}"
