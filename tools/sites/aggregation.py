@@ -7,7 +7,7 @@ which one serves is told by validation data (ACME's own weights are nearly unifo
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -128,8 +128,3 @@ def _weighted_median(vectors: Floats, share: Floats) -> Floats:
     first = np.argmax(up_to >= 0.5 * up_to[-1] - 1e-12, axis=0)
     found = np.take_along_axis(vectors, np.take_along_axis(order, first[None], axis=0), axis=0)[0]
     return np.where(up_to[-1] > 0, found, np.nan)
-
-
-def sharpest(scores: Mapping[float, Sequence[float]]) -> float:
-    """The sharpness whose mean validation score over sites is best; of equal ones the one that takes more from the others."""
-    return max(scores, key=lambda sharpness: (float(np.mean(scores[sharpness])), -sharpness))

@@ -12,7 +12,6 @@ from stratos.tools.sites.aggregation import (
     Robust,
     aggregate,
     heard,
-    sharpest,
     weights,
 )
 
@@ -125,8 +124,3 @@ def test_a_weighted_median_by_hand() -> None:
     vectors = np.array([[1.0], [2.0], [3.0]])
     shares = np.array([[0.2, 0.2, 0.6], [0.5, 0.25, 0.25], [0.3, 0.4, 0.3]])
     assert aggregate(vectors, shares, robust="median").reshape(-1).tolist() == [3.0, 1.0, 2.0]
-
-
-def test_of_equal_scores_the_one_that_takes_more_from_the_others() -> None:
-    assert sharpest({0.0: [0.5, 0.7], 4.0: [0.6, 0.6], ALONE: [0.6, 0.6]}) == 0.0
-    assert sharpest({0.0: [0.5, 0.6], 4.0: [0.6, 0.6], ALONE: [0.6, 0.6]}) == 4.0
