@@ -16,6 +16,7 @@ from ..tools.base import Context, Event, Settings, Tool
 from ..tools.costs import fits, plan_parts
 from ..tools.executor import Executor
 from ..tools.pricing.moves import MOVED_SHARE, PriceMove, price_moved
+from ..tools.sites.money import sites_parts
 from ..tools.teaching.budget import probe_usd
 from ..tools.waiting import BILLED
 from .guard import Ruling, call_text, rule
@@ -299,5 +300,7 @@ def money_parts(run: RunState, settings: Settings) -> dict[str, float]:
     """The most that what comes next may still cost, US dollars, by what it is for."""
     if run.has_plan:
         return plan_parts(run, settings)
+    if run.known_brief.sites is not None:
+        return sites_parts(run, settings)
     usd = probe_usd(run) if run.complexity is None else 0.0
     return {"the teacher's answers to the probe": usd} if usd > 0 else {}

@@ -15,6 +15,7 @@ import typer
 
 from ..tools.tracking import Tracker
 from .calibrate_command import calibrate
+from .customize_command import customize
 from .data_option import Beside
 from .models_command import models
 from .options import AsJson, At, figures
@@ -51,6 +52,7 @@ deployments = PlainTyper(invoke_without_command=True, help="List the models serv
 app.add_typer(deployments, name="deployments")
 app.add_typer(skills, name="skills")
 app.command()(calibrate)
+app.command()(customize)
 
 
 Request = Annotated[str, typer.Argument(help="What you want, in a sentence, or a YAML brief's path.")]

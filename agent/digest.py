@@ -21,8 +21,20 @@ Phase = Literal[
     "evaluate",
     "re-plan",
     "sealed",
+    "build_family",
+    "choose_cuts",
+    "customize",
     "end",
 ]
+
+
+class SitesDigest(Record):
+    """What a planner sees of many sites: no more than they told."""
+
+    sizes: tuple[str, ...] = Field(description="of the family")
+    chosen: str
+    without: tuple[tuple[str, str], ...]
+    attempts: tuple[dict[str, float], ...] = Field(description="share right of each site's validation examples")
 
 
 class Digest(Record):
@@ -41,6 +53,7 @@ class Digest(Record):
     examples_needed: int
     attempts: tuple[dict[str, Any], ...]
     last_verdict: dict[str, Any] | None
+    sites: SitesDigest | None = Field(default=None, exclude_if=lambda sites: sites is None)
     looked_up: str = Field(description="the answer to the last call of look_closer; empty after any other call")
     refused: ProposedCall | None = Field(description="the call that the problem is about")
     problem: str = Field(description="what was wrong with the last call; empty when nothing was")
@@ -61,11 +74,12 @@ def digest(state: RunState) -> Digest:
         complexity=state.complexity.verdict if state.complexity else "",
         front=_shown(choice.front, brief, usd_left) if choice else (),
         plan=plan,
-        plan_reason=choice.reason if choice else "",
+        plan_reason=choice.reason if choice else _nothing_fits(state),
         examples_made=state.data.examples if state.data else 0,
         examples_needed=examples_needed(state, plan.train_tokens) if plan else 0,
         attempts=tuple(_attempt_line(state, index) for index in range(len(state.attempts))),
         last_verdict=verdict.model_dump(mode="json") if verdict else None,
+        sites=_sites(state) if brief.sites is not None else None,
         looked_up=state.looked_up,
         refused=state.refused if state.last_problem else None,
         problem=state.last_problem,
@@ -100,7 +114,39 @@ def _attempt_line(state: RunState, index: int) -> dict[str, Any]:
     }
 
 
+def _nothing_fits(state: RunState) -> str:
+    """Why no site gets a model; empty where one does."""
+    plan = state.sites_plan
+    if plan is None or plan.choices:
+        return ""
+    return "no site can hold any size: " + "; ".join(f"{site}: {why}" for site, why in plan.without)
+
+
+def _sites(state: RunState) -> SitesDigest:
+    plan = state.sites_plan
+    return SitesDigest(
+        sizes=tuple(cut.name for cut in state.family.cuts) if state.family else (),
+        chosen=plan.reason if plan else "",
+        without=plan.without if plan else (),
+        attempts=tuple(
+            {one.site: round(one.validation.value, 4) for one in attempt.results if one.validation is not None}
+            for attempt in state.site_attempts
+        ),
+    )
+
+
+def _sites_phase(state: RunState) -> Phase:
+    """Where a run over many sites stands."""
+    if state.family is None:
+        return "build_family"
+    if state.sites_plan is None or state.sites_plan.number <= len(state.site_attempts):
+        return "choose_cuts"
+    return "customize" if state.sites_plan.choices else "end"
+
+
 def _phase(state: RunState) -> Phase:
+    if state.known_brief.sites is not None:
+        return _sites_phase(state)
     before: tuple[tuple[object, Phase], ...] = (
         (state.offers, "look_up_prices"),
         (state.match, "match_models"),

@@ -18,9 +18,11 @@ from .consoles import is_unbroken
 from .events import figure
 from .front_picture import front_picture
 from .front_table import band, excluded_words, front_table
+from .judge_sites import TEST
 from .planners import Decision
 from .printable import printable_record, printable_value
 from .score_table import by_family, closest_control, pairs, score_table, tried_words
+from .sites_table import attempt_lines, family_table, sites_table
 
 SPARKS = "▁▂▃▄▅▆▇█"
 OFFER_ROWS = 8
@@ -130,7 +132,7 @@ class RichDisplay:
 
     def _start(self, call: str) -> None:
         self._stop()
-        if call in ("generate_data", "distill", "evaluate", "deploy"):
+        if call in ("generate_data", "distill", "evaluate", "deploy", "build_family", "customize"):
             self.begin()
 
     def begin(self) -> None:
@@ -336,6 +338,37 @@ class RichDisplay:
         if verdict.next == "replan":
             self._print("  → planning again with this evidence")
 
+    def _show_build_family(self, run: RunState) -> None:
+        family = run.family
+        assert family is not None
+        self._title("Family of models")
+        self._print(
+            f"a backbone of {family.labels} labels from {family.examples:,} public examples, in {len(family.cuts)} sizes, each taught "
+            f"and measured here; energy is estimated at {family.watts:g} W"
+        )
+
+    def _show_choose_cuts(self, run: RunState) -> None:
+        family, plan = run.family, run.sites_plan
+        assert family is not None
+        assert plan is not None
+        self._console.print(family_table(family, plan))
+        self._print(plan.reason)
+        for site, why in plan.without:
+            self._console.print(Text(f"  {site} gets none: {why}", style="yellow"))
+
+    def _show_customize(self, run: RunState) -> None:
+        self._title(f"Sites, attempt {run.site_attempts[-1].number}")
+        self._console.print(sites_table(run.site_attempts[-1], tested=False))
+        for line in attempt_lines(run.site_attempts[-1], tested=False):
+            self._print(line)
+
+    def _show_judge_sites(self, run: RunState) -> None:
+        if run.verdicts[-1].split == TEST:
+            self._console.print(sites_table(run.site_attempts[-1], tested=True))
+            for line in attempt_lines(run.site_attempts[-1], tested=True):
+                self._print(line)
+        self._show_judge(run)
+
     def _show_deploy(self, run: RunState) -> None:
         deployment = run.deployment
         assert deployment is not None
@@ -387,6 +420,8 @@ class RichDisplay:
                 style="dim",
             )
         )
+        if run.site_attempts and result.status in ("met", "missed"):
+            lines.append(Text(f'ask a site\'s model: stratos ask SITE "..." --run {run.run_id}', style="dim"))
         if result.status == "met":
             lines.append(Text(f"take the model away: stratos export {run.run_id} DIR --model", style="dim"))
         to = self._refusals if result.status == "refused" else self._console

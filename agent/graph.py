@@ -27,11 +27,13 @@ from ..state.talk import Answer, Question, Word
 from ..tools.classify_complexity import NOT_WORTH_IT
 from ..tools.given_data import take_data
 from ..tools.given_model.taking import take_checkpoint
+from ..tools.sites.checking import wrong_with_sites
 from .carrying_out import RunContext, guarded_call, money_parts, needs_a_word, take, to_approve
 from .digest import digest
 from .guard import UNAPPROVED
 from .intake import NO_DOLLARS, read_request
 from .judge import judge
+from .judge_sites import judge_sites
 from .model_intake import read_with_model
 from .model_planner import FINISH, decide
 from .planners import RULES, Decision, rules_planner
@@ -41,6 +43,9 @@ from .together import wrong_with_files
 
 ONLY_SHOWN = {"parts", "doubts"}
 """Fields of a question that explain it; the record is of what was asked."""
+
+CHOOSING, JUDGED = ("solve_pareto", "choose_cuts"), ("evaluate", "customize")
+"""Tools after which money needs a word, and after which the judge compares measured with wanted."""
 
 MAX_CORRECTIONS = 5
 """Refused calls in a row after which the planner is taken to be stuck."""
@@ -79,6 +84,11 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
         return _end(run, "refused", "\n".join([*result["problems"], *_wrong_beside(context)]))
     run = run.model_copy(update={"brief": Brief.model_validate(result["brief"])})
     context.shown.step("intake", run, replayed=replayed)
+    if (sites := run.known_brief.sites) is not None:
+        named = sites.model_dump(mode="json")
+        found, _ = take(context, "look_at_sites", named, lambda: {"problems": wrong_with_sites(run.known_brief)})
+        if found["problems"]:
+            return _end(run, "refused", "\n".join(found["problems"]))
     if run.known_brief.data is not None:
         found, replayed = take(
             context, "take_data", run.known_brief.data.model_dump(mode="json"), lambda: _taken_data(context, run)
@@ -134,8 +144,13 @@ def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
     found, settings = _read_words(context, run, by_model), context.settings
     if "brief" not in found or context.given_brief is not None:
         return found
-    teacher = settings.teacher.model_dump(mode="json") if settings.teacher else None
-    return {**found, "brief": {**found["brief"], "teacher": teacher, "student": settings.student}}
+    beside = {
+        "teacher": settings.teacher.model_dump(mode="json") if settings.teacher else None,
+        "student": settings.student,
+    }
+    if settings.sites is not None:
+        beside["sites"] = settings.sites.model_dump(mode="json")
+    return {**found, "brief": {**found["brief"], **beside}}
 
 
 def _read_words(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
@@ -234,7 +249,8 @@ def _called(context: RunContext, run: RunState, call: ProposedCall) -> Command[A
         return Command(goto="act", update={"run": run, "call": call})
     if context.planner.name != RULES and not run.end_checked:
         return _take_over(context, _looking_again(run), "it would end the run, and the rules look for themselves")
-    return _end(run, "missed" if run.attempts else "infeasible", str(call.args.get("reason", "")))
+    tried = run.attempts or run.site_attempts
+    return _end(run, "missed" if tried else "infeasible", str(call.args.get("reason", "")))
 
 
 def _heard(context: RunContext, run: RunState) -> RunState | None:
@@ -308,9 +324,11 @@ def act(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["pla
         return Command(goto="approve" if asked else "plan", update={"run": run})
     if context.settings.plan_only and run.has_plan:
         return _end(run, "planned", run.known_plan.reason)
-    if call.name == "solve_pareto" and needs_a_word(context, run):
+    if context.settings.plan_only and run.sites_plan is not None:
+        return _end(run, "planned", run.sites_plan.reason)
+    if call.name in CHOOSING and needs_a_word(context, run):
         return Command(goto="approve", update={"run": run})
-    return Command(goto="judge" if call.name == "evaluate" else "plan", update={"run": run})
+    return Command(goto="judge" if call.name in JUDGED else "plan", update={"run": run})
 
 
 def approve(
@@ -319,14 +337,13 @@ def approve(
     """Waits for the user's word on the money; what was approved in advance is not asked again."""
     context, run = runtime.context, state["run"]
     wanted = to_approve(context, run)
-    teacher = run.known_brief.teacher
     question = Question(
         run_id=run.run_id,
         about="plan",
-        plan=run.known_plan.candidate.id if run.has_plan else f"ask teacher {teacher.name}" if teacher else "",
+        plan=_to_be_paid(run),
         plan_sha256=run.payable_sha256,
         usd=wanted,
-        reason=run.known_plan.reason if run.has_plan else "what it knows of the task tells how a student is taught",
+        reason=run.known_plan.reason if run.has_plan else _why_paid(run),
         parts=_money_parts(context, run, wanted),
         doubts=_doubts(run),
     )
@@ -351,13 +368,29 @@ def approve(
         return _end(
             run,
             "cancelled",
-            f"{'the plan' if run.has_plan else 'asking the teacher'} was not approved: up to ${wanted:,.4f}",
+            f"{'the plan' if run.has_plan else _to_be_paid(run)} was not approved: up to ${wanted:,.4f}",
         )
     approval = Approval(plan_sha256=run.payable_sha256, usd=wanted, by=said["by"])
     run = run.model_copy(update={"approval": approval, "last_problem": "", "refused": None})
     context.shown.step("approve", run, replayed=replayed)
     won = run.attempt_is_made and bool(run.verdicts) and run.verdicts[-1].next == "deploy"
     return Command(goto="deploy" if won else "plan", update={"run": run})
+
+
+def _to_be_paid(run: RunState) -> str:
+    """What the money is for."""
+    brief = run.known_brief
+    if run.has_plan:
+        return run.known_plan.candidate.id
+    if brief.sites is not None:
+        return f"customize {len(brief.sites.each)} sites" if run.sites_plan else "build a family of models"
+    return f"ask teacher {brief.teacher.name}" if brief.teacher else ""
+
+
+def _why_paid(run: RunState) -> str:
+    if run.known_brief.sites is not None:
+        return run.sites_plan.reason if run.sites_plan else "every site's model is cut out of one backbone"
+    return "what it knows of the task tells how a student is taught"
 
 
 def _money_parts(context: RunContext, run: RunState, wanted: float) -> tuple[str, ...]:
@@ -377,11 +410,13 @@ def _doubts(run: RunState) -> tuple[str, ...]:
 
 def judge_node(
     state: GraphState, runtime: Runtime[RunContext]
-) -> Command[Literal["plan", "approve", "deploy", "report"]]:
+) -> Command[Literal["plan", "approve", "judge", "deploy", "report"]]:
     """Compares measured with wanted, as the user says it now, and sends the run on."""
     context, run = runtime.context, state["run"]
     while (heard := _heard(context, run)) is not None:
         run = heard
+    if run.site_attempts:
+        return _judged_sites(context, run)
     attempt = run.attempts[-1]
     given = {"attempt": attempt.number, "split": attempt.evaluations[-1].split}
     found, replayed = take(
@@ -405,6 +440,26 @@ def judge_node(
     if needs_a_word(context, run):
         return Command(goto="approve", update={"run": run})
     return Command(goto="deploy" if verdict.next == "deploy" else "plan", update={"run": run})
+
+
+def _judged_sites(context: RunContext, run: RunState) -> Command[Any]:
+    """What follows the newest attempt over many sites. Their models are where they are used: nothing is served."""
+    given = {"attempt": run.site_attempts[-1].number, "verdicts": len(run.verdicts)}
+    found, replayed = take(
+        context,
+        "judge",
+        given,
+        lambda: judge_sites(run, context.settings.max_attempts).model_dump(mode="json"),
+        kind="decision",
+    )
+    verdict = Verdict.model_validate(found)
+    run = run.model_copy(update={"verdicts": (*run.verdicts, verdict)})
+    context.shown.step("judge_sites", run, replayed=replayed)
+    if verdict.next == "open_sealed":
+        return Command(goto="judge", update={"run": run})
+    if verdict.next == "replan":
+        return Command(goto="plan", update={"run": run})
+    return _end(run, "met" if verdict.next == "deploy" else "missed", verdict.reason)
 
 
 def deploy(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["report"]]:

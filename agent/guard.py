@@ -35,6 +35,11 @@ def rule(tools: Mapping[str, Tool[Any, Any]], context: Context, name: str, argum
     """Decides one proposed call; pure in its arguments."""
     try:
         tool, parsed = _typed(tools, name, arguments)
+        if tool.for_sites != (context.brief.sites is not None):
+            right = ", ".join(each for each, one in tools.items() if one.for_sites != tool.for_sites)
+            raise Correctable(
+                f"{name} is not for a brief {'without' if tool.for_sites else 'with'} sites; valid: {right}"
+            )
         if call_text(name, parsed) == context.state.last_call:
             raise Correctable(f"{name} was just called with the same arguments; again would change nothing")
         if problem := tool.needs(context.state, parsed):

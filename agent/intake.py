@@ -23,6 +23,8 @@ from ..state.brief import (
     DataSource,
     Limits,
     Record,
+    Sites,
+    SiteSource,
     Targets,
     TeacherSource,
     Weights,
@@ -47,6 +49,8 @@ _ALSO = (
 )
 """Between two things that are asked for."""
 
+INTENTS = "intents"
+"""The skill over the public examples of many sites, where no other is named: labels of texts."""
 TABLE = "table"
 """The skill over the user's examples where no other is named."""
 
@@ -180,7 +184,7 @@ def as_brief(
     try:
         found = Brief.model_validate({"request": request, **fields})
     except ValidationError as error:
-        raise RequestError([*problems, *map(_field_problem, error.errors())]) from error
+        raise RequestError([*problems, *map(field_problem, error.errors())]) from error
     if problems:
         raise RequestError(problems)
     return found
@@ -191,7 +195,7 @@ def tighter(one: float | None, other: float | None) -> float | None:
     return min((limit for limit in (one, other) if limit is not None), default=None)
 
 
-class _OneOfEach(yaml.SafeLoader):
+class OneOfEach(yaml.SafeLoader):
     """A loader that refuses a key given twice: of two limits on money the last would count without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -211,7 +215,7 @@ def read_brief_file(
     `own` gives what may be named beside the built-in tables.
     """
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _OneOfEach)
+        document = yaml.load(path.read_text(encoding="utf-8"), OneOfEach)
     except OSError as error:
         raise RequestError([f"{path} cannot be opened: {error.strerror}"]) from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
@@ -220,7 +224,7 @@ def read_brief_file(
         raise RequestError([f"{path} must hold a mapping with skill, task, targets and limits"])
     fields: dict[str, Any] = {"request": f"brief {path.name}", "targets": {}, "limits": {}, **document}
     if fields.get("data") is not None:
-        fields = {"skill": TABLE, **fields}
+        fields = {"skill": INTENTS if fields.get("sites") else TABLE, **fields}
     problems = _unknown_skill(fields) if "skill" in fields else []
     fields = {**_only_task(fields), **fields}
     given, own = fields["limits"], cache(own)
@@ -228,7 +232,7 @@ def read_brief_file(
     try:
         brief = Brief.model_validate(fields)
     except ValidationError as error:
-        raise RequestError([*problems, *map(_field_problem, error.errors())]) from error
+        raise RequestError([*problems, *map(field_problem, error.errors())]) from error
     if odd := odd_part(brief.assumptions):
         problems.append(f"assumptions: {odd}")
     if problems:
@@ -245,6 +249,7 @@ def read_brief_file(
         "student": brief.student,
         "weights": brief.weights,
         "choose": brief.choose,
+        "sites": brief.sites,
         "assumptions": assumptions,
     }
     return found.model_copy(update=kept)
@@ -256,14 +261,16 @@ _PARTS: Mapping[str, type[Record]] = {
     "weights": Weights,
     "data": DataSource,
     "teacher": TeacherSource,
+    "sites": Sites,
 }
 
 
-def _field_problem(error: Any) -> str:
+def field_problem(error: Any) -> str:
     """One wrong field of a brief, with what is valid."""
     where = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
-        known: Any = _PARTS.get(str(error["loc"][0]), Brief)
+        of_site = error["loc"][:2] == ("sites", "each") and len(error["loc"]) > 3
+        known: Any = SiteSource if of_site else _PARTS.get(str(error["loc"][0]), Brief)
         return f"{where}: no such field; valid: {', '.join(known.model_fields)}"
     hint = "; 95 % is written 0.95" if where == "targets.accuracy" else ""
     said = error["msg"].removeprefix("Value error, ")

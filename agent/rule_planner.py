@@ -77,5 +77,11 @@ def due_call(state: Digest) -> tuple[str, dict[str, Any], str]:
             return "evaluate", {"split": DEVELOPMENT}, "the development split tells whether to open the sealed one"
         case "sealed":
             return "evaluate", {"split": "sealed"}, "the targets are met in development; the sealed split decides"
+        case "build_family":
+            return state.phase, {}, "every site's model is cut out of one backbone"
+        case "choose_cuts":
+            return state.phase, {}, "the size that suits each site within its limits"
+        case "customize":
+            return state.phase, {}, "once down to the sites and once up; their data stay there"
         case "end":
             return "finish", {"reason": state.plan_reason}, "no candidate left can meet the targets"

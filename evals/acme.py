@@ -19,6 +19,7 @@ from ..tools.elastic.fronts import Measured, Rule, SiteLimits, choose, scores
 from ..tools.elastic.teaching import Recipe
 from ..tools.sites.aggregation import ALONE, SHARPNESSES
 from ..tools.sites.header import HeaderSpec
+from ..tools.sites.letters import Bits
 from ..tools.sites.orders import Orders, SitePlan
 from .acme_worlds import SPLITS, Split, World, banking77, digits, limits
 from .reporting import Claim, Report, arguments
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 FIT_EPOCHS, TUNE_EPOCHS, RATE = 4, 6, 1e-3
 PUBLIC_EPOCHS, CUT_STEPS = 20, 500
 FEDAVG_ROUNDS = 15
+BITS: Bits = 4
+"""Of each weight of a backbone on its way down."""
 BASELINES: tuple[Rule, ...] = ("accuracy", "size", "random", "grid")
 CONTROLS = ("uniform", "each its own importances")
 HEADERS = ("own models, header by controller", "own models, header by random")
@@ -97,12 +100,14 @@ def run(world: World, split: Split, seed: int, folder: Path, quick: bool) -> Ran
 
 def _headers(world: World, elastic: "Elastic", plans: Sequence[SitePlan], by: "By", seed: int) -> dict[Cut, HeaderSpec]:
     """For each size that is sent, the header that a search finds on the public examples."""
-    from ..tools.sites.cloud import searched
+    from ..tools.sites.cloud import search_header
     from ..tools.sites.header_search import Searching
 
     searching = Searching(seed=seed)
     return {
-        cut: searched(elastic, cut, world.public, world.validation, len(world.labels), by, searching).spec
+        cut: search_header(
+            elastic.backbone, cut, world.public, world.validation, len(world.labels), searching, by=by
+        ).spec
         for cut in {plan.sent for plan in plans}
     }
 
@@ -148,7 +153,7 @@ def _loop(
     from .acme_baselines import Reached
 
     sites = {site: Site(name=site, data=path, folder=folder / site, noise_seed=seed) for site, path in paths.items()}
-    orders = Orders(config={}, fit_epochs=FIT_EPOCHS, tune_epochs=TUNE_EPOCHS, rate=RATE, seed=seed)
+    orders = Orders(config={}, bits=BITS, fit_epochs=FIT_EPOCHS, tune_epochs=TUNE_EPOCHS, rate=RATE, seed=seed)
     outcome = customize(
         elastic.backbone,
         plans,

@@ -76,7 +76,7 @@ def central(world: World, elastic: Elastic, parts: Parts, cuts: Mapping[str, Cut
     return Reached(
         right=counted,
         items=_items(parts),
-        up_bytes=sum(world.bytes_of(parts[site]["train"]) for site in parts),
+        up_bytes=sum(parts[site]["train"].bytes for site in parts),
         down_bytes=_bytes(elastic.model) * len(parts),
         cpu_seconds=time.process_time() - began,
         details={"down_bytes_of_own_sizes": sum(sizes[cuts[site]] for site in parts)},

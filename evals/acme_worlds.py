@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tools.sites.cloud import Shape
+from ..tools.sites.cloud_shape import Shape
 from ..tools.sites.examples import Examples
 
 Split = Literal["alike", "two thirds", "third", "apart"]
@@ -58,11 +58,6 @@ class World:
                 writer = csv.writer(lines, lineterminator="\n")
                 writer.writerows([("text", "label"), *zip(examples.texts, labels, strict=True)])
         return paths
-
-    def bytes_of(self, examples: Examples) -> int:
-        """What sending examples up costs: their text, or a byte a pixel, and two for the label."""
-        texts = sum(len(text.encode()) for text in examples.texts)
-        return texts + (0 if examples.pixels is None else examples.pixels.size) + 2 * len(examples)
 
 
 def digits(seed: int, split: Split, sites: int = 5) -> World:

@@ -134,6 +134,60 @@ class TeacherSource(Record):
     )
 
 
+SITE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+"""A site's name is also that of its folder."""
+
+
+class SiteSource(Record):
+    """One site: its own examples, which stay there, and what its box allows."""
+
+    name: str = Field(pattern=SITE_NAME, description="letters, digits, _ . and -, unique")
+    data: str = Field(
+        min_length=1,
+        description="its file of examples: CSV or JSON lines of texts and labels, or .npz of pixels and labels; read at the site alone",
+    )
+    max_mib: Figure | None = Field(default=None, gt=0, description="the most its backbone may have in 32 bits, MiB")
+    max_latency_ms: Figure | None = Field(default=None, gt=0, description="of one example, milliseconds")
+    usd_per_hour: Figure = Field(default=0.0, ge=0, description="what an hour of its processor costs, US dollars")
+    usd_per_gib: Figure = Field(default=0.0, ge=0, description="what a GiB to or from it costs, US dollars")
+
+
+class Sites(Record):
+    """Many sites whose data stay where they are; each gets a model of its own. `data` holds what is public."""
+
+    each: tuple[SiteSource, ...] = Field(min_length=1)
+    engine: Literal["flower", "here"] = Field(
+        default="flower", description="flower: a process for each site, over Flower; here: one after the other in one"
+    )
+    judged: Literal["together", "each"] = Field(
+        default="together", description="whose accuracy must reach the target: of all sites' test examples, or of each"
+    )
+    secure: bool = Field(default=False, description="TLS, and only sites with registered keys, by Flower's own means")
+    robust: bool = Field(default=False, description="importances of sites that contradict the others are left out")
+    epsilon: Figure | None = Field(
+        default=None, gt=0, description="of differential privacy of what sites send; null: a little noise, no promise"
+    )
+    search_header: bool = Field(default=False, description="a header is searched for each size, on the public examples")
+    control: bool = Field(
+        default=True,
+        description="each site also trains a model of its size from nothing, as long: what it is held against",
+    )
+    bits: Literal[4, 8] = Field(default=4, description="of each weight on its way to a site")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed_alone(cls, given: object) -> object:
+        return {"each": given} if isinstance(given, (list, tuple)) else given  # pyright: ignore[reportUnknownVariableType]
+
+    @field_validator("each")
+    @classmethod
+    def _named_apart(cls, each: tuple[SiteSource, ...]) -> tuple[SiteSource, ...]:
+        names = [site.name for site in each]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"sites of one name: {', '.join(twice)}")
+        return each
+
+
 class Brief(Record):
     """A request that tools can work from."""
 
@@ -148,6 +202,11 @@ class Brief(Record):
         default=None,
         min_length=1,
         description="the folder of an open model's checkpoint that is to be taught; null: students built from scratch",
+    )
+    sites: Sites | None = Field(
+        default=None,
+        description="many sites that each get a model of their own from data that stay there; null: one model",
+        exclude_if=lambda sites: sites is None,
     )
     targets: Targets
     limits: Limits

@@ -10,6 +10,7 @@ from .canonical import canonical
 from .evidence import Attempt, CurvePoint, Entry, Interval, Outcome, Verdict
 from .model_facts import ModelFacts
 from .plan import Candidate, Correction, Machine, Offer, Plan, StudentShape
+from .sites import Family, SitesAttempt, SitesPlan
 from .teaching import Familiarity, Lessons, TeacherEvidence, Way
 
 
@@ -260,6 +261,9 @@ class RunState(Record):
     )
     data: Data | None = None
     attempts: tuple[Attempt, ...] = ()
+    family: Family | None = Field(default=None, description="of models for many sites")
+    sites_plan: SitesPlan | None = None
+    site_attempts: tuple[SitesAttempt, ...] = ()
     trained: Plan | None = Field(default=None, description="the plan of the newest attempt")
     verdicts: tuple[Verdict, ...] = ()
     bill: tuple[Entry, ...] = ()
@@ -301,9 +305,13 @@ class RunState(Record):
 
     @property
     def payable_sha256(self) -> str:
-        """Of what money would be spent on now: the plan, or the teacher who is asked before there is one."""
+        """Of what money would be spent on now: the plan, the sizes chosen for many sites, or the teacher who is asked before there is
+        a plan."""
         if self.has_plan:
             return self.known_plan.sha256
+        if self.known_brief.sites is not None:
+            chosen = self.sites_plan.model_dump(mode="json") if self.sites_plan else None
+            return hashlib.sha256(canonical(chosen).encode()).hexdigest()
         teacher = self.known_brief.teacher
         return hashlib.sha256(canonical(teacher.model_dump(mode="json") if teacher else None).encode()).hexdigest()
 
@@ -332,6 +340,8 @@ class RunState(Record):
         """Hours the jobs of this run have worked; time the run lay still after a crash does not count."""
         seconds = self.seconds_lost + (self.data.seconds if self.data else 0.0)
         seconds += self.complexity.asking_seconds if self.complexity else 0.0
+        seconds += self.family.seconds if self.family else 0.0
+        seconds += sum(attempt.seconds for attempt in self.site_attempts)
         for attempt in self.attempts:
             seconds += attempt.seconds + sum(evaluation.seconds for evaluation in attempt.evaluations)
         return seconds / 3600

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..skills import load
 from ..skills.protocol import Skill
-from ..state.brief import Brief, DataSource, Record, TeacherSource
+from ..state.brief import Brief, DataSource, Record, Sites, TeacherSource
 from ..state.errors import Correctable
 from ..state.run import OwnNames, RunState
 from .executor import Executor
@@ -55,6 +55,11 @@ class Settings(Record):
     )
     tracker: Tracker | None = Field(
         default=None, description="where trainings draw their curves beside their logs; null: nowhere"
+    )
+    sites: Sites | None = Field(
+        default=None,
+        description="many sites with data of their own, beside a request in words",
+        exclude_if=lambda sites: sites is None,
     )
     asks: bool = Field(default=False, description="what the request lacks is asked for instead of assumed")
     max_attempts: int = Field(default=4, gt=0)
@@ -120,6 +125,8 @@ class Tool(Generic[ArgsT, ResultT]):
     estimate: Callable[[Context, ArgsT], Cost] = lambda context, args: FREE
     settle: Callable[[Context, ResultT], float] = lambda context, result: 0.0
     """What the call really cost, US dollars."""
+    for_sites: bool = False
+    """Whether it is for a brief with many sites, and for none without; others are for none with."""
 
     @property
     def description(self) -> str:

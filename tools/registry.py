@@ -13,6 +13,9 @@ from .generate_data import GENERATE_DATA
 from .look_closer import LOOK_CLOSER
 from .match_models import MATCH_MODELS
 from .pricing.tool import LOOK_UP_PRICES
+from .sites.choosing import CHOOSE_CUTS
+from .sites.customizing import CUSTOMIZE
+from .sites.family import BUILD_FAMILY
 
 TOOLS: Mapping[str, Tool[Any, Any]] = {
     tool.name: tool
@@ -26,5 +29,8 @@ TOOLS: Mapping[str, Tool[Any, Any]] = {
         EVALUATE,
         DEPLOY,
         LOOK_CLOSER,
+        BUILD_FAMILY,
+        CHOOSE_CUTS,
+        CUSTOMIZE,
     )
 }

@@ -64,9 +64,9 @@ def test_what_is_sent_is_one_width_more_than_stays() -> None:
 
 def test_bytes_of_pictures_are_one_a_pixel() -> None:
     world = digits(0, "alike")
-    assert world.bytes_of(world.public) == len(world.public) * (64 + 2)
+    assert world.public.bytes == len(world.public) * (64 + 2)
     texts = Examples(texts=("né", "b"), labels=np.array([0, 1]))
-    assert world.bytes_of(texts) == 3 + 1 + 4
+    assert texts.bytes == 3 + 1 + 4
 
 
 def test_an_average_of_weights_counts_examples() -> None:

@@ -39,6 +39,8 @@ class Measured:
     bytes: int
     joules: float
     """Estimated: measured time times the power the device is said to draw."""
+    flops: int = 0
+    """Of one pass; told, and no part of the front."""
 
     def costs(self) -> tuple[float, float, float, float]:
         """What a front makes small: less accuracy is worse."""

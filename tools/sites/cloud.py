@@ -14,36 +14,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...state.brief import Record
 from ..elastic.costs import measure_costs
 from ..elastic.cutting import CUTS, Cut, cut_model, kept, reorder
 from ..elastic.fronts import Measured
 from ..elastic.importance import Importance
 from ..elastic.teaching import Recipe, teach
 from ..elastic.units import layout_of
+from .cloud_shape import Shape
 from .examples import Examples
 from .header import HeaderSpec, new_header
 from .header_search import By, Features, Found, Searching, search
-from .local import Fitting, SiteModel, bare, batches, fit, importance, right
+from .local import PAD, Fitting, SiteModel, bare, batches, fit, importance, right, tokenizer_of
 from .server import Backbone
-from .site import PAD
 
 WATTS = 15.0
 """assumption: what a small box draws at work; energies are this times measured seconds, and are only compared with each other."""
-
-
-class Shape(Record):
-    """Of a backbone built from scratch: EuroBERT's for texts (arXiv 2503.05500), a vision transformer's for images."""
-
-    hidden: int = 128
-    layers: int = 4
-    heads: int = 4
-    feed_forward: int = 256
-    vocabulary: int = 1500
-    """Of the texts' tokenizer, byte-level BPE from the public texts: no text of any site is unknown to it."""
-    max_tokens: int = 64
-    patch: int = 2
-    """Pixels a side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,16 +87,32 @@ def build(
     )
 
 
-def searched(
-    elastic: Elastic, cut: Cut, train: Examples, validation: Examples, classes: int, by: By, searching: Searching
+def search_header(
+    backbone: Backbone,
+    cut: Cut,
+    train: Examples,
+    validation: Examples,
+    classes: int,
+    searching: Searching,
+    *,
+    by: By = "controller",
+    max_tokens: int = 64,
 ) -> Found:
     """The header that suits a cut of the backbone best, found on the public examples: the edge's part in ACME."""
-    sized = cut_of(elastic.model, elastic.backbone.importance, cut)
+    whole = backbone.layout
+    sized = SiteModel(
+        backbone=cut_model(backbone.model, whole, kept(whole, cut, backbone.importance)),
+        header=None,
+        spec=HeaderSpec(),
+        tokenizer=None if backbone.tokenizer is None else tokenizer_of(backbone.tokenizer),
+        max_tokens=max_tokens,
+    )
     return search(_features(sized, train), _features(sized, validation), classes, by, searching)
 
 
 def _features(model: SiteModel, examples: Examples) -> Features:
     """Of all examples at once, padded to the longest."""
+    model.backbone.train(False)
     with torch.no_grad():
         features, mask = model.features(examples)
     return Features(features=features, mask=mask, labels=torch.from_numpy(examples.labels))
@@ -140,6 +141,7 @@ def _measured(model: SiteModel, ordered: Importance, cut: Cut, validation: Examp
         latency_ms=costs.latency_ms,
         bytes=costs.bytes,
         joules=costs.joules(watts),
+        flops=costs.flops,
     )
 
 
@@ -194,7 +196,6 @@ def _image_backbone(train: Examples, shape: Shape) -> Any:
 def _tokenizer(texts: tuple[str, ...], shape: Shape) -> tuple[Any, str]:
     """A byte-level BPE of the public texts, and its file."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
 
     made = Tokenizer(models.BPE())
     made.normalizer = normalizers.Lowercase()
@@ -203,4 +204,4 @@ def _tokenizer(texts: tuple[str, ...], shape: Shape) -> tuple[Any, str]:
         vocab_size=shape.vocabulary, special_tokens=[PAD], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
     )
     made.train_from_iterator(iter(texts), trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token=PAD), made.to_str()
+    return tokenizer_of(made.to_str()), made.to_str()

@@ -33,6 +33,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def bytes(self) -> int:
+        """What sending them would take: their text, or a byte a pixel, and two for a label."""
+        texts = sum(len(text.encode()) for text in self.texts)
+        return texts + (0 if self.pixels is None else self.pixels.size) + 2 * len(self)
+
     def take(self, rows: Sequence[int]) -> "Examples":
         """Some of them."""
         return Examples(

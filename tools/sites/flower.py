@@ -17,7 +17,15 @@ from pathlib import Path
 
 from ...state.errors import NotAvailable, ToolFailed
 from ..jobs import process_environment
-from .flower_app import APPEAR_SETTING, DATA_SETTING, FOLDER_SETTING, ORDERS_SETTING, SITE_SETTING, TIMEOUT_SETTING
+from .flower_app import (
+    APPEAR_SETTING,
+    AT_ONCE_SETTING,
+    DATA_SETTING,
+    FOLDER_SETTING,
+    ORDERS_SETTING,
+    SITE_SETTING,
+    TIMEOUT_SETTING,
+)
 from .keys import CA_FILE, CERTIFICATE_FILE, KEY_FILE, make_certificates, make_site_key
 
 START_WITHIN_S = 60.0
@@ -49,6 +57,7 @@ clientapp = "{APP_MODULE}:client"
 {ORDERS_SETTING} = ""
 {APPEAR_SETTING} = 60.0
 {TIMEOUT_SETTING} = 600.0
+{AT_ONCE_SETTING} = 0
 """
 APP = '''\
 """The apps of Stratos, made where they run from the package that is installed there."""
@@ -78,10 +87,11 @@ class Federation:
     superlink: subprocess.Popen[bytes]
     nodes: dict[str, subprocess.Popen[bytes]]
 
-    def run(self, orders_file: Path, *, appear_s: float, answer_s: float, timeout_s: float) -> None:
-        """Submits the app and waits for its end; sites have so long to be there and to answer. Raises ToolFailed where it fails, with
+    def run(self, orders_file: Path, *, appear_s: float, answer_s: float, timeout_s: float, at_once: int = 0) -> None:
+        """Submits the app and waits for its end; sites have so long to be there and to answer, `at_once` of them at the same time (0:
+        all). Raises ToolFailed where it fails, with
         the end of its log."""
-        waits = f"{APPEAR_SETTING}={float(appear_s)} {TIMEOUT_SETTING}={float(answer_s)}"
+        waits = f"{APPEAR_SETTING}={float(appear_s)} {TIMEOUT_SETTING}={float(answer_s)} {AT_ONCE_SETTING}={at_once}"
         command = [
             _program("flwr"),
             "run",

@@ -21,7 +21,9 @@ WIRE_FILE = "wire.json"
 LOOK_EVERY_S = 0.5
 
 ORDERS_SETTING, APPEAR_SETTING, TIMEOUT_SETTING = "stratos-orders", "stratos-appear-s", "stratos-timeout-s"
-"""Of the run: the file that says what the server is to do; seconds that are waited for sites to be there, and for their answers."""
+AT_ONCE_SETTING = "stratos-at-once"
+"""Of the run: the file that says what the server is to do; seconds that are waited for sites to be there, and for their answers;
+how many of them work at the same time, 0: all."""
 SITE_SETTING, DATA_SETTING, FOLDER_SETTING = "site", "data", "folder"
 """Of a node, said where it runs and known to nobody else: its name, its file of examples, its folder."""
 
@@ -64,12 +66,13 @@ def server_app() -> Any:
 
     @app.main()
     def loop(grid: Grid, context: Context) -> None:  # pyright: ignore[reportUnusedFunction]
-        from .loop_job import run_loop
+        from .loop_orders import run_loop
 
         settings = context.run_config
         orders = Path(str(settings[ORDERS_SETTING]))
         waits = float(settings[APPEAR_SETTING]), float(settings[TIMEOUT_SETTING])
-        run_loop(orders, FlowerPost(grid, *waits, orders.parent / WIRE_FILE))
+        at_once = int(settings[AT_ONCE_SETTING])
+        run_loop(orders, FlowerPost(grid, *waits, orders.parent / WIRE_FILE, at_once=at_once))
 
     return app
 
@@ -77,8 +80,9 @@ def server_app() -> Any:
 class FlowerPost:
     """Carries letters through Flower. A site that is not there, is too slow or whose process dies has a reason for an answer."""
 
-    def __init__(self, grid: Any, appear_s: float, timeout_s: float, wire: Path) -> None:
+    def __init__(self, grid: Any, appear_s: float, timeout_s: float, wire: Path, *, at_once: int = 0) -> None:
         self._grid, self._appear_s, self._timeout_s, self._wire = grid, appear_s, timeout_s, wire
+        self._at_once = at_once
         self._nodes: dict[str, int] = {}
         self._asked: set[int] = set()
 
@@ -90,7 +94,11 @@ class FlowerPost:
             for site, letter in letters.items()
             if site in self._nodes
         }
-        answers = self._replies(sent)
+        answers: dict[str, bytes | str] = {}
+        left, most = list(sent.items()), self._at_once or max(1, len(sent))
+        while left:
+            answers |= self._replies(dict(left[:most]))
+            left = left[most:]
         absent = {site: f"it was not there within {self._appear_s:g} s" for site in letters if site not in self._nodes}
         late = {site: f"it did not answer within {self._timeout_s:g} s" for site in sent if site not in answers}
         return absent | late | answers

@@ -23,6 +23,9 @@ from .header import HeaderSpec
 
 Floats = NDArray[np.float64]
 
+PAD = "<pad>"
+"""Of every tokenizer that is sent."""
+
 EVALUATED_AT_ONCE = 128
 LABEL_SMOOTHING = 0.05
 WEIGHT_DECAY = 0.01
@@ -80,6 +83,14 @@ class SiteModel:
         self.header.train(mode)
 
 
+def tokenizer_of(text: str) -> Any:
+    """The tokenizer of such a file's text."""
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(text), pad_token=PAD)
+
+
 def bare(backbone: Any) -> Any:
     """The backbone without a pooler: no header reads it."""
     if getattr(backbone, "pooler", None) is not None:
@@ -127,6 +138,17 @@ def right(model: SiteModel, examples: Examples) -> int:
         return sum(
             int((model.logits(some).argmax(-1) == torch.from_numpy(some.labels)).sum()) for some in _some(examples)
         )
+
+
+def mean_loss(model: SiteModel, examples: Examples) -> float:
+    """Cross-entropy of the right answers, nats: finer than their count, where a choice is made by few examples."""
+    model.train(False)
+    with torch.no_grad():
+        total = sum(
+            functional.cross_entropy(model.logits(some), torch.from_numpy(some.labels), reduction="sum").item()
+            for some in _some(examples)
+        )
+    return total / len(examples)
 
 
 def pooled(model: SiteModel, examples: Examples) -> Floats:

@@ -32,6 +32,9 @@ class Orders(Record):
     fit_epochs: int = Field(default=5, ge=1, description="of the model as sent, before its importances are measured")
     tune_epochs: int = Field(default=5, ge=0, description="of the model that was pruned")
     rate: float = Field(default=1e-3, gt=0)
+    control: bool = Field(
+        default=False, description="a model of the same size is trained from nothing beside it, as many epochs"
+    )
     seed: int = 0
     directions_seed: int = Field(default=0, description="of the directions that every site's sketch looks along")
     noise: float = Field(default=0.1, ge=0, description="on the features before they are sketched, in their deviations")

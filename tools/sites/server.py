@@ -24,10 +24,9 @@ from ..elastic.units import Layout, layout_of
 from ..jobs import write_atomic
 from .aggregation import ALONE, SHARPNESSES, Floats, Heard, Robust, aggregate, heard, weights
 from .letters import Letter, Meter, packed_choice, packed_weights
+from .loop_orders import ABOUT_FILE
 from .orders import CHOICES, FAILED, IMPORTANCE, RESULT, SKETCH, TOKENIZER, UNITS, WELCOME, Orders, SitePlan
 from .similarity import distances
-
-ABOUT_FILE = "loop.json"
 
 
 class Post(Protocol):
@@ -141,9 +140,7 @@ def customize(
     failed |= failed_later
     outcome = Outcome(
         sites=tuple(
-            SiteOutcome(
-                plan=plan, facts=dict(results[name].facts) if name in results else {}, failed=failed.get(name, "")
-            )
+            SiteOutcome(plan=plan, facts=_facts(told.get(name), results.get(name)), failed=failed.get(name, ""))
             for name, plan in by_name.items()
         ),
         meter=record.meter,
@@ -290,6 +287,14 @@ def _choices(
             by_name["alone" if sharpness == ALONE else f"{sharpness:g}"] = bits
             seen.add(bits.tobytes())
     return by_name
+
+
+def _facts(first: Letter | None, second: Letter | None) -> dict[str, Any]:
+    """What a site told in both its letters; seconds are added up."""
+    both = [letter.facts for letter in (first, second) if letter is not None]
+    seconds = [facts.get("cpu_seconds") for facts in both]
+    merged = {name: value for facts in both for name, value in facts.items()}
+    return merged and merged | {"cpu_seconds": sum(one for one in seconds if isinstance(one, int | float))}
 
 
 def _reasons(failed: Mapping[str, str]) -> str:

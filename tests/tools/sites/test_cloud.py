@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from stratos.tools.elastic.cutting import CUTS, Cut
 from stratos.tools.elastic.teaching import Recipe
-from stratos.tools.sites.cloud import Elastic, Shape, build, cut_of, searched
+from stratos.tools.sites.cloud import Elastic, build, cut_of, search_header
+from stratos.tools.sites.cloud_shape import Shape
 from stratos.tools.sites.examples import Examples
 from stratos.tools.sites.header import HeaderSpec
 from stratos.tools.sites.header_search import Searching
 from stratos.tools.sites.local import Fitting, right
-from stratos.tools.sites.loop_job import load_backbone, save_backbone
+from stratos.tools.sites.loop_orders import load_backbone, save_backbone
 
 from .world import bars
 
@@ -72,7 +73,7 @@ def test_what_was_learned_survives_the_cuts(kind: str, tmp_path: Path) -> None:
 def test_a_header_is_searched_for_a_cut_on_public_examples() -> None:
     elastic, validation = built("texts")
     short = Searching(rounds=1, bank_steps=10, controller_steps=3, finalists=1, candidates=4, final_steps=60, seed=1)
-    found = searched(elastic, Cut(width=0.5, depth=0.5), texts(320, 1), validation, 3, "controller", short)
+    found = search_header(elastic.backbone, Cut(width=0.5, depth=0.5), texts(320, 1), validation, 3, short)
     assert found.finalists[0][0] == HeaderSpec()
     assert found.validation == max(accuracy for _, accuracy in found.finalists) > 0.6
 

@@ -2,22 +2,28 @@
 
 # pyright: reportUnknownMemberType=false
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
 from ...state.brief import Record
+from ...state.errors import ToolFailed
 from ..elastic.cutting import Cut
 from ..elastic.fronts import SiteLimits
+from ..jobs import write_atomic
 from .aggregation import Robust
+from .header import HeaderSpec
 from .orders import Orders, SitePlan
 
 if TYPE_CHECKING:
     from .server import Backbone, Outcome, Post
 
+ABOUT_FILE = "loop.json"
+"""What became of the loop, beside its record."""
 IMPORTANCE_FILE, TOKENIZER_FILE = "importance.npy", "tokenizer.json"
 """In the backbone's folder, beside its weights."""
 
@@ -31,6 +37,7 @@ class SiteInLoop(Record):
     sent_width: float = Field(gt=0, le=1)
     width: float = Field(gt=0, le=1, description="what is left of the units, a share of the whole model's")
     depth: float = Field(gt=0, le=1)
+    tune_epochs: int | None = Field(default=None, ge=0, description="null: as all")
 
     def plan(self) -> SitePlan:
         """As the loop takes it."""
@@ -48,7 +55,31 @@ class LoopOrders(Record):
     backbone: Path = Field(description="a folder that `save_backbone` wrote")
     sites: tuple[SiteInLoop, ...] = Field(min_length=1)
     orders: Orders
+    headers: Mapping[str, HeaderSpec] = Field(
+        default={}, description="what is put on the backbone, by the name of the cut that is sent; else as all"
+    )
     robust: Robust = "none"
+
+    def orders_of(self, plan: SitePlan) -> Orders:
+        """What one site is told."""
+        site = next(site for site in self.sites if site.name == plan.name)
+        changes: dict[str, Any] = {} if site.tune_epochs is None else {"tune_epochs": site.tune_epochs}
+        if (header := self.headers.get(plan.sent.name)) is not None:
+            changes["header"] = header
+        return self.orders.model_copy(update=changes)
+
+
+def write_orders(orders: LoopOrders, file: Path) -> None:
+    """Writes the server's file, whole or not at all."""
+    write_atomic(file, orders.model_dump_json(indent=1))
+
+
+def outcome_in(folder: Path) -> dict[str, Any]:
+    """What became of a loop, as it wrote it in its folder. Raises ToolFailed where it did not end."""
+    file = folder / ABOUT_FILE
+    if not file.exists():
+        raise ToolFailed(f"the loop did not come to its end: there is no {file}")
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def save_backbone(backbone: "Backbone", folder: Path) -> None:
@@ -83,6 +114,4 @@ def run_loop(orders_file: Path, post: "Post") -> "Outcome":
 
     told = LoopOrders.model_validate_json(orders_file.read_text(encoding="utf-8"))
     plans: Sequence[SitePlan] = [site.plan() for site in told.sites]
-    return customize(
-        load_backbone(told.backbone), plans, lambda plan: told.orders, post, orders_file.parent, robust=told.robust
-    )
+    return customize(load_backbone(told.backbone), plans, told.orders_of, post, orders_file.parent, robust=told.robust)

@@ -1,0 +1,59 @@
+"""What keeps a brief's sites from being worked with, told before anything is spent. A site's file is read where it lies; what is told of
+it is what is wrong with it."""
+
+import importlib.util
+from pathlib import Path
+
+from ...state.brief import Brief
+from ...state.errors import RequestError
+from .examples import read
+
+
+def wrong_with_sites(brief: Brief) -> list[str]:
+    """Everything that is wrong, one line each; empty where the sites can be worked with."""
+    sites = brief.sites
+    if sites is None:
+        return []
+    problems = _unheld(brief)
+    if sites.engine == "flower" and importlib.util.find_spec("flwr") is None:
+        problems.append(
+            "sites: Flower is not installed: pip install 'stratos-slm[sites]', or say engine: here, which needs no Flower"
+        )
+    for site in sites.each:
+        try:
+            read(Path(site.data), 0)
+        except RequestError as error:
+            problems += [f"site {site.name}: {problem}" for problem in error.problems]
+        except OSError as error:
+            problems.append(f"site {site.name}: {site.data} cannot be opened: {error.strerror or error}")
+        except ValueError as error:  # no JSON, no array
+            problems.append(f"site {site.name}: {site.data} cannot be read: {error}")
+    return problems
+
+
+def _unheld(brief: Brief) -> list[str]:
+    """What stands in the brief and means nothing for many sites."""
+    targets, limits = brief.targets, brief.limits
+    said = {
+        "teacher": brief.teacher,
+        "student": brief.student,
+        "weights": brief.weights,
+        "choose": brief.choose,
+        "targets.throughput_rps": targets.throughput_rps,
+        "targets.requests_per_day": targets.requests_per_day,
+        "targets.serving_months": targets.serving_months,
+        "limits.usd_per_month": limits.usd_per_month,
+        "limits.accelerators": limits.accelerators or None,
+        "limits.regions": limits.regions or None,
+        "limits.clouds": limits.clouds or None,
+        "limits.licences": limits.licences or None,
+        "limits.max_parameters": limits.max_parameters,
+    }
+    problems = [
+        f"{name} cannot be held for many sites: leave it out" for name, value in said.items() if value is not None
+    ]
+    if brief.data is None:
+        problems.append(
+            "sites need public examples too, that a backbone learns from: `data: {path: FILE}` in the brief, or --data FILE"
+        )
+    return problems

@@ -1,0 +1,140 @@
+"""The job that carries the loop to all sites of this machine and back: over Flower, or in its own process.
+
+`python -m stratos.tools.sites.customize_job job.json`. Started again in the same folder it asks only for what is missing.
+"""
+
+import threading
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from ..jobs import TimedJob, main, progress, report
+from .aggregation import Robust
+from .loop_orders import LoopOrders, SiteInLoop, outcome_in, run_loop, write_orders
+from .orders import Orders
+
+if TYPE_CHECKING:
+    from .header import HeaderSpec
+
+SITES, FLOWER, ORDERS_FILE = "sites", "flower", "orders.json"
+APPEAR_S = 120.0
+LOOK_EVERY_S = 0.5
+ANSWERS = 2
+"""Letters that each site answers."""
+
+
+class SiteHere(SiteInLoop):
+    """A site whose process runs on this machine."""
+
+    data: Path
+
+
+class CustomizeJob(TimedJob):
+    """The loop, and where its sites are."""
+
+    backbone: Path
+    sites: tuple[SiteHere, ...]
+    orders: Orders
+    engine: Literal["flower", "here"] = "flower"
+    secure: bool = False
+    robust: Robust = "none"
+    public: tuple[Path, Path] | None = Field(
+        default=None,
+        description="public examples to search headers on, to learn from and to choose by; null: no search",
+    )
+    answer_s: float = Field(default=3600.0, gt=0, description="seconds that a site may take to answer")
+    at_once: int = Field(default=2, ge=1, description="sites that work at the same time")
+    threads: int = Field(default=1, gt=0)
+
+
+def run(job: CustomizeJob, folder: Path) -> Mapping[str, object]:
+    """Runs or continues the loop in the job's folder."""
+    import torch
+
+    from .flower import Node, federation
+    from .flower_app import WIRE_FILE
+
+    torch.set_num_threads(job.threads)
+    began = time.process_time()
+    orders_file = folder / ORDERS_FILE
+    told = LoopOrders(
+        backbone=job.backbone,
+        sites=tuple(SiteInLoop.model_validate(site.model_dump(exclude={"data"})) for site in job.sites),
+        orders=job.orders,
+        headers=_headers(job) if job.public else {},
+        robust=job.robust,
+    )
+    write_orders(told, orders_file)
+    homes = {site.name: folder / SITES / site.name for site in job.sites}
+    with _watched(folder, ANSWERS * len(job.sites)):
+        if job.engine == "here":
+            from .posts import SameProcess
+            from .site import Site
+
+            sites = {site.name: Site(name=site.name, data=site.data, folder=homes[site.name]) for site in job.sites}
+            run_loop(orders_file, SameProcess(sites=sites))
+        else:
+            nodes = [Node(name=site.name, data=site.data, folder=homes[site.name]) for site in job.sites]
+            report("note", text=f"Flower: a SuperLink and {len(nodes)} SuperNodes on this machine")
+            with federation(folder / FLOWER, nodes, secure=job.secure) as running:
+                # Of twice the rounds: those that are late are asked again by nobody, and a machine may be busy.
+                most = APPEAR_S + 2 * ANSWERS * job.answer_s * len(nodes)
+                running.run(orders_file, appear_s=APPEAR_S, answer_s=job.answer_s, at_once=job.at_once, timeout_s=most)
+    wire = folder / WIRE_FILE
+    return {
+        "outcome": outcome_in(folder),
+        "wire": wire.read_text(encoding="utf-8") if wire.exists() else None,
+        "cpu_seconds": round(time.process_time() - began, 2),
+    }
+
+
+@contextmanager
+def _watched(folder: Path, answers: int) -> Generator[None]:
+    """Reports how many answers are there while the block runs."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_EVERY_S):
+            progress(len(list(folder.glob("letters/*/*.up"))), answers, "answers", what="sites")
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _headers(job: CustomizeJob) -> dict[str, "HeaderSpec"]:
+    """For each size that is sent, the header that a search finds on the public examples."""
+    from .cloud import search_header
+    from .given import public_examples
+    from .header_search import Searching
+    from .loop_orders import load_backbone
+
+    assert job.public is not None
+    names, (train, validation) = public_examples(job.public)
+    backbone = load_backbone(job.backbone)
+    found: dict[str, Any] = {}
+    sent = sorted({site.plan().sent for site in job.sites}, reverse=True)
+    for number, cut in enumerate(sent):
+        progress(number, len(sent), "sizes", what="headers")
+        found[cut.name] = search_header(
+            backbone,
+            cut,
+            train,
+            validation,
+            len(names),
+            Searching(seed=job.orders.seed),
+            max_tokens=job.orders.max_tokens,
+        ).spec
+    return found
+
+
+if __name__ == "__main__":
+    main(CustomizeJob, run)
