@@ -1,13 +1,14 @@
 """What travels between the server and a site: named arrays and a few facts, in as few bytes as they need, every one counted.
 
 A letter is a safetensors file in memory: no code can hide in it, and what it holds can be listed. Weights travel in eight or four
-bits with scales, importances and sketches as half floats, choices of units as one bit each.
+bits with shared scales, coded by Huffman; importances and sketches as half floats, choices of units as one bit each.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -21,10 +22,12 @@ Direction = Literal["down", "up"]
 """down: to the site. up: from it."""
 
 Bits = Literal[8, 4]
-SCALE, SHAPE = ".scale", ".shape"
-"""Behind the name of weights sent in few bits: the array of their scales, and, in four bits, of their shape."""
-GROUP = 32
-"""Weights that share a scale in four bits: the scale then costs half a bit a weight."""
+STEPS, SCALES, SHORT = "steps", "scales", "short"
+"""Arrays of packed weights: the steps of all matrices, coded by Huffman; the scale of each group of them; norms and biases."""
+GROUPS = {8: 128, 4: 32}
+"""Weights that share a scale, by bits: at a byte each the scales cost a sixteenth of a bit a weight, or a quarter."""
+SCALE_STEPS = 8
+"""Scales travel as a byte, in steps of an eighth of an octave below the largest: 32 octaves."""
 SHORTEST_MATRIX = 2
 """Dimensions from which weights travel in few bits; norms and biases are few and travel as half floats."""
 
@@ -80,57 +83,91 @@ class Meter:
 
 
 def packed_weights(weights: Mapping[str, Array], bits: Bits = 8) -> dict[str, Array]:
-    """Weights as they travel: matrices in so many bits with half-float scales, the rest as half floats.
+    """Weights as they travel: all matrices, in their order, in so many bits, the rest as half floats. No names and no shapes: the
+    receiver's own model has them.
 
-    Eight bits have a scale for each row. Four bits have one for every GROUP weights of a row, two weights a byte, in rows padded with
-    zeros to whole groups. The error of a weight is at most half a step: its group's largest absolute value over 254, or over 14.
+    The weights of a matrix are taken row by row in groups that share a scale (the last is filled up with zeros). The error of a weight
+    is at most half a step: 1.1 times its group's largest absolute value over 254, or over 14.
     """
-    packed: dict[str, Array] = {}
-    for name, array in weights.items():
-        if array.ndim < SHORTEST_MATRIX:
-            packed[name] = array.astype(np.float16)
-            continue
-        rows = array.reshape(len(array), -1).astype(np.float32)
-        if bits == 8:
-            steps, scales = _stepped(rows, 127)
-            packed[name] = steps.astype(np.int8).reshape(array.shape)
-        else:
-            width = rows.shape[1]
-            padded: NDArray[np.float32] = np.pad(rows, ((0, 0), (0, -width % GROUP)))
-            steps, scales = _stepped(padded.reshape(-1, GROUP), 7)
-            halves = (steps + 8).astype(np.uint8)
-            packed[name] = halves[:, 0::2] << 4 | halves[:, 1::2]
-            packed[name + SHAPE] = np.array(array.shape, dtype=np.int32)
-        packed[name + SCALE] = scales
-    return packed
+    levels = 2 ** (bits - 1) - 1
+    matrices = [array for array in weights.values() if array.ndim >= SHORTEST_MATRIX]
+    short = [array.reshape(-1) for array in weights.values() if array.ndim < SHORTEST_MATRIX]
+    groups = np.concatenate([_grouped(matrix, GROUPS[bits]) for matrix in matrices])
+    largest = np.abs(groups).max(axis=1)
+    top = np.float32(largest.max() or 1.0)
+    # Rounded to the larger scale, so that nothing is cut off; groups of nothing but zeros have the smallest.
+    octaves = np.log2(np.maximum(largest, top * 2.0**-31) / top)
+    codes = np.clip(np.floor(-SCALE_STEPS * octaves), 0, 255).astype(np.uint8)
+    steps = np.rint(groups / _scales(codes, top)[:, None] * levels).astype(np.int8).reshape(-1)
+    if bits == 4:
+        halves = (steps + 8).astype(np.uint8)
+        coded = halves[0::2] << 4 | halves[1::2]
+    else:
+        coded = steps.view(np.uint8)
+    huffman = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)
+    return {
+        STEPS: np.frombuffer(huffman.compress(coded.tobytes()) + huffman.flush(), dtype=np.uint8),
+        SCALES: np.concatenate([np.frombuffer(top.tobytes(), dtype=np.uint8), codes]),
+        SHORT: np.concatenate([np.zeros(0), *short]).astype(np.float16),
+    }
 
 
-def _stepped(rows: NDArray[np.float32], levels: int) -> tuple[NDArray[np.float32], NDArray[np.float16]]:
-    """Each row as whole steps from -levels to levels, and the value of the largest step."""
-    scales = np.maximum(np.abs(rows).max(axis=1), 1e-6).astype(np.float16)
-    steps = np.rint(rows / scales.astype(np.float32)[:, None] * levels)
-    return np.clip(steps, -levels, levels).astype(np.float32), scales
+def _grouped(matrix: Array, size: int) -> NDArray[np.float32]:
+    flat = matrix.astype(np.float32).reshape(-1)
+    return np.pad(flat, (0, -len(flat) % size)).reshape(-1, size)
 
 
-def unpacked_weights(packed: Mapping[str, Array]) -> dict[str, NDArray[np.float32]]:
-    """The weights that `packed_weights` packed, as float32."""
+def _scales(codes: NDArray[np.uint8], top: np.float32) -> NDArray[np.float32]:
+    return (top * np.exp2(-codes.astype(np.float32) / SCALE_STEPS)).astype(np.float32)
+
+
+def unpacked_weights(
+    packed: Mapping[str, Array], shapes: Mapping[str, tuple[int, ...]], bits: Bits = 8
+) -> dict[str, NDArray[np.float32]]:
+    """The weights that `packed_weights` packed, as float32, by the names and shapes of the model they are of.
+
+    Raises ValueError where they are not those of such a model.
+    """
+    size = GROUPS[bits]
+    counts = {name: -(-math.prod(shape) // size) for name, shape in shapes.items() if len(shape) >= SHORTEST_MATRIX}
+    total = sum(counts.values())
+    length = total * size * bits // 8
+    coded = _inflated(packed[STEPS], length)
+    scales, short = packed[SCALES], packed[SHORT]
+    few = sum(math.prod(shape) for name, shape in shapes.items() if name not in counts)
+    if len(coded) != length or scales.nbytes != total + 4 or short.size != few:
+        raise ValueError(
+            f"the weights are not those of the model: {len(coded)} bytes of steps, {scales.nbytes} of scales and {short.size} others, "
+            f"where it has {length}, {total + 4} and {few}"
+        )
+    raw = np.frombuffer(coded, dtype=np.uint8)
+    steps = np.stack([raw >> 4, raw & 15], axis=-1).astype(np.int16) - 8 if bits == 4 else raw.view(np.int8)
+    bytes_of_scales = scales.view(np.uint8)
+    top = np.frombuffer(bytes_of_scales[:4].tobytes(), dtype=np.float32)[0]
+    values = (
+        steps.reshape(-1, size).astype(np.float32)
+        * (_scales(bytes_of_scales[4:], top) / (2 ** (bits - 1) - 1))[:, None]
+    )
     weights: dict[str, NDArray[np.float32]] = {}
-    for name, array in packed.items():
-        if name.endswith((SCALE, SHAPE)):
-            continue
-        if array.dtype == np.int8:
-            scales = packed[name + SCALE].astype(np.float32) / np.float32(127)
-            scaled: Array = array.astype(np.float32) * scales.reshape(-1, *(1 for _ in array.shape[1:]))
-            weights[name] = scaled.astype(np.float32)
-        elif array.dtype == np.uint8:
-            shape = tuple(int(size) for size in packed[name + SHAPE])
-            steps = np.stack([array >> 4, array & 15], axis=-1).reshape(-1, GROUP).astype(np.float32) - 8
-            values: Array = steps * (packed[name + SCALE].astype(np.float32) / np.float32(7))[:, None]
-            rows = values.astype(np.float32).reshape(shape[0], -1)
-            weights[name] = rows[:, : math.prod(shape[1:])].reshape(shape)
+    at, at_short = 0, 0
+    for name, shape in shapes.items():
+        wanted = math.prod(shape)
+        if name in counts:
+            rows: Array = values[at : at + counts[name]]
+            weights[name] = rows.reshape(-1)[:wanted].reshape(shape).astype(np.float32)
+            at += counts[name]
         else:
-            weights[name] = array.astype(np.float32)
+            weights[name] = short[at_short : at_short + wanted].astype(np.float32).reshape(shape)
+            at_short += wanted
     return weights
+
+
+def _inflated(coded: Array, length: int) -> bytes:
+    """At most one byte more than expected: what is far too long is not unpacked. Raises ValueError for what is not coded so."""
+    try:
+        return zlib.decompressobj().decompress(coded.tobytes(), length + 1)
+    except zlib.error as error:
+        raise ValueError(f"steps that are not coded: {error}") from error
 
 
 def packed_choice(chosen: NDArray[np.bool_]) -> Array:

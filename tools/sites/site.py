@@ -188,12 +188,9 @@ def _unpacked(letter: Letter, orders: Orders, classes: int) -> SiteModel:
     packed = letter.arrays.get(TOKENIZER)
     torch.manual_seed(orders.seed)
     backbone = bare(AutoModel.from_config(config))
-    weights = {name: array for name, array in letter.arrays.items() if name != TOKENIZER}
-    state = {name: torch.from_numpy(array) for name, array in unpacked_weights(weights).items()}
-    missing, unknown = backbone.load_state_dict(state, strict=False)
-    wanted = {name for name, _ in backbone.named_parameters()}
-    if unknown or wanted & set(missing):
-        raise ValueError(f"the letter's weights are not those of its configuration: {[*unknown, *missing][:5]}")
+    shapes = {name: tuple(weight.shape) for name, weight in backbone.named_parameters()}
+    weights = unpacked_weights(letter.arrays, shapes, orders.bits)
+    backbone.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()}, strict=False)
     return SiteModel(
         backbone=backbone,
         header=new_header(orders.header.parts(), config.hidden_size, classes),
