@@ -575,15 +575,30 @@ def _export_model(journal: "Journal", run_id: str, folder: Path, force: bool, in
     from ..tools.executor import LocalExecutor
     from .export_model import export_model
     from .export_quantised import quantised_words, quantiser
+    from .export_sites import export_sites
+    from .recorded_sites import last_attempt
 
     space = journal.workspace
+    rows = journal.verified_rows(run_id)
+    if (attempt := last_attempt(rows)) is not None:
+        if in_int8:
+            fail("--quantise is of one student; the models of sites are exported as they are", USAGE, as_json)
+        sites = export_sites(space, rows, attempt, folder, VERSION, force=force)
+        if as_json:
+            print_json(sites.model_dump(mode="json"))
+            return
+        without = f"; without a model: {', '.join(sites.without)}" if sites.without else ""
+        say(
+            f"{folder}: the models of {len(sites.sites)} sites, a folder each{without}; README.md says what each reached"
+        )
+        return
     with display(as_json) as shown:
         smaller = None
         if in_int8:
             shown.begin()
             executor = LocalExecutor(workspace=space.path)
             smaller = quantiser(space, "int8", executor, partial(shown.event, "export"))
-        found = export_model(space, journal.verified_rows(run_id), folder, VERSION, force=force, smaller=smaller)
+        found = export_model(space, rows, folder, VERSION, force=force, smaller=smaller)
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
@@ -604,16 +619,31 @@ app.command()(questions)
 
 @app.command()
 def ask(
-    name: DeploymentName,
+    name: Annotated[str, typer.Argument(help="A deployment, as `stratos deployments` lists them, or a run's site.")],
     question: Annotated[str, typer.Argument(help="The question; a skill's own notation or a plain sentence.")],
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="The run whose site it is; else the newest that has it.")
+    ] = None,
     workspace: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask a served model, and have the skill's verifier check the answer."""
+    """Ask a served model, and have the skill's verifier check the answer; or the model of a site."""
+    from ..tools.serving.deployments import listing
     from .asking import ask as ask_deployment
+    from .asking_site import ask_site, newest_with
 
     with errors(as_json):
-        answer = ask_deployment(workspace_at(workspace), name, question)
+        at = workspace_at(workspace)
+        served = [one.name for one in listing(at.path)]
+        if run_id is not None or (name not in served and newest_with(at, name) is not None):
+            found = ask_site(at, name, question, run_id)
+            if as_json:
+                print_json(found)
+            else:
+                say(found["answer"])
+                say("  ".join(f"{one['label']} {one['probability']:.1%}" for one in found["likeliest"]))
+            return
+        answer = ask_deployment(at, name, question)
         if as_json:
             print_json(answer)
         else:

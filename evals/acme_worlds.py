@@ -41,6 +41,9 @@ class World:
     sites: dict[str, Examples]
     """Labels by their numbers in `labels`."""
     shape: Shape
+    epochs: tuple[int, int]
+    """At a site: of the model as sent, and of what was kept of it."""
+    rate: float
 
     def write(self, folder: Path) -> dict[str, Path]:
         """A file for each site, as a site has it."""
@@ -68,7 +71,7 @@ def digits(seed: int, split: Split, sites: int = 5) -> World:
     every = Examples(pixels=(found.images / 8 - 1).astype(np.float32)[:, None], labels=found.target.astype(np.intp))
     labels = tuple(str(digit) for digit in range(10))
     shape = Shape(hidden=48, layers=4, heads=4, feed_forward=96, patch=2)
-    return _world("digits", every, labels, seed, split, sites, shape)
+    return _world("digits", every, labels, seed, split, sites, shape, (8, 16), 2e-3)
 
 
 def banking77(folder: Path, seed: int, split: Split, sites: int = 10) -> World:
@@ -80,7 +83,15 @@ def banking77(folder: Path, seed: int, split: Split, sites: int = 10) -> World:
         texts=tuple(text for text, _ in rows), labels=np.array([number[label] for _, label in rows], dtype=np.intp)
     )
     return _world(
-        "banking77", every, labels, seed, split, sites, Shape(hidden=128, layers=4, heads=4, feed_forward=256)
+        "banking77",
+        every,
+        labels,
+        seed,
+        split,
+        sites,
+        Shape(hidden=128, layers=4, heads=4, feed_forward=256),
+        (4, 6),
+        1e-3,
     )
 
 
@@ -90,13 +101,22 @@ def _rows(path: Path) -> list[tuple[str, str]]:
 
 
 def _world(
-    name: str, every: Examples, labels: tuple[str, ...], seed: int, split: Split, sites: int, shape: Shape
+    name: str,
+    every: Examples,
+    labels: tuple[str, ...],
+    seed: int,
+    split: Split,
+    sites: int,
+    shape: Shape,
+    epochs: tuple[int, int],
+    rate: float,
 ) -> World:
-    rng = np.random.default_rng([seed, SPLITS.index(split)])
-    order = rng.permutation(len(every))
+    # What is public is the same for all splits of a seed: one family serves them all.
+    order = np.random.default_rng(seed).permutation(len(every))
     public, validation, rest = np.split(
         order, [round(PUBLIC_SHARE * len(order)), round((PUBLIC_SHARE + PUBLIC_VALIDATION_SHARE) * len(order))]
     )
+    rng = np.random.default_rng([seed, SPLITS.index(split)])
     names = [f"site-{number}" for number in range(sites)]
     dealt = _dealt(every.labels[rest], len(labels), split, sites, rng)
     return World(
@@ -106,6 +126,8 @@ def _world(
         validation=every.take([int(row) for row in validation]),
         sites={site: every.take([int(row) for row in rest[places]]) for site, places in zip(names, dealt, strict=True)},
         shape=shape,
+        epochs=epochs,
+        rate=rate,
     )
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from stratos.evals.acme import Ran, _plan, claims, mean_interval
+from stratos.evals.acme import _plan
 from stratos.evals.acme_baselines import Reached, _mean, joined
+from stratos.evals.acme_claims import Ran, claims, mean_interval
 from stratos.evals.acme_worlds import SPLITS, Split, digits, limits
 from stratos.tools.elastic.cutting import Cut
 from stratos.tools.sites.cloud import Shape, _image_backbone

@@ -7,7 +7,7 @@ is built.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownParameterType=false
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,7 @@ class Elastic:
 def build(
     train: Examples,
     validation: Examples,
-    classes: int,
+    labels: Sequence[str],
     shape: Shape,
     fitting: Fitting,
     recipe: Recipe,
@@ -62,7 +62,7 @@ def build(
     spec = spec or HeaderSpec()
     tokenizer, text = _tokenizer(train.texts, shape) if train.texts else (None, None)
     backbone = _text_backbone(shape) if train.texts else _image_backbone(train, shape)
-    header = new_header(spec.parts(), shape.hidden, classes)
+    header = new_header(spec.parts(), shape.hidden, len(labels))
     model = SiteModel(backbone=backbone, header=header, spec=spec, tokenizer=tokenizer, max_tokens=shape.max_tokens)
     fit(model, train, fitting)
     model.backbone = reorder(model.backbone, importance(model, layout_of(model.backbone), train))
@@ -80,7 +80,13 @@ def build(
     model.train(False)
     table = tuple(_measured(model, ordered, cut, validation, watts) for cut in CUTS)
     return Elastic(
-        backbone=Backbone(model=model.backbone, importance=ordered, tokenizer=text),
+        backbone=Backbone(
+            model=model.backbone,
+            importance=ordered,
+            tokenizer=text,
+            labels=tuple(labels),
+            header=None if spec.blocks else model.header,
+        ),
         model=model,
         table=table,
         losses=tuple(losses),

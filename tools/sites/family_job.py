@@ -48,7 +48,7 @@ def run(job: FamilyJob, folder: Path) -> Mapping[str, object]:
     elastic = build(
         train,
         validation,
-        len(names),
+        names,
         job.shape,
         Fitting(epochs=job.epochs, rate=2e-3, seed=job.seed),
         Recipe(steps=job.cut_steps, rate=1e-3, seed=job.seed),

@@ -28,6 +28,8 @@ GROUPS = {8: 128, 4: 32}
 """Weights that share a scale, by bits: at a byte each the scales cost a sixteenth of a bit a weight, or a quarter."""
 SCALE_STEPS = 8
 """Scales travel as a byte, in steps of an eighth of an octave below the largest: 32 octaves."""
+MOST_TEXT = 10_000_000
+"""Bytes of a text that is unpacked: tokenizers of large models have a few millions."""
 SHORTEST_MATRIX = 2
 """Dimensions from which weights travel in few bits; norms and biases are few and travel as half floats."""
 
@@ -167,7 +169,17 @@ def _inflated(coded: Array, length: int) -> bytes:
     try:
         return zlib.decompressobj().decompress(coded.tobytes(), length + 1)
     except zlib.error as error:
-        raise ValueError(f"steps that are not coded: {error}") from error
+        raise ValueError(f"bytes that are not coded: {error}") from error
+
+
+def packed_text(text: str) -> Array:
+    """A text as it travels."""
+    return np.frombuffer(zlib.compress(text.encode(), 9), dtype=np.uint8)
+
+
+def unpacked_text(packed: Array) -> str:
+    """The text that was packed. Raises ValueError for what is none, or too long."""
+    return _inflated(packed, MOST_TEXT).decode()
 
 
 def packed_choice(chosen: NDArray[np.bool_]) -> Array:

@@ -131,13 +131,19 @@ def batches(examples: Examples, fitting: Fitting) -> Iterator[Examples]:
             yield examples.take([int(row) for row in order[at : at + fitting.batch]])
 
 
-def right(model: SiteModel, examples: Examples) -> int:
-    """How many the model answers rightly."""
+def right(model: SiteModel, examples: Examples, *, among: NDArray[np.intp] | None = None) -> int:
+    """How many the model answers rightly; `among`: where it may choose among these labels alone."""
     model.train(False)
+    count = 0
     with torch.no_grad():
-        return sum(
-            int((model.logits(some).argmax(-1) == torch.from_numpy(some.labels)).sum()) for some in _some(examples)
-        )
+        for some in _some(examples):
+            logits = model.logits(some)
+            if among is not None:
+                barred = torch.ones(logits.shape[-1], dtype=torch.bool)
+                barred[torch.from_numpy(among)] = False
+                logits = logits.masked_fill(barred, -math.inf)
+            count += int((logits.argmax(-1) == torch.from_numpy(some.labels)).sum())
+    return count
 
 
 def mean_loss(model: SiteModel, examples: Examples) -> float:

@@ -1,6 +1,6 @@
 """What a server is told in a file: the backbone, the sites with their boxes, and how they are taught."""
 
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ABOUT_FILE = "loop.json"
 """What became of the loop, beside its record."""
 IMPORTANCE_FILE, TOKENIZER_FILE = "importance.npy", "tokenizer.json"
+HEADER_FILE, LABELS_FILE = "header.safetensors", "labels.json"
 """In the backbone's folder, beside its weights."""
 
 
@@ -88,6 +89,11 @@ def save_backbone(backbone: "Backbone", folder: Path) -> None:
     np.save(folder / IMPORTANCE_FILE, backbone.importance.vector())
     if backbone.tokenizer is not None:
         (folder / TOKENIZER_FILE).write_text(backbone.tokenizer, encoding="utf-8")
+    if backbone.header is not None:
+        from safetensors.torch import save_file
+
+        save_file(backbone.header.state_dict(), folder / HEADER_FILE)
+        write_atomic(folder / LABELS_FILE, json.dumps(backbone.labels, ensure_ascii=False))
 
 
 def load_backbone(folder: Path) -> "Backbone":
@@ -100,12 +106,26 @@ def load_backbone(folder: Path) -> "Backbone":
     from .server import Backbone
 
     model = bare(AutoModel.from_pretrained(folder, local_files_only=True)).eval()
-    tokenizer = folder / TOKENIZER_FILE
+    tokenizer, labels = folder / TOKENIZER_FILE, folder / LABELS_FILE
+    names: list[str] = json.loads(labels.read_text(encoding="utf-8")) if labels.exists() else []
     return Backbone(
         model=model,
         importance=Importance.of_vector(layout_of(model), np.load(folder / IMPORTANCE_FILE)),
         tokenizer=tokenizer.read_text(encoding="utf-8") if tokenizer.exists() else None,
+        labels=tuple(names),
+        header=_header(folder, model.config.hidden_size, len(names)) if names else None,
     )
+
+
+def _header(folder: Path, width: int, classes: int) -> Any:
+    """The plain header that was saved beside a backbone."""
+    from safetensors.torch import load_file
+
+    from .header import new_header
+
+    header = new_header((), width, classes)
+    header.load_state_dict(load_file(folder / HEADER_FILE))
+    return header
 
 
 def run_loop(orders_file: Path, post: "Post") -> "Outcome":

@@ -18,8 +18,10 @@ CHOICES, RESULT = "choices", "result"
 FAILED = "failed"
 """Up, in place of either: why the site could not answer."""
 
-TOKENIZER, UNITS, SKETCH = "tokenizer", "units", "sketch"
-"""Names of arrays: a tokenizer's file, packed; importances; quantiles."""
+TOKENIZER, LABELS, UNITS, SKETCH = "tokenizer", "labels", "units", "sketch"
+"""Names of arrays: a tokenizer's file, packed; the public labels, packed; importances; quantiles."""
+HEADER = "header"
+"""Before the names of the public header's weights, which are packed behind the backbone's where the public labels are sent."""
 
 
 class Orders(Record):

@@ -8,7 +8,6 @@ a server works.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import json
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +22,22 @@ from ..elastic.importance import Importance
 from ..elastic.units import Layout, layout_of
 from ..jobs import write_atomic
 from .aggregation import ALONE, SHARPNESSES, Floats, Heard, Robust, aggregate, heard, weights
-from .letters import Letter, Meter, packed_choice, packed_weights
+from .letters import Letter, Meter, packed_choice, packed_text, packed_weights
 from .loop_orders import ABOUT_FILE
-from .orders import CHOICES, FAILED, IMPORTANCE, RESULT, SKETCH, TOKENIZER, UNITS, WELCOME, Orders, SitePlan
+from .orders import (
+    CHOICES,
+    FAILED,
+    HEADER,
+    IMPORTANCE,
+    LABELS,
+    RESULT,
+    SKETCH,
+    TOKENIZER,
+    UNITS,
+    WELCOME,
+    Orders,
+    SitePlan,
+)
 from .similarity import distances
 
 
@@ -45,6 +57,10 @@ class Backbone:
     importance: Importance
     tokenizer: str | None = None
     """The file of a text model's tokenizer."""
+    labels: tuple[str, ...] = ()
+    """Of the public examples, in the order of the header's classes."""
+    header: Any | None = None
+    """The plain header that learned them: a site takes over what it says of its own labels."""
 
     @property
     def layout(self) -> Layout:
@@ -202,10 +218,13 @@ def _places(whole: Layout, what: Kept) -> NDArray[np.intp]:
 
 def _welcome(backbone: Backbone, cut: _Cut, orders: Orders) -> Letter:
     plain = {name: weight.detach().numpy() for name, weight in cut.model.named_parameters()}
+    if backbone.header is not None and not orders.header.blocks:
+        plain |= {f"{HEADER}.{name}": weight.detach().numpy() for name, weight in backbone.header.named_parameters()}
     arrays = packed_weights(plain, orders.bits)
+    if len(plain) > len(list(cut.model.named_parameters())):
+        arrays[LABELS] = packed_text(json.dumps(backbone.labels, ensure_ascii=False))
     if backbone.tokenizer is not None:
-        packed = zlib.compress(backbone.tokenizer.encode(), 9)
-        arrays[TOKENIZER] = np.frombuffer(packed, dtype=np.uint8)
+        arrays[TOKENIZER] = packed_text(backbone.tokenizer)
     config = {name: value for name, value in cut.model.config.to_diff_dict().items() if name != "transformers_version"}
     said = orders.model_copy(update={"config": config | {"model_type": cut.model.config.model_type}})
     return Letter(kind=WELCOME, arrays=arrays, facts={"orders": said.model_dump_json(exclude_defaults=True)})

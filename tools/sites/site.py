@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 import traceback
-import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,9 @@ from ..elastic.units import layout_of
 from ..jobs import write_atomic
 from .examples import Examples, SiteExamples, read
 from .header import HeaderSpec, new_header
-from .letters import Letter, unpacked_choice, unpacked_weights
+from .letters import Letter, unpacked_choice, unpacked_text, unpacked_weights
 from .local import Fitting, SiteModel, bare, fit, importance, mean_loss, pooled, right, tokenizer_of
-from .orders import CHOICES, FAILED, IMPORTANCE, RESULT, SKETCH, TOKENIZER, UNITS, WELCOME, Orders
+from .orders import CHOICES, FAILED, HEADER, IMPORTANCE, LABELS, RESULT, SKETCH, TOKENIZER, UNITS, WELCOME, Orders
 from .privacy import DELTA, private_mean
 from .similarity import directions, private_sketch, sketch
 
@@ -80,7 +80,7 @@ class Site:
         began = time.process_time()
         orders = Orders.model_validate_json(str(letter.facts["orders"]))
         examples = read(self.data, orders.seed)
-        model = _unpacked(letter, orders, len(examples.names))
+        model = _unpacked(letter, orders, examples.names)
         fit(model, examples.parts["train"], _fitting(orders, orders.fit_epochs))
         units, seen = self._told(model, orders, examples.parts["train"])
         _save(model, self.folder / FITTED, {"orders": orders.model_dump(mode="json"), "names": examples.names})
@@ -180,24 +180,48 @@ def _fitting(orders: Orders, epochs: int) -> Fitting:
     return Fitting(epochs=epochs, rate=orders.rate, seed=orders.seed)
 
 
-def _unpacked(letter: Letter, orders: Orders, classes: int) -> SiteModel:
-    """The backbone that was sent, with a fresh header for the site's own labels."""
+def _unpacked(letter: Letter, orders: Orders, names: tuple[str, ...]) -> SiteModel:
+    """The backbone that was sent, with a header for the site's own labels: what the public header knows of them, and fresh for others."""
     from transformers import AutoConfig, AutoModel
 
     config = AutoConfig.for_model(**orders.config)
     packed = letter.arrays.get(TOKENIZER)
+    public: list[str] = json.loads(unpacked_text(letter.arrays[LABELS])) if LABELS in letter.arrays else []
     torch.manual_seed(orders.seed)
     backbone = bare(AutoModel.from_config(config))
+    header = new_header(orders.header.parts(), config.hidden_size, len(names))
+    taught = new_header((), config.hidden_size, len(public)) if public else None
     shapes = {name: tuple(weight.shape) for name, weight in backbone.named_parameters()}
-    weights = unpacked_weights(letter.arrays, shapes, orders.bits)
-    backbone.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()}, strict=False)
+    if taught is not None:
+        shapes |= {f"{HEADER}.{name}": tuple(weight.shape) for name, weight in taught.named_parameters()}
+    weights = {
+        name: torch.from_numpy(array) for name, array in unpacked_weights(letter.arrays, shapes, orders.bits).items()
+    }
+    backbone.load_state_dict({name: weights[name] for name, _ in backbone.named_parameters()}, strict=False)
+    if taught is not None:
+        taught.load_state_dict({name: weights[f"{HEADER}.{name}"] for name, _ in taught.named_parameters()})
+        _take_over(header, taught, names, public)
     return SiteModel(
         backbone=backbone,
-        header=new_header(orders.header.parts(), config.hidden_size, classes),
+        header=header,
         spec=orders.header,
-        tokenizer=None if packed is None else tokenizer_of(zlib.decompress(packed.tobytes()).decode()),
+        tokenizer=None if packed is None else tokenizer_of(unpacked_text(packed)),
         max_tokens=orders.max_tokens,
     )
+
+
+def _take_over(header: Any, taught: Any, names: Sequence[str], public: Sequence[str]) -> None:
+    """Copies the norms and pools of a header, and its rows of the labels that both know."""
+    place = {name: row for row, name in enumerate(public)}
+    with torch.no_grad():
+        for name, weight in taught.named_parameters():
+            mine = header.get_parameter(name)
+            if name.startswith("out."):
+                for row, label in enumerate(names):
+                    if label in place:
+                        mine[row] = weight[place[label]]
+            else:
+                mine.copy_(weight)
 
 
 def _save(model: SiteModel, folder: Path, about: dict[str, Any]) -> None:

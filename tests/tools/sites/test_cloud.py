@@ -45,7 +45,8 @@ def texts(count: int, seed: int) -> Examples:
 def built(kind: str) -> tuple[Elastic, Examples]:
     make, classes = (images, 6) if kind == "images" else (texts, 3)
     validation = make(120, 2)
-    return build(make(320, 1), validation, classes, SHAPE, LESSON, Recipe(steps=60, rate=2e-3, seed=1)), validation
+    labels = [f"label-{number}" for number in range(classes)]
+    return build(make(320, 1), validation, labels, SHAPE, LESSON, Recipe(steps=60, rate=2e-3, seed=1)), validation
 
 
 @pytest.mark.parametrize("kind", ["images", "texts"])

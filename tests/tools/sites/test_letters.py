@@ -102,7 +102,7 @@ def test_weights_of_another_model_are_refused() -> None:
     for wrong in ({"matrix": (64, 96)}, {"norm": (95,)}, {"more": (40, 40)}):
         with pytest.raises(ValueError, match="not those of the model"):
             unpacked_weights(packed, shapes | wrong, 4)
-    with pytest.raises(ValueError, match="steps that are not coded"):
+    with pytest.raises(ValueError, match="bytes that are not coded"):
         unpacked_weights(packed | {"steps": packed["steps"][5:]}, shapes, 4)
 
 

@@ -1,0 +1,45 @@
+"""Asks the model of one site of a run; nothing of it is served."""
+
+from typing import Any
+
+from ..state.errors import Correctable
+from ..state.journal import Journal
+from ..state.workspace import Workspace
+from .recorded_sites import last_attempt, model_folder, result_of
+
+NAMED = 3
+"""Labels that are told."""
+
+
+def ask_site(workspace: Workspace, site: str, question: str, run_id: str | None = None) -> dict[str, Any]:
+    """What the site's model answers, with the likeliest labels; of the newest run that has such a site unless one is named.
+
+    Raises Correctable where there is none.
+    """
+    from ..tools.sites.asking import answers
+
+    journal = Journal(workspace)
+    run = run_id or newest_with(workspace, site)
+    if run is None:
+        raise Correctable(f"no run here has a site {site!r}")
+    attempt = last_attempt(journal.verified_rows(run))
+    if attempt is None:
+        raise Correctable(f"run {run} has no sites")
+    folder = model_folder(workspace, run, result_of(attempt, site, run))
+    found = answers(folder, question)
+    return {
+        "site": site,
+        "run": run,
+        "answer": found[0][0],
+        "likeliest": [{"label": label, "probability": round(share, 4)} for label, share in found[:NAMED]],
+    }
+
+
+def newest_with(workspace: Workspace, site: str) -> str | None:
+    """The newest run that has a model for such a site; None where there is none."""
+    journal = Journal(workspace)
+    for run in reversed(journal.runs()):
+        attempt = last_attempt(journal.rows(run.run_id)) if run.status != "damaged" else None
+        if attempt is not None and any(result.site == site and not result.failed for result in attempt.results):
+            return run.run_id
+    return None

@@ -1,0 +1,121 @@
+"""Writes the models of a run's sites, a folder for each, that any tool can load, and a page that says what each reached."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..state.brief import Record
+from ..state.canonical import Row
+from ..state.export import appearing, check_empty
+from ..state.sites import SiteResult, SitesAttempt
+from ..state.workspace import Workspace
+from .recorded_sites import model_folder
+
+CARD = "README.md"
+USE = """\
+```python
+import json, pathlib, torch
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoTokenizer
+
+folder = pathlib.Path("{site}")  # this folder
+labels = json.loads((folder / "site.json").read_text())["names"]
+tokenizer, backbone = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+head = load_file(folder / "header.safetensors")
+
+def answer(text):
+    given = tokenizer(text, return_tensors="pt", truncation=True, max_length={max_tokens})
+    with torch.no_grad():
+        pooled = backbone(**{{k: given[k] for k in ("input_ids", "attention_mask")}}).last_hidden_state.mean(1)
+        normed = torch.nn.functional.layer_norm(pooled, pooled.shape[-1:], head["norm.weight"], head["norm.bias"])
+        return labels[(normed @ head["out.weight"].T + head["out.bias"]).argmax().item()]
+```
+"""
+
+
+class ExportedSites(Record):
+    """What was written, and of which run."""
+
+    folder: str
+    run_id: str
+    attempt: int
+    sites: tuple[str, ...]
+    without: tuple[str, ...]
+
+
+def export_sites(
+    workspace: Workspace, rows: Sequence[Row], attempt: SitesAttempt, folder: Path, version: str, *, force: bool = False
+) -> ExportedSites:
+    """Copies every site's model as it was measured, and writes the pages, all or nothing. Raises OutputError where files are gone or the
+    folder cannot be written, JournalError where weights are not those measured."""
+    run_id = rows[0].run_id
+    made = [result for result in attempt.results if not result.failed]
+    models = {result.site: model_folder(workspace, run_id, result) for result in made}
+    cuts = {choice.site: choice.cut for choice in attempt.plan.choices}
+    check_empty(folder, force=force)
+    with appearing(folder, force=force) as temporary:
+        for result in made:
+            home = temporary / result.site
+            home.mkdir()
+            for file in sorted(models[result.site].iterdir()):
+                shutil.copy(file, home / file.name)
+            (home / CARD).write_text(_site_page(result, cuts[result.site], home, run_id), encoding="utf-8")
+        (temporary / CARD).write_text(_page(attempt, run_id, rows[-1].hash, version), encoding="utf-8")
+    return ExportedSites(
+        folder=str(folder.absolute()),
+        run_id=run_id,
+        attempt=attempt.number,
+        sites=tuple(models),
+        without=tuple(result.site for result in attempt.results if result.failed),
+    )
+
+
+def _site_page(result: SiteResult, cut: str, home: Path, run_id: str) -> str:
+    about = json.loads((home / "site.json").read_text(encoding="utf-8"))
+    plain, texts = (
+        not about["header"]["blocks"] and about["header"]["pool"] == "mean",
+        (home / "tokenizer.json").exists(),
+    )
+    use = (
+        USE.format(site=result.site, max_tokens=about["max_tokens"])
+        if plain and texts
+        else "Its header was searched, or it takes pictures: `stratos.tools.sites.site.load_site_model(folder)` loads it.\n"
+    )
+    lines = [
+        f"# {result.site}",
+        "",
+        f"A model of {len(about['names'])} labels for site {result.site}, cut to {cut} and tuned there by Stratos, run {run_id}.",
+        "",
+        *_figures(result),
+        "",
+        "`model.safetensors` with `config.json` is the backbone, a plain Hugging Face model; `header.safetensors` the layer on it;",
+        "`site.json` the labels and what was measured.",
+        "",
+        use,
+    ]
+    return "\n".join(lines)
+
+
+def _figures(result: SiteResult) -> list[str]:
+    shares = (
+        ("right on its own test examples", result.test),
+        ("the control, a model of its size trained there from nothing, on the same examples", result.alone_test),
+    )
+    lines = [
+        f"- {what}: {share.value:.1%} of {share.n} (95 % interval {share.low:.1%} to {share.high:.1%})"
+        for what, share in shares
+        if share is not None
+    ]
+    latency = "" if result.latency_ms is None else f", {result.latency_ms:.2f} ms an example there, one thread"
+    return [*lines, f"- {result.bytes:,} bytes{latency}", f"- sha256 of its weights: {result.weights_sha256}"]
+
+
+def _page(attempt: SitesAttempt, run_id: str, head: str, version: str) -> str:
+    lines = [f"# Models of {len(attempt.results)} sites", "", f"Stratos {version}, run {run_id}, head {head}", ""]
+    lines += ["| site | right on its own test examples | bytes |", "| --- | --- | --- |"]
+    for result in attempt.results:
+        share = result.test
+        said = f"no model: {result.failed}" if share is None else f"{share.value:.1%} of {share.n}"
+        lines.append(f"| {result.site} | {said} | {result.bytes:,} |")
+    return "\n".join(lines) + "\n"
