@@ -29,6 +29,7 @@ from .records import (
     Score,
     Verdict,
 )
+from .sites import sites_facts
 
 OFFERS_SHOWN = 8
 UNFINISHED = "unfinished"
@@ -65,6 +66,12 @@ def gather(rows: Sequence[Row]) -> Facts:
     ]
     work = sum(number(one, "seconds") or 0.0 for one in made)
     work += sum(one.seconds + sum(item.seconds for item in one.measured) for one in attempts)
+    work += sum(
+        number(step.gave, part, "seconds") or 0.0
+        for step in steps
+        for name, part in (("tool build_family", "family"), ("tool customize", "attempt"))
+        if step.name == name
+    )
     return Facts(
         run_id=found.run_id,
         request=(text(parsed(read.input_json), "request") if read else "") or first_request or text(brief, "request"),
@@ -92,6 +99,7 @@ def gather(rows: Sequence[Row]) -> Facts:
         plans=tuple(_plan(step) for step in steps if step.name == "tool solve_pareto" and text(step.gave, "reason")),
         data=tuple(_data(one) for one in made),
         attempts=attempts,
+        sites=sites_facts(rows),
         predictions=tuple(views["predictions"]),
         verdicts=tuple(_verdict(step) for step in steps if step.name == "judge"),
         spend=tuple(views["spend"]),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...state.journal import Verification
+from .sites import SitesFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +224,7 @@ class Facts:
     plans: tuple[Plan, ...]
     data: tuple[str, ...]
     attempts: tuple[Attempt, ...]
+    sites: SitesFacts | None
     predictions: tuple[dict[str, Any], ...]
     verdicts: tuple[Verdict, ...]
     spend: tuple[dict[str, Any], ...]
