@@ -148,7 +148,7 @@ def _read(context: RunContext, run: RunState, by_model: bool) -> dict[str, Any]:
         "teacher": settings.teacher.model_dump(mode="json") if settings.teacher else None,
         "student": settings.student,
     }
-    if settings.sites is not None:
+    if settings.sites is not None and "sites" not in found["brief"]:
         beside["sites"] = settings.sites.model_dump(mode="json")
     return {**found, "brief": {**found["brief"], **beside}}
 
@@ -160,11 +160,18 @@ def _read_words(context: RunContext, run: RunState, by_model: bool) -> dict[str,
         return {"brief": context.given_brief.model_dump(mode="json")}
     if by_model:
         found, decision = read_with_model(
-            context.planner, run.request, data=data, spent_usd=run.planner_use.usd, own=own, **limits
+            context.planner,
+            run.request,
+            data=data,
+            sites=context.settings.sites,
+            spent_usd=run.planner_use.usd,
+            own=own,
+            **limits,
         )
         return {**found, "reading": decision.model_dump(mode="json")}
     try:
-        return {"brief": read_request(run.request, data=data, own=own, **limits).model_dump(mode="json")}
+        sites = context.settings.sites
+        return {"brief": read_request(run.request, data=data, sites=sites, own=own, **limits).model_dump(mode="json")}
     except RequestError as error:
         return {"problems": error.problems}
 

@@ -36,8 +36,8 @@ from ..state.run import OwnNames
 from ..state.talk import Word
 from . import limits as limit_words
 from . import regions as region_words
+from . import site_words, unheld
 from . import targets as target_words
-from . import unheld
 from .languages import in_plain_english
 from .names import Own, no_own_names, unknown_names
 from .reading import Reading
@@ -63,12 +63,13 @@ def read_request(
     request: str,
     *,
     data: DataSource | None = None,
+    sites: Sites | None = None,
     max_usd: float | None = None,
     max_hours: float | None = None,
     own: OwnNames | None = None,
 ) -> Brief:
-    """The brief of a request, over the examples and under the tighter of its own limits and those given beside it; `own` names
-    may be said too.
+    """The brief of a request, over the examples, for the sites where there are any, under the tighter of its own limits and those given
+    beside it; `own` names may be said too.
 
     Raises RequestError with every problem found.
     """
@@ -76,8 +77,12 @@ def read_request(
     if not request.strip():
         raise RequestError(["the request is empty: say what the model should do, how well, how fast and for how much"])
     reading = Reading(in_plain_english(request), own or OwnNames())
+    words = site_words.read_sites(reading)
     skill, task = _skill_and_task(reading, data is not None)
+    if skill == TABLE and sites is not None:
+        skill = INTENTS
     targets, limits = figures(reading)
+    sites = site_words.applied(words, sites, reading.problems)
     limit_words.contradictions(reading, limits["usd"])
     _refuse_the_rest(reading)
     if reading.problems:
@@ -85,7 +90,8 @@ def read_request(
     found = as_brief(
         request, skill, task, targets, limits, max_usd=max_usd, max_hours=max_hours, own=lambda: reading.own
     )
-    return found.model_copy(update={"data": data, "assumptions": (*reading.assumptions, *found.assumptions)})
+    assumptions = (*reading.assumptions, *found.assumptions)
+    return found.model_copy(update={"data": data, "sites": sites, "assumptions": assumptions})
 
 
 def read_changes(text: str, own: OwnNames | None = None) -> Word:

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from ..skills import load as load_skill
 from ..skills import names as skill_names
-from ..state.brief import AccuracyRule, Brief, DataSource, Figure, Limits, Record, Targets
+from ..state.brief import AccuracyRule, Brief, DataSource, Figure, Limits, Record, Sites, Targets
 from ..state.canonical import odd_part
 from ..state.errors import RequestError
 from ..state.numbers import AS_SAID, shown
@@ -102,6 +102,7 @@ def read_with_model(
     request: str,
     *,
     data: DataSource | None = None,
+    sites: Sites | None = None,
     max_usd: float | None,
     max_hours: float | None,
     spent_usd: float = 0.0,
@@ -120,12 +121,12 @@ def read_with_model(
     tool = {"name": WRITE_BRIEF, "description": schema.pop("description", ""), "parameters": schema}
     limits = {"max_usd": max_usd, "max_hours": max_hours}
     own = own or OwnNames()
-    by_rules = _by_rules(request, data, own, **limits)
+    by_rules = _by_rules(request, data, sites, own, max_usd, max_hours)
     asked = ask_until_usable(
         planner,
         messages,
         [{"type": "function", "function": tool}],
-        lambda reply: _read(reply, request, data, own),
+        lambda reply: _read(reply, request, data, sites, own),
         usd_left=_limit(by_rules, max_usd) - spent_usd,
     )
     decision = asked.decision(planner.name)
@@ -155,9 +156,17 @@ def _limit(by_rules: dict[str, Any], max_usd: float | None) -> float:
     return brief["limits"]["usd"]
 
 
-def _by_rules(request: str, data: DataSource | None, own: OwnNames, **limits: float | None) -> dict[str, Any]:
+def _by_rules(
+    request: str,
+    data: DataSource | None,
+    sites: Sites | None,
+    own: OwnNames,
+    max_usd: float | None = None,
+    max_hours: float | None = None,
+) -> dict[str, Any]:
     try:
-        return {"brief": read_request(request, data=data, own=own, **limits).model_dump(mode="json")}
+        found = read_request(request, data=data, sites=sites, own=own, max_usd=max_usd, max_hours=max_hours)
+        return {"brief": found.model_dump(mode="json")}
     except RequestError as error:
         return {"problems": error.problems}
 
@@ -175,7 +184,7 @@ def _skills(data: DataSource | None) -> list[str]:
 
 
 def _read(
-    reply: AIMessage, request: str, data: DataSource | None, own: OwnNames
+    reply: AIMessage, request: str, data: DataSource | None, sites: Sites | None, own: OwnNames
 ) -> tuple[WriteBrief | None, str | None]:
     """The brief a reply holds, or what is wrong with it."""
     calls = [call for call in reply.tool_calls if call["name"] == WRITE_BRIEF]
@@ -190,7 +199,7 @@ def _read(
         return None, f"wrong arguments for {WRITE_BRIEF}: {odd}"
     if written.problems:
         return written, None
-    by_rules = _by_rules(request, data, own).get("brief")
+    by_rules = _by_rules(request, data, sites, own).get("brief")
     otherwise = _otherwise(written, by_rules) if by_rules else [*_looser(written, request), *_sums(written, request)]
     wrong = [*_unknown(written, _skills(data)), *_invented(written, request), *otherwise]
     return (None, "; ".join(wrong)) if wrong else (written, None)

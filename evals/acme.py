@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 WHOLE = Cut(width=1, depth=1)
 PUBLIC_EPOCHS, CUT_STEPS = 20, 500
 FEDAVG_ROUNDS = 6
-BITS: Bits = 4
-"""Of each weight of a backbone on its way down."""
 
 
 def built(world: World, seed: int, quick: bool) -> "Elastic":
@@ -74,6 +72,7 @@ def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path,
         folder=folder,
         epochs=world.epochs,
         rate=world.rate,
+        bits=world.bits,
         seed=seed,
     )
     ways = {"own models": SHARPNESSES, "uniform": (0.0,), "each its own importances": (ALONE,)}
@@ -150,13 +149,14 @@ class Loop:
     folder: Path
     epochs: tuple[int, int]
     rate: float
+    bits: Bits
     seed: int
 
     @property
     def orders(self) -> Orders:
         """What every site is told."""
         fit, tune = self.epochs
-        return Orders(config={}, bits=BITS, fit_epochs=fit, tune_epochs=tune, rate=self.rate, seed=self.seed)
+        return Orders(config={}, bits=self.bits, fit_epochs=fit, tune_epochs=tune, rate=self.rate, seed=self.seed)
 
     def reached(
         self, way: str, sharpnesses: Sequence[float], headers: Mapping[Cut, HeaderSpec] | None = None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..tools.sites.cloud_shape import Shape
 from ..tools.sites.examples import Examples
+from ..tools.sites.letters import Bits
 
 Split = Literal["alike", "two thirds", "third", "apart"]
 SPLITS: tuple[Split, ...] = ("alike", "two thirds", "third", "apart")
@@ -44,6 +45,8 @@ class World:
     epochs: tuple[int, int]
     """At a site: of the model as sent, and of what was kept of it."""
     rate: float
+    bits: Bits
+    """Of each weight on its way to a site: few weights bear less rounding."""
 
     def write(self, folder: Path) -> dict[str, Path]:
         """A file for each site, as a site has it."""
@@ -71,7 +74,7 @@ def digits(seed: int, split: Split, sites: int = 5) -> World:
     every = Examples(pixels=(found.images / 8 - 1).astype(np.float32)[:, None], labels=found.target.astype(np.intp))
     labels = tuple(str(digit) for digit in range(10))
     shape = Shape(hidden=48, layers=4, heads=4, feed_forward=96, patch=2)
-    return _world("digits", every, labels, seed, split, sites, shape, (8, 16), 2e-3)
+    return _world("digits", every, labels, seed, split, sites, shape, (8, 16), 2e-3, 6)
 
 
 def banking77(folder: Path, seed: int, split: Split, sites: int = 10) -> World:
@@ -92,6 +95,7 @@ def banking77(folder: Path, seed: int, split: Split, sites: int = 10) -> World:
         Shape(hidden=128, layers=4, heads=4, feed_forward=256),
         (4, 6),
         1e-3,
+        4,
     )
 
 
@@ -110,6 +114,7 @@ def _world(
     shape: Shape,
     epochs: tuple[int, int],
     rate: float,
+    bits: Bits,
 ) -> World:
     # What is public is the same for all splits of a seed: one family serves them all.
     order = np.random.default_rng(seed).permutation(len(every))
@@ -128,6 +133,7 @@ def _world(
         shape=shape,
         epochs=epochs,
         rate=rate,
+        bits=bits,
     )
 
 

@@ -172,7 +172,7 @@ class Sites(Record):
         default=True,
         description="each site also trains a model of its size from nothing, as long: what it is held against",
     )
-    bits: Literal[4, 8] = Field(default=4, description="of each weight on its way to a site")
+    bits: Literal[4, 5, 6, 8] = Field(default=4, description="of each weight on its way to a site")
 
     @model_validator(mode="before")
     @classmethod

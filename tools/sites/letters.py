@@ -1,6 +1,6 @@
 """What travels between the server and a site: named arrays and a few facts, in as few bytes as they need, every one counted.
 
-A letter is a safetensors file in memory: no code can hide in it, and what it holds can be listed. Weights travel in eight or four
+A letter is a safetensors file in memory: no code can hide in it, and what it holds can be listed. Weights travel in eight to four
 bits with shared scales, coded by Huffman; importances and sketches as half floats, choices of units as one bit each.
 """
 
@@ -21,11 +21,11 @@ Fact = str | int | float | bool | None
 Direction = Literal["down", "up"]
 """down: to the site. up: from it."""
 
-Bits = Literal[8, 4]
+Bits = Literal[8, 6, 5, 4]
 STEPS, SCALES, SHORT = "steps", "scales", "short"
 """Arrays of packed weights: the steps of all matrices, coded by Huffman; the scale of each group of them; norms and biases."""
-GROUPS = {8: 128, 4: 32}
-"""Weights that share a scale, by bits: at a byte each the scales cost a sixteenth of a bit a weight, or a quarter."""
+GROUPS: Mapping[int, int] = {8: 128, 6: 64, 5: 32, 4: 32}
+"""Weights that share a scale, by bits: at a byte each the scales cost a sixteenth of a bit a weight to a quarter."""
 SCALE_STEPS = 8
 """Scales travel as a byte, in steps of an eighth of an octave below the largest: 32 octaves."""
 MOST_TEXT = 10_000_000
@@ -89,7 +89,7 @@ def packed_weights(weights: Mapping[str, Array], bits: Bits = 8) -> dict[str, Ar
     receiver's own model has them.
 
     The weights of a matrix are taken row by row in groups that share a scale (the last is filled up with zeros). The error of a weight
-    is at most half a step: 1.1 times its group's largest absolute value over 254, or over 14.
+    is at most half a step: 1.1 times its group's largest absolute value over 2^bits - 2.
     """
     levels = 2 ** (bits - 1) - 1
     matrices = [array for array in weights.values() if array.ndim >= SHORTEST_MATRIX]
@@ -100,15 +100,10 @@ def packed_weights(weights: Mapping[str, Array], bits: Bits = 8) -> dict[str, Ar
     # Rounded to the larger scale, so that nothing is cut off; groups of nothing but zeros have the smallest.
     octaves = np.log2(np.maximum(largest, top * 2.0**-31) / top)
     codes = np.clip(np.floor(-SCALE_STEPS * octaves), 0, 255).astype(np.uint8)
-    steps = np.rint(groups / _scales(codes, top)[:, None] * levels).astype(np.int8).reshape(-1)
-    if bits == 4:
-        halves = (steps + 8).astype(np.uint8)
-        coded = halves[0::2] << 4 | halves[1::2]
-    else:
-        coded = steps.view(np.uint8)
+    steps = np.rint(groups / _scales(codes, top)[:, None] * levels).astype(np.int8)
     huffman = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)
     return {
-        STEPS: np.frombuffer(huffman.compress(coded.tobytes()) + huffman.flush(), dtype=np.uint8),
+        STEPS: np.frombuffer(huffman.compress(steps.tobytes()) + huffman.flush(), dtype=np.uint8),
         SCALES: np.concatenate([np.frombuffer(top.tobytes(), dtype=np.uint8), codes]),
         SHORT: np.concatenate([np.zeros(0), *short]).astype(np.float16),
     }
@@ -133,7 +128,7 @@ def unpacked_weights(
     size = GROUPS[bits]
     counts = {name: -(-math.prod(shape) // size) for name, shape in shapes.items() if len(shape) >= SHORTEST_MATRIX}
     total = sum(counts.values())
-    length = total * size * bits // 8
+    length = total * size
     coded = _inflated(packed[STEPS], length)
     scales, short = packed[SCALES], packed[SHORT]
     few = sum(math.prod(shape) for name, shape in shapes.items() if name not in counts)
@@ -142,8 +137,7 @@ def unpacked_weights(
             f"the weights are not those of the model: {len(coded)} bytes of steps, {scales.nbytes} of scales and {short.size} others, "
             f"where it has {length}, {total + 4} and {few}"
         )
-    raw = np.frombuffer(coded, dtype=np.uint8)
-    steps = np.stack([raw >> 4, raw & 15], axis=-1).astype(np.int16) - 8 if bits == 4 else raw.view(np.int8)
+    steps = np.frombuffer(coded, dtype=np.int8)
     bytes_of_scales = scales.view(np.uint8)
     top = np.frombuffer(bytes_of_scales[:4].tobytes(), dtype=np.float32)[0]
     values = (

@@ -76,7 +76,7 @@ def weights_of_a_model() -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
     return {name: array.astype(np.float32) for name, array in made.items()}
 
 
-@pytest.mark.parametrize(("bits", "group", "most"), [(8, 128, 0.26), (4, 32, 0.14)])
+@pytest.mark.parametrize(("bits", "group", "most"), [(8, 128, 0.26), (6, 64, 0.2), (5, 32, 0.17), (4, 32, 0.14)])
 def test_weights_travel_in_few_bits_within_half_a_step(bits: Bits, group: int, most: float) -> None:
     weights = weights_of_a_model()
     shapes = {name: array.shape for name, array in weights.items()}
@@ -109,7 +109,7 @@ def test_weights_of_another_model_are_refused() -> None:
 def test_steps_that_would_fill_the_memory_are_not_unpacked() -> None:
     bomb = np.frombuffer(zlib.compress(bytes(50_000_000)), dtype=np.uint8)
     packed = packed_weights({"matrix": np.ones((4, 8), dtype=np.float32)}, 4)
-    with pytest.raises(ValueError, match="not those of the model: 17 bytes of steps"):
+    with pytest.raises(ValueError, match="not those of the model: 33 bytes of steps"):
         unpacked_weights(packed | {"steps": bomb}, {"matrix": (4, 8)}, 4)
 
 
