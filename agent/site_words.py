@@ -17,7 +17,10 @@ _UNIT = r"(?P<unit>[kmg]i?b)(?:ytes)?\b"
 _SIZE = rf"[≤\s]*(?P<low>\d+(?:\.\d+)?)\s*(?:[kmg]i?b\s*)?(?:(?:-|\bto\b)\s*(?P<high>\d+(?:\.\d+)?)\s*)?{_UNIT}"
 _EACH = rf"(?:\s*(?:each|apiece)\b|\s*(?:per|an?|for\s+each|for\s+every|/)\s*{_SITE}\b)"
 _HAS = r"(?:has|have|holds?|takes?|allows?|can\s+hold|with|of)"
-_THERE = rf"(?:there|local(?:ly)?|put|them|it|where\s+(?:it|they)\s+(?:is|are)|(?:(?:at|on|in|inside|with)\s+)?(?:each|the|its|their|every)\s+{_SITE})"
+_THERE = (
+    r"(?:there|local(?:ly)?|put|them|it|where\s+(?:it|they)\s+(?:is|are)"
+    rf"|(?:(?:at|on|in|inside|with)\s+)?(?:each|the|its|their|every)\s+{_SITE})"
+)
 _STAYS = (
     r"(?:the(?:ir|se)?\s+|its\s+|our\s+|all\s+|local\s+)*data\s+(?:(?:that|which)\s+)?(?:(?:must|may|should|can|shall|do|does|has|have|to)\s+)*"
     rf"(?:stays?|remains?|(?:is|are|be)\s+kept|(?:not|never)\s+leaves?|cannot\s+leave)\s+{_THERE}\b"

@@ -152,6 +152,18 @@ class SiteSource(Record):
     usd_per_gib: Figure = Field(default=0.0, ge=0, description="what a GiB to or from it costs, US dollars")
 
 
+class FamilyOrders(Record):
+    """How large the family of models for many sites is, and how long it and the sites learn."""
+
+    hidden: int = Field(default=128, ge=8, multiple_of=8, description="width of the backbone")
+    layers: int = Field(default=4, ge=1)
+    vocabulary: int = Field(default=1500, ge=257, description="of the texts' tokenizer")
+    epochs: int = Field(default=20, ge=1, description="of the backbone over the public examples")
+    cut_steps: int = Field(default=500, ge=0, description="of the lessons of the smaller sizes, a batch each")
+    fit_epochs: int = Field(default=8, ge=1, description="at a site, of the model as it was sent")
+    tune_epochs: int = Field(default=16, ge=0, description="at a site, of what was kept of it")
+
+
 class Sites(Record):
     """Many sites whose data stay where they are; each gets a model of its own. `data` holds what is public."""
 
@@ -172,6 +184,7 @@ class Sites(Record):
         default=True,
         description="each site also trains a model of its size from nothing, as long: what it is held against",
     )
+    family: FamilyOrders = FamilyOrders()
     bits: Literal[4, 5, 6, 8] = Field(default=4, description="of each weight on its way to a site")
 
     @model_validator(mode="before")

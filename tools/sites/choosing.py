@@ -8,8 +8,6 @@ from ..base import Context, Tool, require
 from ..elastic.cutting import SHARES, Cut
 from ..elastic.fronts import Measured, SiteLimits, choose
 
-TUNE_EPOCHS = 16
-"""assumption: where a twelfth as many examples as the cloud has are at each site, its validation gets no better from more."""
 MIB = 2**20
 TIMES_LONGER = 2
 """A site that missed is tuned so many times as long in the next attempt."""
@@ -30,16 +28,19 @@ class Chosen(Record):
 def _run(context: Context, args: ChooseCuts) -> Chosen:
     state = context.state
     family = require(state.family, "call build_family first")
-    assert context.brief.sites is not None
+    sites = context.brief.sites
+    assert sites is not None
     table = [as_measured(cut) for cut in family.cuts]
     before = {choice.site: choice for attempt in state.site_attempts[-1:] for choice in attempt.plan.choices}
     below = below_target(state)
     choices: list[SiteChoice] = []
     without: list[tuple[str, str]] = []
-    for site in context.brief.sites.each:
+    for site in sites.each:
         try:
             limits = limits_of(site, context.brief.targets)
-            choices.append(_choice(table, site.name, limits, before.get(site.name), site.name in below))
+            choices.append(
+                _choice(table, site.name, limits, before.get(site.name), site.name in below, sites.family.tune_epochs)
+            )
         except Correctable as error:
             without.append((site.name, str(error)))
     if state.site_attempts and {one.site: one for one in choices} == before:
@@ -51,7 +52,7 @@ def _run(context: Context, args: ChooseCuts) -> Chosen:
             number=len(state.site_attempts) + 1,
             choices=tuple(choices),
             without=tuple(without),
-            reason=_reason(choices, len(context.brief.sites.each), sorted(below)),
+            reason=_reason(choices, len(sites.each), sorted(below)),
         )
     )
 
@@ -89,10 +90,10 @@ def below_target(state: RunState) -> set[str]:
 
 
 def _choice(
-    table: list[Measured], site: str, limits: SiteLimits, before: SiteChoice | None, missed: bool
+    table: list[Measured], site: str, limits: SiteLimits, before: SiteChoice | None, missed: bool, tune_epochs: int
 ) -> SiteChoice:
     """The size for one site. Raises Correctable where none fits."""
-    if before is not None and (not missed or before.tune_epochs > TUNE_EPOCHS):
+    if before is not None and (not missed or before.by == "accuracy"):
         return before
     by: ChoiceOf = "accuracy" if missed else "trade_off"
     found = choose(table, limits, by)
@@ -105,7 +106,7 @@ def _choice(
         depth=found.cut.depth,
         sent_width=min(wider, default=found.cut.width),
         by=by,
-        tune_epochs=TUNE_EPOCHS * (TIMES_LONGER if missed else 1),
+        tune_epochs=tune_epochs * (TIMES_LONGER if missed else 1),
         reason=f"{'the most accurate' if missed else 'the best trade-off'} of {fit} of {len(table)} sizes that fit {limits}",
     )
 

@@ -20,7 +20,7 @@ from .money import GIB, customizing_parts, hours_left
 from .orders import Orders
 
 MODULE = "stratos.tools.sites.customize_job"
-FIT_EPOCHS, RATE = 8, 2e-3
+RATE = 2e-3
 MODEL = "model"
 
 
@@ -64,7 +64,7 @@ def _run(context: Context, args: Customize) -> Customized:
         orders=Orders(
             config={},
             bits=sites.bits,
-            fit_epochs=FIT_EPOCHS,
+            fit_epochs=sites.family.fit_epochs,
             rate=RATE,
             control=sites.control,
             epsilon=sites.epsilon,

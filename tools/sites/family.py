@@ -7,6 +7,7 @@ from ...state.sites import CutFigures, Family
 from ..base import FREE, Context, Cost, Tool
 from ..generate_data import DEVELOPMENT
 from ..waiting import JobRequest, run
+from .cloud_shape import Shape
 from .family_job import BACKBONE, FamilyJob
 from .money import building_parts, hours_left
 
@@ -28,9 +29,16 @@ class Built(Record):
 def _run(context: Context, args: BuildFamily) -> Built:
     given, folder = context.skill_data, context.step_folder / "family"
     assert given is not None
+    assert context.brief.sites is not None
+    asked = context.brief.sites.family
     job = FamilyJob(
         train=given / "train.jsonl",
         validation=given / f"{DEVELOPMENT}.jsonl",
+        shape=Shape(
+            hidden=asked.hidden, layers=asked.layers, feed_forward=2 * asked.hidden, vocabulary=asked.vocabulary
+        ),
+        epochs=asked.epochs,
+        cut_steps=asked.cut_steps,
         seed=context.settings.seed,
         threads=context.settings.threads,
         wall_clock_s=3600 * hours_left(context.state),
