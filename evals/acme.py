@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 WHOLE = Cut(width=1, depth=1)
 PUBLIC_EPOCHS, CUT_STEPS = 20, 500
 FEDAVG_ROUNDS = 6
+WHOLE_AVERAGED = "FedAvg, whole, until our accuracy"
 
 
 def built(world: World, seed: int, quick: bool) -> "Elastic":
@@ -52,8 +53,9 @@ def built(world: World, seed: int, quick: bool) -> "Elastic":
     )
 
 
-def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path, *, headers: bool, flower: bool) -> Ran:
-    """The loop, its controls and the baselines on one world; `headers`: also with searched headers, `flower`: also over Flower."""
+def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path, *, aside: bool, flower: bool) -> Ran:
+    """The loop, its controls and the baselines on one world; `aside`: also with searched headers, and FedAvg of the whole model until it
+    is as good; `flower`: also over Flower."""
     from ..tools.sites.examples import split as split_examples
     from ..tools.sites.local import Fitting
     from . import acme_baselines as baselines
@@ -77,7 +79,7 @@ def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path,
     )
     ways = {"own models": SHARPNESSES, "uniform": (0.0,), "each its own importances": (ALONE,)}
     reached = {way: loop.reached(way, sharpnesses) for way, sharpnesses in ways.items()}
-    if headers:
+    if aside:
         for by in ("controller", "random"):
             found = _headers(world, elastic, loop.plans, by, seed)
             reached[f"own models, header by {by}"] = loop.reached(f"header by {by}", SHARPNESSES, found)
@@ -92,7 +94,7 @@ def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path,
     )
     twice = Fitting(epochs=2 * lesson.epochs, rate=2 * world.rate, seed=seed)
     reached["alone from nothing"] = baselines.alone(elastic, parts, cuts, twice)
-    reached |= _averaged(elastic, parts, tightest, ours, lesson)
+    reached |= _averaged(elastic, parts, tightest, ours, lesson, whole=aside)
     return Ran(
         world=world.name, split=split, seed=seed, reached=reached, trade_off=_trade_offs(elastic.table, boxes, seed)
     )
@@ -113,7 +115,7 @@ def _headers(world: World, elastic: "Elastic", plans: Sequence[SitePlan], by: "B
 
 
 def _averaged(
-    elastic: "Elastic", parts: "Parts", tightest: Cut, ours: "Reached", lesson: "Fitting"
+    elastic: "Elastic", parts: "Parts", tightest: Cut, ours: "Reached", lesson: "Fitting", *, whole: bool
 ) -> dict[str, "Reached"]:
     """FedAvg of a model that every site can hold, at our bytes and epochs; and of the whole one, until it has our accuracy."""
     from ..tools.sites.cloud import cut_of
@@ -123,12 +125,11 @@ def _averaged(
     a_round = 2 * len(parts) * FLOAT_BYTES * sum(weight.numel() for weight in small.parameters())
     rounds = max(1, ours.bytes // a_round)
     some = replace(lesson, epochs=max(1, round(lesson.epochs / rounds)))
-    return {
-        "FedAvg, our bytes": averaged(small, parts, some, rounds),
-        "FedAvg, whole, until our accuracy": averaged(
-            elastic.model, parts, replace(lesson, epochs=1), FEDAVG_ROUNDS, until=ours.accuracy
-        ),
-    }
+    found = {"FedAvg, our bytes": averaged(small, parts, some, rounds)}
+    if whole:
+        a_pass = replace(lesson, epochs=1)
+        found[WHOLE_AVERAGED] = averaged(elastic.model, parts, a_pass, FEDAVG_ROUNDS, until=ours.accuracy)
+    return found
 
 
 def _plan(site: str, most: int, cut: Cut) -> SitePlan:
@@ -274,7 +275,7 @@ def main() -> None:
                 with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
                     began = time.monotonic()
                     ran.append(
-                        run(world, elastic, split, seed, Path(scratch), headers=first, flower=first and options.flower)
+                        run(world, elastic, split, seed, Path(scratch), aside=first, flower=first and options.flower)
                     )
                 details.append(told(ran[-1], time.monotonic() - began))
                 print(f"  {line(ran[-1])}", file=sys.stderr, flush=True)
