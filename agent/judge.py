@@ -56,10 +56,14 @@ def _accuracy_miss(targets: Targets, score: Score) -> Miss | None:
         return None
     measured = f"{score.exact.value:.1%} of {score.exact.n} items, 95 % interval {score.exact.low:.1%} to {score.exact.high:.1%}"
     what = "the interval's lower end" if by_bound else "the measured value"
-    gap = 100 * (targets.accuracy - got)
-    below = f"{gap:.1f}" if gap >= 0.1 else f"{gap:.1g}"  # a miss is never by 0.0 points
-    arithmetic = f"{measured}; {what} is {below} points below {targets.accuracy:.1%}"
+    arithmetic = f"{measured}; {what} is {points_below(targets.accuracy, got)} points below {targets.accuracy:.1%}"
     return _miss("accuracy", targets.accuracy, got, arithmetic)
+
+
+def points_below(wanted: float, got: float) -> str:
+    """How many points a share is below what was wanted; a miss is never by 0.0."""
+    gap = 100 * (wanted - got)
+    return f"{gap:.1f}" if gap >= 0.1 else f"{gap:.1g}"
 
 
 def _miss(constraint: Constraint, wanted: float, got: float, arithmetic: str) -> Miss:

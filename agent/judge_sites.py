@@ -12,6 +12,7 @@ from ..state.run import RunState
 from ..state.sites import SiteResult, SitesAttempt
 from ..tools.costs import fits
 from ..tools.sites.choosing import below_target
+from .judge import points_below
 
 VALIDATION, TEST = "the sites' validation examples", "the sites' test examples"
 LEVERS = "larger boxes for the sites below it, more examples there, or longer tuning"
@@ -84,7 +85,7 @@ def _accuracy_misses(targets: Targets, sites: Sites, attempt: SitesAttempt, spli
             for name, share in below.items()
         ]
         arithmetic = (
-            f"{_named(said)}; {what} is {100 * (targets.accuracy - got):.1f} points below {targets.accuracy:.1%}"
+            f"{_named(said)}; {what} is {points_below(targets.accuracy, got)} points below {targets.accuracy:.1%}"
         )
         misses.append(_miss(targets.accuracy, got, arithmetic))
     return misses

@@ -21,6 +21,9 @@ ALONE = math.inf
 SHARPNESSES = (0.0, 1.0, 2.0, 4.0, 8.0, ALONE)
 """What is tried: from the mean of all to the site alone."""
 
+NEAREST = 64
+"""Sites that one site listens to, of many: what is farther has little weight."""
+
 Robust = Literal["none", "median"]
 """none: the weighted mean. median: unit by unit the weighted median, and sites whose order of units contradicts all others' are left
 out: up to half of the weight may then be of liars."""
@@ -119,6 +122,29 @@ def aggregate(vectors: Floats, shares: Floats, robust: Robust = "none") -> Float
     weight = shares @ holds
     sums = shares @ np.where(holds, vectors, 0.0)
     return np.divide(sums, weight, out=np.full(sums.shape, np.nan), where=weight > 0)
+
+
+def personal(vectors: Floats, distances: Floats, sharpness: float, robust: Robust = "none") -> Floats:
+    """Each site's own importances (sites, units) at a sharpness; see `weights` and `aggregate`.
+
+    Of more than NEAREST sites each listens to its nearest alone, so that a server's work grows with their number and no faster; the
+    mean of all (sharpness 0) is made once.
+    """
+    count = len(vectors)
+    if sharpness == ALONE:
+        return vectors
+    if sharpness == 0:
+        return np.repeat(aggregate(vectors, np.full((1, count), 1 / count), robust), count, axis=0)
+    shares = weights(distances, sharpness)
+    if count <= NEAREST:
+        return aggregate(vectors, shares, robust)
+    nearest = np.argpartition(-shares, NEAREST, axis=1)[:, :NEAREST]
+    return np.concatenate(
+        [
+            aggregate(vectors[row], (share[row] / share[row].sum())[None], robust)
+            for row, share in zip(nearest, shares, strict=True)
+        ]
+    )
 
 
 def _weighted_median(vectors: Floats, share: Floats) -> Floats:

@@ -191,10 +191,11 @@ def start_node(folder: Path, address: str, site: Node, private_key: Path | None 
 
 
 def start(folder: Path, name: str, command: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """Starts a program in a session of its own, with its log in the folder."""
+    """Starts a program in a group of its own, with its log in the folder; of the same session, so that whoever started the job finds it
+    when the job was killed."""
     with (folder / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, env=_environment(folder), start_new_session=True
+            command, stdout=log, stderr=subprocess.STDOUT, env=_environment(folder), process_group=0
         )
 
 

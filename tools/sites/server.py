@@ -8,8 +8,9 @@ a server works.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from ..elastic.cutting import Cut, Kept, chosen, cut_model, kept
 from ..elastic.importance import Importance
 from ..elastic.units import Layout, layout_of
 from ..jobs import write_atomic
-from .aggregation import ALONE, SHARPNESSES, Floats, Heard, Robust, aggregate, heard, weights
+from .aggregation import ALONE, SHARPNESSES, Floats, Heard, Robust, heard, personal
 from .letters import Letter, Meter, packed_choice, packed_text, packed_weights
 from .loop_orders import ABOUT_FILE
 from .orders import (
@@ -136,8 +137,13 @@ def customize(
     """
     record = _Record(folder)
     by_name = {plan.name: plan for plan in plans}
-    cuts = {plan.name: _Cut.of(backbone, plan) for plan in plans}
-    welcomes = {plan.name: _welcome(backbone, cuts[plan.name], orders(plan)) for plan in plans}
+    # Sites that are sent the same share one cut and one letter: there are at most a few of each, however many sites there are.
+    cut_of = cache(partial(_Cut.of, backbone))
+    cuts = {plan.name: cut_of(plan.sent, plan.target) for plan in plans}
+    letter_of = cache(
+        lambda sent, target, said: _welcome(backbone, cut_of(sent, target), Orders.model_validate_json(said))
+    )
+    welcomes = {plan.name: letter_of(plan.sent, plan.target, orders(plan).model_dump_json()) for plan in plans}
     told, failed = _asked(WELCOME, IMPORTANCE, welcomes, post, record)
     usable = {site: letter for site, letter in told.items() if {UNITS, SKETCH} <= set(letter.arrays)}
     failed |= {site: f"its answer holds no {UNITS} or no {SKETCH}" for site in told if site not in usable}
@@ -149,8 +155,8 @@ def customize(
     sketches, unsketched = _sketches(usable, found)
     apart = distances([sketches[site] for site in found.sites])
     choices = {
-        site: Letter(kind=CHOICES, arrays=_choices(site, found, apart, cuts[site], sharpnesses, robust), facts={})
-        for site in usable
+        site: Letter(kind=CHOICES, arrays=arrays, facts={})
+        for site, arrays in _choices(usable, found, apart, cuts, sharpnesses, robust).items()
     }
     results, failed_later = _asked(CHOICES, RESULT, choices, post, record)
     failed |= failed_later
@@ -184,9 +190,9 @@ class _Cut:
     """What of it is to be left."""
 
     @classmethod
-    def of(cls, backbone: Backbone, plan: SitePlan) -> "_Cut":
+    def of(cls, backbone: Backbone, sent: Cut, target: Cut) -> "_Cut":
         whole = backbone.layout
-        what = kept(whole, plan.sent, backbone.importance)
+        what = kept(whole, sent, backbone.importance)
         model = cut_model(backbone.model, whole, what)
         layout = layout_of(model)
         places = _places(whole, what)
@@ -195,7 +201,7 @@ class _Cut:
             layout=layout,
             importance=Importance.of_vector(layout, backbone.importance.vector()[places]),
             places=places,
-            relative=Cut(width=plan.target.width / plan.sent.width, depth=1),
+            relative=Cut(width=target.width / sent.width, depth=1),
         )
 
 
@@ -234,7 +240,8 @@ def _asked(
     down: str, up: str, letters: Mapping[str, Letter], post: Post, record: _Record
 ) -> tuple[dict[str, Letter], dict[str, str]]:
     """The answers of one round, and why others are missing. What an earlier start was answered is not asked again."""
-    sent = {site: letter.to_bytes() for site, letter in letters.items()}
+    written = {id(letter): letter.to_bytes() for letter in {id(one): one for one in letters.values()}.values()}
+    sent = {site: written[id(letter)] for site, letter in letters.items()}
     answers: dict[str, bytes | str] = {}
     for site, letter in sent.items():
         if (known := record.known(down, site, letter)) is not None:
@@ -289,23 +296,30 @@ def _sketches(told: Mapping[str, Letter], found: Heard) -> tuple[dict[str, Float
 
 
 def _choices(
-    site: str, found: Heard, apart: Floats, cut: _Cut, sharpnesses: Sequence[float], robust: Robust
-) -> dict[str, Any]:
-    """What the site may keep, under the name of the first sharpness that leads to it. One that was left out gets what is the cloud's
+    sites: Collection[str],
+    found: Heard,
+    apart: Floats,
+    cuts: Mapping[str, _Cut],
+    sharpnesses: Sequence[float],
+    robust: Robust,
+) -> dict[str, dict[str, Any]]:
+    """What each site may keep, under the name of the first sharpness that leads to it. One that was left out gets what is the cloud's
     own choice."""
-    by_name: dict[str, Any] = {}
-    seen: set[bytes] = set()
+    by_site: dict[str, dict[str, Any]] = {site: {} for site in sites}
+    seen: dict[str, set[bytes]] = {site: set() for site in sites}
+    place = {site: row for row, site in enumerate(found.sites)}
     for sharpness in sharpnesses:
-        vector = cut.importance.vector()
-        if site in found.sites:
-            own = aggregate(found.vectors, weights(apart, sharpness), robust)[found.sites.index(site)]
-            vector = np.nan_to_num(own[cut.places])
-        what = kept(cut.layout, cut.relative, Importance.of_vector(cut.layout, vector))
-        bits = packed_choice(chosen(cut.layout, what))
-        if bits.tobytes() not in seen:
-            by_name["alone" if sharpness == ALONE else f"{sharpness:g}"] = bits
-            seen.add(bits.tobytes())
-    return by_name
+        name = "alone" if sharpness == ALONE else f"{sharpness:g}"
+        own = personal(found.vectors, apart, sharpness, robust)
+        for site in sites:
+            cut = cuts[site]
+            vector = np.nan_to_num(own[place[site]][cut.places]) if site in place else cut.importance.vector()
+            what = kept(cut.layout, cut.relative, Importance.of_vector(cut.layout, vector))
+            bits = packed_choice(chosen(cut.layout, what))
+            if bits.tobytes() not in seen[site]:
+                by_site[site][name] = bits
+                seen[site].add(bits.tobytes())
+    return by_site
 
 
 def _facts(first: Letter | None, second: Letter | None) -> dict[str, Any]:
