@@ -140,9 +140,11 @@ def customize(
     # Sites that are sent the same share one cut and one letter: there are at most a few of each, however many sites there are.
     cut_of = cache(partial(_Cut.of, backbone))
     cuts = {plan.name: cut_of(plan.sent, plan.target) for plan in plans}
-    letter_of = cache(
-        lambda sent, target, said: _welcome(backbone, cut_of(sent, target), Orders.model_validate_json(said))
-    )
+
+    @cache
+    def letter_of(sent: Cut, target: Cut, said: str) -> Letter:
+        return _welcome(backbone, cut_of(sent, target), Orders.model_validate_json(said))
+
     welcomes = {plan.name: letter_of(plan.sent, plan.target, orders(plan).model_dump_json()) for plan in plans}
     told, failed = _asked(WELCOME, IMPORTANCE, welcomes, post, record)
     usable = {site: letter for site, letter in told.items() if {UNITS, SKETCH} <= set(letter.arrays)}
