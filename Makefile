@@ -45,7 +45,7 @@ test: check
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow
 
-EVALS := mahjong planner selection estimator front prices pairing strategies teachers alignment acme speed tuning reliability
+EVALS := mahjong planner selection estimator front prices pairing strategies teachers alignment acme many_sites speed tuning reliability
 DOCUMENTS := $(EVALS:%=build/evals/%.json)
 
 # The quick evals, a document each, and their table. `make results` puts the table into README.

@@ -186,8 +186,8 @@ class Loop:
 
     def over_flower(self) -> "Reached":
         """The same by a SuperLink and a SuperNode for each site, real processes on loopback."""
-        from ..tools.sites.flower import Node, federation
-        from ..tools.sites.flower_app import WIRE_FILE
+        from ..tools.sites.flower import federation
+        from ..tools.sites.flower_app import WIRE_FILE, Node
         from ..tools.sites.loop_orders import LoopOrders, SiteInLoop, outcome_in, save_backbone, write_orders
 
         folder = self.folder / "flower"

@@ -168,8 +168,9 @@ class Sites(Record):
     """Many sites whose data stay where they are; each gets a model of its own. `data` holds what is public."""
 
     each: tuple[SiteSource, ...] = Field(min_length=1)
-    engine: Literal["flower", "here"] = Field(
-        default="flower", description="flower: a process for each site, over Flower; here: one after the other in one"
+    engine: Literal["flower", "simulation", "here"] = Field(
+        default="flower",
+        description="flower: a process for each site, over Flower; simulation: Flower's, in a few workers; here: one after the other",
     )
     judged: Literal["together", "each"] = Field(
         default="together", description="whose accuracy must reach the target: of all sites' test examples, or of each"

@@ -2,11 +2,19 @@
 it is what is wrong with it."""
 
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 
 from ...state.brief import Brief
 from ...state.errors import RequestError
 from .examples import read
+
+NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "flower": (("flwr",), "sites"),
+    "simulation": (("flwr", "ray"), "simulation"),
+    "here": ((), ""),
+}
+"""Packages that an engine needs, and the extra that installs them."""
 
 
 def wrong_with_sites(brief: Brief) -> list[str]:
@@ -15,9 +23,12 @@ def wrong_with_sites(brief: Brief) -> list[str]:
     if sites is None:
         return []
     problems = _unheld(brief)
-    if sites.engine == "flower" and importlib.util.find_spec("flwr") is None:
+    packages, extra = NEEDED[sites.engine]
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
         problems.append(
-            "sites: Flower is not installed: pip install 'stratos-slm[sites]', or say engine: here, which needs no Flower"
+            f"sites: engine {sites.engine} needs {' and '.join(missing)}: pip install 'stratos-slm[{extra}]', or say engine: here, which "
+            "needs neither"
         )
     for site in sites.each:
         try:

@@ -39,7 +39,7 @@ class CustomizeJob(TimedJob):
     backbone: Path
     sites: tuple[SiteHere, ...]
     orders: Orders
-    engine: Literal["flower", "here"] = "flower"
+    engine: Literal["flower", "simulation", "here"] = "flower"
     secure: bool = False
     robust: Robust = "none"
     public: tuple[Path, Path] | None = Field(
@@ -55,8 +55,9 @@ def run(job: CustomizeJob, folder: Path) -> Mapping[str, object]:
     """Runs or continues the loop in the job's folder."""
     import torch
 
-    from .flower import Node, federation
-    from .flower_app import WIRE_FILE
+    from .flower import federation
+    from .flower_app import WIRE_FILE, Node
+    from .simulation import simulate
 
     torch.set_num_threads(job.threads)
     began = time.process_time()
@@ -70,6 +71,7 @@ def run(job: CustomizeJob, folder: Path) -> Mapping[str, object]:
     )
     write_orders(told, orders_file)
     homes = {site.name: folder / SITES / site.name for site in job.sites}
+    nodes = [Node(name=site.name, data=site.data, folder=homes[site.name]) for site in job.sites]
     with _watched(folder, ANSWERS * len(job.sites)):
         if job.engine == "here":
             from .posts import SameProcess
@@ -77,8 +79,9 @@ def run(job: CustomizeJob, folder: Path) -> Mapping[str, object]:
 
             sites = {site.name: Site(name=site.name, data=site.data, folder=homes[site.name]) for site in job.sites}
             run_loop(orders_file, SameProcess(sites=sites))
+        elif job.engine == "simulation":
+            simulate(orders_file, nodes, workers=job.at_once)
         else:
-            nodes = [Node(name=site.name, data=site.data, folder=homes[site.name]) for site in job.sites]
             report("note", text=f"Flower: a SuperLink and {len(nodes)} SuperNodes on this machine")
             with federation(folder / FLOWER, nodes, secure=job.secure) as running:
                 # Of twice the rounds: those that are late are asked again by nobody, and a machine may be busy.

@@ -25,6 +25,7 @@ from .flower_app import (
     ORDERS_SETTING,
     SITE_SETTING,
     TIMEOUT_SETTING,
+    Node,
 )
 from .keys import CA_FILE, CERTIFICATE_FILE, KEY_FILE, make_certificates, make_site_key
 
@@ -67,15 +68,6 @@ from stratos.tools.sites.flower_app import client_app, server_app
 client = client_app()
 server = server_app()
 '''
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """A site to be started on this machine."""
-
-    name: str
-    data: Path
-    folder: Path
 
 
 @dataclass

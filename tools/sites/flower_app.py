@@ -8,7 +8,8 @@ torch.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,32 +25,49 @@ ORDERS_SETTING, APPEAR_SETTING, TIMEOUT_SETTING = "stratos-orders", "stratos-app
 AT_ONCE_SETTING = "stratos-at-once"
 """Of the run: the file that says what the server is to do; seconds that are waited for sites to be there, and for their answers;
 how many of them work at the same time, 0: all."""
+PARTITION = "partition-id"
+"""Of a simulated node, said by Flower."""
 SITE_SETTING, DATA_SETTING, FOLDER_SETTING = "site", "data", "folder"
 """Of a node, said where it runs and known to nobody else: its name, its file of examples, its folder."""
 
 
-def client_app() -> Any:
-    """What runs at a site."""
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A site: its name, its file of examples and its folder."""
+
+    name: str
+    data: Path
+    folder: Path
+
+
+def client_app(simulated: Sequence[Node] = ()) -> Any:
+    """What runs at a site. In a simulation a node has nothing but a number: that of its place among the simulated sites."""
     from flwr.app import ConfigRecord, Context, Message, RecordDict
     from flwr.clientapp import ClientApp
 
     app = ClientApp()
+
+    def here(context: Context) -> Node:
+        said = context.node_config
+        if simulated:
+            return simulated[int(said[PARTITION])]
+        return Node(
+            name=str(said[SITE_SETTING]), data=Path(str(said[DATA_SETTING])), folder=Path(str(said[FOLDER_SETTING]))
+        )
 
     def reply(message: Message, said: Mapping[str, Any]) -> Message:
         return Message(RecordDict({RECORD: ConfigRecord(dict(said))}), reply_to=message)
 
     @app.query()
     def name(message: Message, context: Context) -> Message:  # pyright: ignore[reportUnusedFunction]
-        return reply(message, {NAME: str(context.node_config[SITE_SETTING])})
+        return reply(message, {NAME: here(context).name})
 
     @app.train()
     def answer(message: Message, context: Context) -> Message:  # pyright: ignore[reportUnusedFunction]
         from .site import Site
 
-        node = context.node_config
-        site = Site(
-            name=str(node[SITE_SETTING]), data=Path(str(node[DATA_SETTING])), folder=Path(str(node[FOLDER_SETTING]))
-        )
+        node = here(context)
+        site = Site(name=node.name, data=node.data, folder=node.folder)
         letter = message.content.config_records[RECORD][LETTER]
         assert isinstance(letter, bytes)
         return reply(message, {LETTER: site.answer(letter)})
@@ -57,8 +75,9 @@ def client_app() -> Any:
     return app
 
 
-def server_app() -> Any:
-    """What runs at the server: it waits for its sites, then runs or continues the loop."""
+def server_app(given: Mapping[str, Any] | None = None) -> Any:
+    """What runs at the server: it waits for its sites, then runs or continues the loop. `given` are settings in the place of the run's,
+    where a simulation has none."""
     from flwr.app import Context
     from flwr.serverapp import Grid, ServerApp
 
@@ -68,7 +87,7 @@ def server_app() -> Any:
     def loop(grid: Grid, context: Context) -> None:  # pyright: ignore[reportUnusedFunction]
         from .loop_orders import run_loop
 
-        settings = context.run_config
+        settings = given or context.run_config
         orders = Path(str(settings[ORDERS_SETTING]))
         waits = float(settings[APPEAR_SETTING]), float(settings[TIMEOUT_SETTING])
         at_once = int(settings[AT_ONCE_SETTING])

@@ -41,6 +41,9 @@ from .orders import (
 )
 from .similarity import distances
 
+MOST_TOLD = 200
+"""Sites whose distances to each other are told: their number grows with the square."""
+
 
 class Post(Protocol):
     """Carries letters to sites and their answers back."""
@@ -89,7 +92,7 @@ class Outcome:
     left_out: Mapping[str, str]
     """Sites whose importances were not used for the others, and why."""
     distances: Mapping[str, Mapping[str, float]]
-    """Between sites that answered, in the features' unit."""
+    """Between sites that answered, in the features' unit; of more than MOST_TOLD sites none are told."""
 
 
 @dataclass
@@ -172,9 +175,10 @@ def customize(
         distances={
             site: dict(zip(found.sites, map(float, row), strict=True))
             for site, row in zip(found.sites, apart, strict=True)
+            if len(found.sites) <= MOST_TOLD
         },
     )
-    write_atomic(folder / ABOUT_FILE, json.dumps(_told(outcome), indent=1))
+    write_atomic(folder / ABOUT_FILE, json.dumps(_told(outcome)))
     return outcome
 
 

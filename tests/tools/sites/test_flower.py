@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from stratos.state.errors import ToolFailed
-from stratos.tools.sites.flower import Node, federation, start_node
-from stratos.tools.sites.flower_app import WIRE_FILE
+from stratos.tools.sites.flower import federation, start_node
+from stratos.tools.sites.flower_app import WIRE_FILE, Node
 from stratos.tools.sites.keys import make_site_key
 from stratos.tools.sites.loop_orders import LoopOrders, SiteInLoop, save_backbone
 from stratos.tools.sites.server import ABOUT_FILE
