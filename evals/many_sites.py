@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ class SimulatedSites:
     seed: int
     seconds: float = field(default=0.0)
 
-    def exchange(self, letters: Mapping[str, bytes]) -> Mapping[str, bytes | str]:
+    def exchange(self, letters: Mapping[str, bytes]) -> Iterable[tuple[str, bytes | str]]:
         """As of `server.Post`."""
         from ..tools.sites.letters import Letter
 
@@ -62,7 +62,7 @@ class SimulatedSites:
             else:
                 answers[site] = Letter(kind=RESULT, facts={"test_right": 9, "test_items": 10}).to_bytes()
         self.seconds += time.process_time() - began
-        return answers
+        return answers.items()
 
 
 def server_seconds(backbone: "Backbone", count: int, seed: int, folder: Path) -> float:

@@ -84,8 +84,9 @@ def run(job: CustomizeJob, folder: Path) -> Mapping[str, object]:
         else:
             report("note", text=f"Flower: a SuperLink and {len(nodes)} SuperNodes on this machine")
             with federation(folder / FLOWER, nodes, secure=job.secure) as running:
-                # Of twice the rounds: those that are late are asked again by nobody, and a machine may be busy.
-                most = APPEAR_S + 2 * ANSWERS * job.answer_s * len(nodes)
+                most = APPEAR_S + ANSWERS * job.answer_s * len(
+                    nodes
+                )  # every site as late as may be, one after the other
                 running.run(orders_file, appear_s=APPEAR_S, answer_s=job.answer_s, at_once=job.at_once, timeout_s=most)
     wire = folder / WIRE_FILE
     return {

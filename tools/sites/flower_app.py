@@ -8,7 +8,7 @@ torch.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,7 @@ class FlowerPost:
         self._nodes: dict[str, int] = {}
         self._asked: set[int] = set()
 
-    def exchange(self, letters: Mapping[str, bytes]) -> Mapping[str, bytes | str]:
+    def exchange(self, letters: Mapping[str, bytes]) -> Iterator[tuple[str, bytes | str]]:
         """As of `server.Post`."""
         self._find(set(letters))
         sent = {
@@ -113,14 +113,15 @@ class FlowerPost:
             for site, letter in letters.items()
             if site in self._nodes
         }
-        answers: dict[str, bytes | str] = {}
+        for site in letters:
+            if site not in sent:
+                yield site, f"it was not there within {self._appear_s:g} s"
         left, most = list(sent.items()), self._at_once or max(1, len(sent))
         while left:
-            answers |= self._replies(dict(left[:most]))
+            some = dict(left[:most])
+            answers = self._replies(some)
+            yield from ((site, answers.get(site, f"it did not answer within {self._timeout_s:g} s")) for site in some)
             left = left[most:]
-        absent = {site: f"it was not there within {self._appear_s:g} s" for site in letters if site not in self._nodes}
-        late = {site: f"it did not answer within {self._timeout_s:g} s" for site in sent if site not in answers}
-        return absent | late | answers
 
     def _find(self, wanted: set[str]) -> None:
         """Asks nodes that were not asked before for their names, until all the wanted sites are known or the time is up."""

@@ -1,6 +1,6 @@
 """Ways for letters to travel. Here: within one process, for many sites on one machine without a network. Flower's is in `flower`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .site import Site
@@ -12,9 +12,7 @@ class SameProcess:
 
     sites: Mapping[str, Site]
 
-    def exchange(self, letters: Mapping[str, bytes]) -> Mapping[str, bytes | str]:
+    def exchange(self, letters: Mapping[str, bytes]) -> Iterator[tuple[str, bytes | str]]:
         """As of `server.Post`."""
-        return {
-            name: self.sites[name].answer(letter) if name in self.sites else "no such site"
-            for name, letter in letters.items()
-        }
+        for name, letter in letters.items():
+            yield name, self.sites[name].answer(letter) if name in self.sites else "no such site"

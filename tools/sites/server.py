@@ -8,9 +8,10 @@ a server works.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,8 +49,8 @@ MOST_TOLD = 200
 class Post(Protocol):
     """Carries letters to sites and their answers back."""
 
-    def exchange(self, letters: Mapping[str, bytes]) -> Mapping[str, bytes | str]:
-        """The answer of each site, or why there is none. Raises nothing for a site that is dead, slow or broken."""
+    def exchange(self, letters: Mapping[str, bytes]) -> Iterable[tuple[str, bytes | str]]:
+        """Each site with its answer as it comes, or why there is none. Raises nothing for a site that is dead, slow or broken."""
         ...
 
 
@@ -248,26 +249,24 @@ def _asked(
     """The answers of one round, and why others are missing. What an earlier start was answered is not asked again."""
     written = {id(letter): letter.to_bytes() for letter in {id(one): one for one in letters.values()}.values()}
     sent = {site: written[id(letter)] for site, letter in letters.items()}
-    answers: dict[str, bytes | str] = {}
-    for site, letter in sent.items():
-        if (known := record.known(down, site, letter)) is not None:
-            answers[site] = known
-    answers |= post.exchange({site: letter for site, letter in sent.items() if site not in answers})
-    usable: dict[str, Letter] = {}
-    failed: dict[str, str] = {}
+    known = {site: answer for site, letter in sent.items() if (answer := record.known(down, site, letter)) is not None}
     for site, letter in sent.items():
         record.meter.count(site, "down", len(letter))
-        answer = answers.get(site, "it did not answer")
+    usable: dict[str, Letter] = {}
+    failed: dict[str, str] = dict.fromkeys(sent, "it did not answer")
+    for site, answer in chain(known.items(), post.exchange({site: sent[site] for site in sent if site not in known})):
         if isinstance(answer, str):
             failed[site] = answer
             continue
         record.meter.count(site, "up", len(answer))
-        wrong = _kept_answer(answer, up, usable, site)
-        if wrong:
+        if wrong := _kept_answer(answer, up, usable, site):
             failed[site] = wrong
         else:
-            record.keep(down, site, letter, answer)
-    return usable, failed
+            failed.pop(site, None)
+            if site not in known:
+                record.keep(down, site, sent[site], answer)
+    # In the sites' order, whatever the order of their answers: the same answers must lead to the same models.
+    return {site: usable[site] for site in sent if site in usable}, failed
 
 
 def _kept_answer(answer: bytes, kind: str, usable: dict[str, Letter], site: str) -> str:

@@ -3,7 +3,7 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,15 +31,14 @@ class Listening:
     change: Callable[[str, bytes], bytes | str] = lambda site, answer: answer
     letters: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
 
-    def exchange(self, letters: Mapping[str, bytes]) -> Mapping[str, bytes | str]:
+    def exchange(self, letters: Mapping[str, bytes]) -> Iterator[tuple[str, bytes | str]]:
         self.letters += letters.items()
-        answers = {
-            site: self.change(site, bytes(answer))
-            for site, answer in self.inner.exchange(letters).items()
-            if isinstance(answer, bytes)
-        }
-        self.letters += [(site, answer) for site, answer in answers.items() if isinstance(answer, bytes)]
-        return answers
+        for site, answer in self.inner.exchange(letters):
+            assert isinstance(answer, bytes)
+            changed = self.change(site, answer)
+            if isinstance(changed, bytes):
+                self.letters.append((site, changed))
+            yield site, changed
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +120,10 @@ def test_a_server_killed_between_the_rounds_goes_on(tmp_path: Path) -> None:
     made = sites(tmp_path / "sites", ("north", "south"))
 
     class Killed(Listening):
-        def exchange(self, letters: Mapping[str, bytes]) -> Mapping[str, bytes | str]:
+        def exchange(self, letters: Mapping[str, bytes]) -> Iterator[tuple[str, bytes | str]]:
             if Letter.from_bytes(next(iter(letters.values()))).kind != WELCOME:
                 raise KeyboardInterrupt
-            return super().exchange(letters)
+            yield from super().exchange(letters)
 
     with pytest.raises(KeyboardInterrupt):
         customize(backbone(), plans(("north", "south")), orders, Killed(SameProcess(sites=made)), tmp_path / "server")
@@ -132,6 +131,23 @@ def test_a_server_killed_between_the_rounds_goes_on(tmp_path: Path) -> None:
     outcome = customize(backbone(), plans(("north", "south")), orders, post, tmp_path / "server")
     assert {Letter.from_bytes(letter).kind for _, letter in post.letters} == {"choices", "result"}
     assert [site.failed for site in outcome.sites] == ["", ""]
+
+
+def test_a_server_killed_between_two_answers_keeps_the_first(tmp_path: Path) -> None:
+    made = sites(tmp_path / "sites", ("north", "south"))
+
+    class Killed(Listening):
+        def exchange(self, letters: Mapping[str, bytes]) -> Iterator[tuple[str, bytes | str]]:
+            yield next(super().exchange(letters))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        customize(backbone(), plans(("north", "south")), orders, Killed(SameProcess(sites=made)), tmp_path / "server")
+    post = Listening(SameProcess(sites=made))
+    customize(backbone(), plans(("north", "south")), orders, post, tmp_path / "server")
+    asked = [(site, Letter.from_bytes(letter).kind) for site, letter in post.letters]
+    assert ("south", "welcome") in asked
+    assert ("north", "welcome") not in asked
 
 
 def test_a_site_asked_again_answers_from_its_folder(done: tuple[Outcome, Listening, dict[str, Site], Path]) -> None:
