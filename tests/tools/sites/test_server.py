@@ -1,6 +1,6 @@
 """One loop between a server and its sites, in one process: models of their own, bytes counted, broken and lying sites, restarts."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from stratos.state.errors import ToolFailed
 from stratos.tools.sites.examples import read
+from stratos.tools.sites.header import new_header
 from stratos.tools.sites.letters import Letter
 from stratos.tools.sites.local import bare, right
-from stratos.tools.sites.orders import IMPORTANCE, SKETCH, UNITS, WELCOME
+from stratos.tools.sites.orders import CHOICES, IMPORTANCE, SKETCH, UNITS, WELCOME, Orders, SitePlan
 from stratos.tools.sites.posts import SameProcess
 from stratos.tools.sites.server import Outcome, customize
 from stratos.tools.sites.similarity import PRIVATE_DIRECTIONS
-from stratos.tools.sites.site import MODEL, Site, load_site_model
+from stratos.tools.sites.site import MODEL, Site, _take_over, load_site_model
 from transformers import AutoModel
 
 from .world import SITES, backbone, orders, plans, sites
@@ -204,6 +205,39 @@ def test_a_broken_site_is_named_and_the_others_get_their_models(kind: str, why: 
     assert why in west.failed + outcome.left_out.get("west", "")
     assert bool(west.failed) == (kind in ("no sketch", "garbage", "dead"))
     assert ("test_right" in west.facts) != bool(west.failed)
+
+
+def test_a_site_that_lies_is_found_out_and_the_others_choices_are_those_without_it(tmp_path: Path) -> None:
+    """Nine of ten sites have the same question, and the tenth sends its importances upside down."""
+    names = (*(f"site-{number}" for number in range(9)), "west")
+
+    def choices(of: tuple[str, ...], where: str, change: Callable[[str, bytes], bytes | str]) -> dict[str, bytes]:
+        post = Listening(SameProcess(sites=sites(tmp_path / where, of, count=40)), change)
+        every = [plan for plan in plans(names) if plan.name in of]
+        outcome = customize(backbone(), every, quick, post, tmp_path / f"{where}-server", robust="median")
+        assert [site.failed for site in outcome.sites] == [""] * len(of)
+        assert set(outcome.left_out) == ({"west"} if "west" in of else set())
+        if "west" in of:
+            assert outcome.left_out["west"].startswith("its order of units contradicts the others'")
+        return {site: letter for site, letter in post.letters if Letter.from_bytes(letter).kind == CHOICES}
+
+    with_it, without = choices(names, "with", broken("upside down")), choices(names[:-1], "without", broken("-"))
+    assert {site: with_it[site] for site in without} == without
+
+
+def quick(plan: SitePlan) -> Orders:
+    """As `orders`, without the noise of the sketches, so that two runs can be compared."""
+    return orders(plan).model_copy(update={"fit_epochs": 2, "tune_epochs": 0, "noise": 0.0})
+
+
+def test_a_site_begins_with_what_the_public_header_knows_of_its_labels() -> None:
+    public, own = new_header((), 16, 3), new_header((), 16, 2)
+    fresh = own.out.weight.detach().clone()
+    _take_over(own, public, ("bar-1", "new"), ("bar-0", "bar-1", "bar-2"))
+    assert own.out.weight[0].equal(public.out.weight[1])
+    assert own.out.bias[0].equal(public.out.bias[1])
+    assert own.out.weight[1].equal(fresh[1])
+    assert own.norm.weight.equal(public.norm.weight)
 
 
 def test_where_no_site_can_be_used_the_reasons_are_told(tmp_path: Path) -> None:
