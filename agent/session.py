@@ -96,6 +96,10 @@ def start(
 
     Raises StratosError when it cannot go on; `resume` then continues it.
     """
+    if settings.sites is not None:
+        settings = settings.model_copy(update={"sites": settings.sites.absolute()})
+    if brief is not None and brief.sites is not None:
+        brief = brief.model_copy(update={"sites": brief.sites.absolute()})
     if planner := seams.get("planner"):
         settings = settings.model_copy(update={"planner": planner.name})
     else:

@@ -1,5 +1,6 @@
 """The brief: a request, typed. Targets, limits and every assumption made while reading it."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -187,6 +188,13 @@ class Sites(Record):
     )
     family: FamilyOrders = FamilyOrders()
     bits: Literal[4, 5, 6, 8] = Field(default=4, description="of each weight on its way to a site")
+
+    def absolute(self) -> Self:
+        """With every file's path as it is from here: a run may be continued from another folder."""
+        each = tuple(
+            site.model_copy(update={"data": str(Path(site.data).expanduser().absolute())}) for site in self.each
+        )
+        return self.model_copy(update={"each": each})
 
     @model_validator(mode="before")
     @classmethod

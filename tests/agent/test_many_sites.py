@@ -201,11 +201,13 @@ def test_everything_that_is_wrong_with_the_sites_is_told_at_once(tmp_path: Path)
         assert said in outcome.reason
 
 
-def test_the_sites_prices_are_reserved_approved_and_settled(tmp_path: Path) -> None:
-    given = at_site(brief(tmp_path, usd=1.0), "south", usd_per_hour=0.1, usd_per_gib=2.0)
+def test_the_sites_prices_are_reserved_approved_and_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = at_site(brief(tmp_path, usd=1.0), "south", data="south.csv", usd_per_hour=0.1, usd_per_gib=2.0)
     with pytest.raises(ApprovalNeeded, match="customize 3 sites"):
         started(given, tmp_path / "at")
     run_id = Journal(Workspace(tmp_path / "at")).runs()[-1].run_id
+    monkeypatch.chdir("/")  # it was started with paths from elsewhere
     outcome = session.resume(run_id, workspace=Workspace(tmp_path / "at"), ask=lambda question: _yes())
     assert outcome.status == "met", outcome.reason
     (attempt,) = attempts_of(tmp_path / "at", run_id)
