@@ -6,7 +6,7 @@ from ..state.canonical import Json
 from ..state.numbers import AS_SAID, dollars, shown
 from ..state.plan import FamilyWeight
 from ..state.teaching import Lessons
-from .audit_page.reading import at, mapping, number, text, texts
+from .audit_page.reading import at, listed, mapping, number, text, texts
 
 CHOICE_RULES = {
     "cheapest": "the cheapest of what meets the targets",
@@ -27,6 +27,7 @@ def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
     rule = text(targets, "accuracy_rule").replace("_", " ")
     rows = (
         ("skill, task", f"{text(brief, 'skill')}, {text(brief, 'task')}"),
+        ("sites", _sites_words(brief)),
         (
             "accuracy",
             "no target" if accuracy is None else f"at least {shown(100 * accuracy, AS_SAID)} % exact ({rule})",
@@ -54,6 +55,17 @@ def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
         ),
     )
     return tuple((label, words) for label, words in rows if words)
+
+
+def _sites_words(brief: Json) -> str:
+    """How many sites, and what each box allows; empty without sites."""
+    said: list[str] = []
+    for site in listed(brief, "sites", "each"):
+        mib, ms = number(site, "max_mib"), number(site, "max_latency_ms")
+        box = [f"{shown(mib)} MiB" if mib is not None else "", f"{shown(ms)} ms" if ms is not None else ""]
+        limits = ", ".join(filter(None, box))
+        said.append(f"{text(site, 'name')} ({limits})" if limits else text(site, "name"))
+    return f"{len(said)}, whose data stay there: {_few(said)}" if said else ""
 
 
 def lessons_words(lessons: Lessons) -> str:

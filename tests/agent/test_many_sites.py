@@ -143,6 +143,7 @@ def test_the_audit_page_draws_the_front_the_distances_and_the_bytes(met: tuple[P
     assert "What became of each site, attempt 1" in html
     assert html.count("<rect") == 9 + 2 * 3
     assert "Size against accuracy of 16 sizes" in html
+    assert "3, whose data stay there: north, south, west" in html
     assert "north and south: " in html
 
 
@@ -234,6 +235,15 @@ def test_a_sentence_with_a_folder_of_sites(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, [*said, "--workspace", str(tmp_path / "at"), "--json"])
     assert result.exit_code == 2
     assert "the request speaks of 4 sites, and 3 are named" in result.output
+    each = [{"name": name, "data": str(tmp_path / "sites" / f"{name}.csv")} for name in OWN]
+    named = tmp_path / "sites.yaml"
+    named.write_text(json.dumps({"each": each, "engine": "here", "family": TINY, "control": False}), encoding="utf-8")
+    words = "classify texts for 3 branches, data stays there, at most 2 MB each, at least 60 % right"
+    said = ["customize", words, "--sites", str(named), "--data", str(tmp_path / "public.csv"), "--seed", "1"]
+    result = CliRunner().invoke(app, [*said, "--workspace", str(tmp_path / "at"), "--json"])
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["status"]) == (0, "met"), document["reason"]
+    assert [site["max_mib"] for site in document["brief"]["sites"]["each"]] == [pytest.approx(2e6 / 2**20)] * 3
 
 
 def test_sites_are_named_apart_and_their_fields_known() -> None:
