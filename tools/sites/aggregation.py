@@ -95,20 +95,36 @@ def _ranks(rows: Floats) -> Floats:
     return np.asarray(rankdata(rows, axis=1), dtype=np.float64)
 
 
-def weights(distances: Floats, sharpness: float) -> Floats:
-    """How much each site (row) takes of each (column): rows sum to 1. `distances` as `similarity.distances` gives them.
+@dataclass(frozen=True, kw_only=True)
+class Nearness:
+    """Of each site the sites that it listens to, itself among them."""
 
-    Distances count in units of their median between different sites. Raises ValueError for a negative sharpness.
-    """
-    if sharpness < 0 or math.isnan(sharpness):
-        raise ValueError(f"sharpness is at least 0, not {sharpness!r}")
-    count = len(distances)
-    others = distances[~np.eye(count, dtype=bool)]
-    scale = float(np.median(others)) if len(others) else 0.0
-    if sharpness == ALONE:
-        return np.eye(count)
-    near = np.exp(-sharpness * distances / scale) if scale else np.ones((count, count))
-    return near / near.sum(axis=1, keepdims=True)
+    places: Places
+    """(sites, at most NEAREST): their rows."""
+    distances: Floats
+    """(sites, at most NEAREST)."""
+    scale: float
+    """The median distance between different sites, the unit that distances count in; 0 where all sites are alike."""
+
+    @classmethod
+    def of(cls, distances: Floats) -> "Nearness":
+        """From all distances (sites, sites), as `similarity.distances` gives them."""
+        count = len(distances)
+        others = distances[~np.eye(count, dtype=bool)]
+        most = min(NEAREST, count)
+        places = np.sort(np.argpartition(distances, most - 1, axis=1)[:, :most], axis=1)
+        return cls(
+            places=places,
+            distances=np.take_along_axis(distances, places, axis=1),
+            scale=float(np.median(others)) if len(others) else 0.0,
+        )
+
+    def weights(self, sharpness: float) -> Floats:
+        """How much each site takes of each that it listens to: rows sum to 1. Raises ValueError for a sharpness below 0 or without end."""
+        if not 0 <= sharpness < ALONE:
+            raise ValueError(f"sharpness is at least 0 and finite, not {sharpness!r}")
+        near = np.exp(-sharpness * self.distances / self.scale) if self.scale else np.ones(self.distances.shape)
+        return near / near.sum(axis=1, keepdims=True)
 
 
 def aggregate(vectors: Floats, shares: Floats, robust: Robust = "none") -> Floats:
@@ -124,27 +140,20 @@ def aggregate(vectors: Floats, shares: Floats, robust: Robust = "none") -> Float
     return np.divide(sums, weight, out=np.full(sums.shape, np.nan), where=weight > 0)
 
 
-def personal(vectors: Floats, distances: Floats, sharpness: float, robust: Robust = "none") -> Floats:
-    """Each site's own importances (sites, units) at a sharpness; see `weights` and `aggregate`.
+def personal(vectors: Floats, nearness: Nearness, sharpness: float, robust: Robust = "none") -> Floats:
+    """Each site's own importances (sites, units) at a sharpness; see `aggregate`.
 
-    Of more than NEAREST sites each listens to its nearest alone, so that a server's work grows with their number and no faster; the
-    mean of all (sharpness 0) is made once.
+    The mean of all (sharpness 0) is made once; else each site listens to its nearest alone, so that a server's work grows with the
+    number of sites and no faster.
     """
     count = len(vectors)
     if sharpness == ALONE:
         return vectors
     if sharpness == 0:
         return np.repeat(aggregate(vectors, np.full((1, count), 1 / count), robust), count, axis=0)
-    shares = weights(distances, sharpness)
-    if count <= NEAREST:
-        return aggregate(vectors, shares, robust)
-    nearest = np.argpartition(-shares, NEAREST, axis=1)[:, :NEAREST]
-    return np.concatenate(
-        [
-            aggregate(vectors[row], (share[row] / share[row].sum())[None], robust)
-            for row, share in zip(nearest, shares, strict=True)
-        ]
-    )
+    shares = nearness.weights(sharpness)
+    rows = zip(nearness.places, shares, strict=True)
+    return np.concatenate([aggregate(vectors[places], share[None], robust) for places, share in rows])
 
 
 def _weighted_median(vectors: Floats, share: Floats) -> Floats:

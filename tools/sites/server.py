@@ -23,7 +23,7 @@ from ..elastic.cutting import Cut, Kept, chosen, cut_model, kept
 from ..elastic.importance import Importance
 from ..elastic.units import Layout, layout_of
 from ..jobs import write_atomic
-from .aggregation import ALONE, SHARPNESSES, Floats, Heard, Robust, heard, personal
+from .aggregation import ALONE, SHARPNESSES, Floats, Heard, Nearness, Robust, heard, personal
 from .letters import Letter, Meter, packed_choice, packed_text, packed_weights
 from .loop_orders import ABOUT_FILE
 from .orders import (
@@ -312,10 +312,10 @@ def _choices(
     own choice."""
     by_site: dict[str, dict[str, Any]] = {site: {} for site in sites}
     seen: dict[str, set[bytes]] = {site: set() for site in sites}
-    place = {site: row for row, site in enumerate(found.sites)}
+    place, nearness = {site: row for row, site in enumerate(found.sites)}, Nearness.of(apart)
     for sharpness in sharpnesses:
         name = "alone" if sharpness == ALONE else f"{sharpness:g}"
-        own = personal(found.vectors, apart, sharpness, robust)
+        own = personal(found.vectors, nearness, sharpness, robust)
         for site in sites:
             cut = cuts[site]
             vector = np.nan_to_num(own[place[site]][cut.places]) if site in place else cut.importance.vector()

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from stratos.tools.sites.aggregation import (
     ALONE,
+    NEAREST,
     SHARPNESSES,
     Floats,
     Heard,
+    Nearness,
     Robust,
     aggregate,
     heard,
-    weights,
+    personal,
 )
 
 
@@ -24,6 +26,11 @@ def from_all(sent: Mapping[str, Floats], units: int, robust: Robust = "none") ->
 NEAR_AND_FAR = np.array([[0.0, 1.0, 3.0], [1.0, 0.0, 3.0], [3.0, 3.0, 0.0]])
 
 
+def weights(distances: Floats, sharpness: float) -> Floats:
+    """Of few sites: each listens to all, in their order."""
+    return Nearness.of(distances).weights(sharpness)
+
+
 def test_weights_by_hand() -> None:
     """The median distance is 3: exp(-0), exp(-1/3), exp(-1) over their sum."""
     near = np.exp([0, -1 / 3, -1])
@@ -32,8 +39,10 @@ def test_weights_by_hand() -> None:
 
 def test_sharpness_goes_from_all_alike_to_alone() -> None:
     assert weights(NEAR_AND_FAR, 0.0) == pytest.approx(np.full((3, 3), 1 / 3))
-    assert np.array_equal(weights(NEAR_AND_FAR, ALONE), np.eye(3))
-    own = [weights(NEAR_AND_FAR, sharpness)[0, 0] for sharpness in SHARPNESSES]
+    vectors, nearness = np.array([[1.0, 2.0], [2.0, 1.0], [9.0, 3.0]]), Nearness.of(NEAR_AND_FAR)
+    assert personal(vectors, nearness, 0) == pytest.approx(np.tile([4.0, 2.0], (3, 1)))
+    assert np.array_equal(personal(vectors, nearness, ALONE), vectors)
+    own = [weights(NEAR_AND_FAR, sharpness)[0, 0] for sharpness in SHARPNESSES[:-1]]
     assert own == sorted(own)
     assert len(set(own)) == len(own)
 
@@ -43,8 +52,16 @@ def test_sites_that_are_all_alike_count_alike(sharpness: float) -> None:
     assert weights(np.zeros((4, 4)), sharpness) == pytest.approx(np.full((4, 4), 0.25))
 
 
+def test_of_many_sites_each_listens_to_its_nearest() -> None:
+    places = np.arange(NEAREST + 36, dtype=np.float64)
+    nearness = Nearness.of(np.abs(places[:, None] - places[None, :]))
+    assert nearness.places[0].tolist() == list(range(NEAREST))
+    vectors = np.where(places < NEAREST, 1.0, 1000.0)[:, None] * np.ones((1, 3))
+    assert personal(vectors, nearness, 2.0)[0] == pytest.approx(np.ones(3))
+
+
 def test_a_negative_sharpness_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 0, not -1"):
+    with pytest.raises(ValueError, match="at least 0 and finite, not -1"):
         weights(NEAR_AND_FAR, -1)
 
 
