@@ -74,7 +74,7 @@ def digits(seed: int, split: Split, sites: int = 5) -> World:
     every = Examples(pixels=(found.images / 8 - 1).astype(np.float32)[:, None], labels=found.target.astype(np.intp))
     labels = tuple(str(digit) for digit in range(10))
     shape = Shape(hidden=48, layers=4, heads=4, feed_forward=96, patch=2)
-    return _world("digits", every, labels, seed, split, sites, shape, (8, 16), 2e-3, 6)
+    return _world("digits", every, labels, seed, split, sites, shape, (8, 16), 2e-3, 4)
 
 
 def banking77(folder: Path, seed: int, split: Split, sites: int = 10) -> World:
