@@ -18,7 +18,7 @@ from .calibrate_command import calibrate
 from .customize_command import customize
 from .data_option import Beside
 from .models_command import models
-from .options import AsJson, At, figures
+from .options import AsJson, At, LocalPrice, MaxMinutes, MaxUsd, PlannerName, Seed, figures
 from .pair_command import pair
 from .plain_help import PlainTyper
 from .prices_command import prices
@@ -56,19 +56,6 @@ app.command()(customize)
 
 
 Request = Annotated[str, typer.Argument(help="What you want, in a sentence, or a YAML brief's path.")]
-MaxUsd = Annotated[float | None, typer.Option(min=0, callback=figures, help="All the money of the run, US dollars.")]
-MaxMinutes = Annotated[float | None, typer.Option(min=0.1, callback=figures, help="All the time of the run, minutes.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of data, weights and order.")]
-LocalPrice = Annotated[
-    float, typer.Option(min=0, callback=figures, help="What an hour of this machine costs you, US dollars.")
-]
-PlannerName = Annotated[
-    str,
-    typer.Option(
-        envvar="STRATOS_PLANNER",
-        help="Who plans: rules, or openai:MODEL at OPENAI_BASE_URL (OpenAI's own unless set) with OPENAI_API_KEY.",
-    ),
-]
 PlannerPrice = Annotated[
     tuple[float, float],
     typer.Option(

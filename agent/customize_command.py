@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import AsJson, At, figures
+from .options import AsJson, At, LocalPrice, MaxMinutes, MaxUsd, PlannerName, Seed
 from .terminal import asking, display, errors, leave, workspace_at
 
 
@@ -27,20 +27,12 @@ def customize(
     yes: Annotated[
         bool, typer.Option("--yes", help="Approve the money in advance, up to --max-usd or the brief's limit.")
     ] = False,
-    max_usd: Annotated[
-        float | None, typer.Option(min=0, callback=figures, help="All the money of the run, US dollars.")
-    ] = None,
-    max_minutes: Annotated[
-        float | None, typer.Option(min=0.1, callback=figures, help="All the time of the run, minutes.")
-    ] = None,
+    max_usd: MaxUsd = None,
+    max_minutes: MaxMinutes = None,
     workspace: At = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of data, weights and order.")] = 0,
-    local_usd_per_hour: Annotated[
-        float, typer.Option(min=0, callback=figures, help="What an hour of this machine costs you, US dollars.")
-    ] = 0.0,
-    planner: Annotated[
-        str, typer.Option(envvar="STRATOS_PLANNER", help="Who plans: rules, or openai:MODEL at OPENAI_BASE_URL.")
-    ] = "rules",
+    seed: Seed = 0,
+    local_usd_per_hour: LocalPrice = 0.0,
+    planner: PlannerName = "rules",
     as_json: AsJson = False,
 ) -> None:
     """Make a family of models and give each of many sites the one that suits its box and its data, which stay there."""

@@ -19,3 +19,16 @@ def figures(given: float | tuple[float, ...] | None) -> float | tuple[float, ...
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else on standard output.")]
 At = Annotated[Path | None, typer.Option("--workspace", help="Folder of runs, journal and deployments [.stratos].")]
+MaxUsd = Annotated[float | None, typer.Option(min=0, callback=figures, help="All the money of the run, US dollars.")]
+MaxMinutes = Annotated[float | None, typer.Option(min=0.1, callback=figures, help="All the time of the run, minutes.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of data, weights and order.")]
+LocalPrice = Annotated[
+    float, typer.Option(min=0, callback=figures, help="What an hour of this machine costs you, US dollars.")
+]
+PlannerName = Annotated[
+    str,
+    typer.Option(
+        envvar="STRATOS_PLANNER",
+        help="Who plans: rules, or openai:MODEL at OPENAI_BASE_URL (OpenAI's own unless set) with OPENAI_API_KEY.",
+    ),
+]

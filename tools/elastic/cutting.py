@@ -5,7 +5,6 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -209,8 +208,3 @@ def reorder(model: Any, importance: Importance) -> Any:
     layout = layout_of(model)
     units = tuple(importance.ordered(layer) for layer in range(layout.layers))
     return cut_model(model, layout, Kept(layers=tuple(range(layout.layers)), units=units))
-
-
-def export(model: Any, layout: Layout, kept: Kept, folder: Path) -> None:
-    """Writes the smaller model as a plain Hugging Face folder, which `from_pretrained` loads without this package."""
-    cut_model(model, layout, kept).save_pretrained(folder)

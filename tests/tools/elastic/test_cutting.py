@@ -14,7 +14,6 @@ from stratos.tools.elastic.cutting import (
     Cut,
     chosen,
     cut_model,
-    export,
     kept,
     kept_of,
     reorder,
@@ -73,7 +72,7 @@ def test_every_cut_is_a_plain_model_that_computes_what_its_tensors_do(name: str,
     model, batch = TOYS[name]()
     layout = layout_of(model)
     units = kept(layout, cut, importance_of(layout))
-    export(model, layout, units, tmp_path)
+    cut_model(model, layout, units).save_pretrained(tmp_path)
     loaded = LOADERS[name].from_pretrained(tmp_path, local_files_only=True).eval()
     buffers = dict(model.named_buffers())
     tensors = take(dict(model.named_parameters()), layout, units)
