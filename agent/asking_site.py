@@ -1,5 +1,6 @@
 """Asks the model of one site of a run; nothing of it is served."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..state.errors import Correctable
@@ -31,8 +32,13 @@ def ask_site(workspace: Workspace, site: str, question: str, run_id: str | None 
         "site": site,
         "run": run,
         "answer": found[0][0],
-        "likeliest": [{"label": label, "probability": round(share, 4)} for label, share in found[:NAMED]],
+        "likeliest": likeliest(found),
     }
+
+
+def likeliest(found: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
+    """The first labels, as they are told."""
+    return [{"label": label, "probability": round(share, 4)} for label, share in found[:NAMED]]
 
 
 def newest_with(workspace: Workspace, site: str) -> str | None:

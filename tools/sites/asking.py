@@ -16,9 +16,11 @@ def answers(folder: Path, text: str) -> list[tuple[str, float]]:
     Raises RequestError for a model of pictures, FileNotFoundError where the folder holds none.
     """
     import torch
+    from transformers.utils import logging
 
     from .site import load_site_model
 
+    logging.disable_progress_bar()
     model, about = load_site_model(folder)
     if model.tokenizer is None:
         raise RequestError([f"the model in {folder} knows pictures, not texts"])

@@ -24,6 +24,7 @@ from ..elastic.costs import measure_costs
 from ..elastic.cutting import cut_model, kept_of
 from ..elastic.units import layout_of
 from ..jobs import write_atomic
+from ..weights import weights_sha256
 from .examples import Examples, SiteExamples, read
 from .header import HeaderSpec, new_header
 from .letters import Letter, unpacked_choice, unpacked_text, unpacked_weights
@@ -31,12 +32,11 @@ from .local import Fitting, SiteModel, bare, fit, importance, mean_loss, pooled,
 from .orders import CHOICES, FAILED, HEADER, IMPORTANCE, LABELS, RESULT, SKETCH, TOKENIZER, UNITS, WELCOME, Orders
 from .privacy import DELTA, private_mean
 from .similarity import directions, private_sketch, sketch
+from .site_folder import ABOUT_FILE, ERROR_FILE, FITTED, MODEL
 
-FITTED, MODEL = "fitted", "model"
-"""Folders: the model as sent, fitted; the site's own model."""
 CONTROL_RATE = 2.0
 """Times the rate of one that begins from taught weights: a training from nothing does better with more."""
-HEADER_FILE, TOKENIZER_FILE, ABOUT_FILE = "header.safetensors", "tokenizer.json", "site.json"
+HEADER_FILE, TOKENIZER_FILE = "header.safetensors", "tokenizer.json"
 
 
 Floats = NDArray[np.float64]
@@ -66,7 +66,7 @@ class Site:
             answer = answers[letter.kind](letter).to_bytes()
         except (StratosError, ValueError, KeyError, OSError, RuntimeError) as error:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            (self.folder / ERROR_FILE).write_text(traceback.format_exc(), encoding="utf-8")
             # The text of an error can hold a row of the data: its kind alone leaves the site.
             return Letter(kind=FAILED, facts={"error": type(error).__name__}).to_bytes()
         known.parent.mkdir(parents=True, exist_ok=True)
@@ -144,6 +144,7 @@ class Site:
             kind=RESULT,
             facts=facts
             | {
+                "weights_sha256": weights_sha256(self.folder / MODEL),
                 "bytes": costs.bytes,
                 "parameters": costs.parameters,
                 "latency_ms": round(costs.latency_ms, 4),
@@ -227,7 +228,9 @@ def _take_over(header: Any, taught: Any, names: Sequence[str], public: Sequence[
 def _save(model: SiteModel, folder: Path, about: dict[str, Any]) -> None:
     """Writes a plain Hugging Face folder with the header beside it; `site.json` is written last."""
     from safetensors.torch import save_file
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     model.backbone.save_pretrained(folder)
     save_file(model.header.state_dict(), folder / HEADER_FILE)
     if model.tokenizer is not None:
