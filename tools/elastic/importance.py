@@ -73,7 +73,7 @@ class Importance:
 
 def _falling(values: Floats) -> tuple[int, ...]:
     """Places of the values from the largest on; equal ones in their order."""
-    return tuple(int(place) for place in np.argsort(-values, kind="stable"))
+    return tuple(np.argsort(-values, kind="stable").tolist())
 
 
 def measure(

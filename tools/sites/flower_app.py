@@ -107,6 +107,8 @@ class FlowerPost:
 
     def exchange(self, letters: Mapping[str, bytes]) -> Iterator[tuple[str, bytes | str]]:
         """As of `server.Post`."""
+        from .letters import NotSent
+
         # A node that went and came again has another number.
         there = set(self._grid.get_node_ids())
         self._nodes = {site: node for site, node in self._nodes.items() if node in there}
@@ -118,7 +120,7 @@ class FlowerPost:
         }
         for site in letters:
             if site not in sent:
-                yield site, f"it was not there within {self._appear_s:g} s"
+                yield site, NotSent(f"it was not there within {self._appear_s:g} s")
         left, most = list(sent.items()), self._at_once or max(1, len(sent))
         while left:
             some = dict(left[:most])

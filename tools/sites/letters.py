@@ -67,6 +67,12 @@ class Letter:
             raise ValueError(f"{len(sent)} bytes that are no letter: {error}") from error
 
 
+class NotSent(str):
+    """In the place of an answer: why the letter did not even go to its site. Its bytes count for nothing."""
+
+    __slots__ = ()
+
+
 @dataclass
 class Meter:
     """Bytes that travelled, by site and direction, and how many letters."""

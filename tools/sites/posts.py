@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from .letters import NotSent
 from .site import Site
 
 
@@ -15,4 +16,4 @@ class SameProcess:
     def exchange(self, letters: Mapping[str, bytes]) -> Iterator[tuple[str, bytes | str]]:
         """As of `server.Post`."""
         for name, letter in letters.items():
-            yield name, self.sites[name].answer(letter) if name in self.sites else "no such site"
+            yield name, self.sites[name].answer(letter) if name in self.sites else NotSent("no such site")

@@ -24,7 +24,7 @@ from ..elastic.importance import Importance
 from ..elastic.units import Layout, layout_of
 from ..jobs import write_atomic
 from .aggregation import ALONE, SHARPNESSES, Floats, Heard, Nearness, Robust, heard, personal
-from .letters import Letter, Meter, packed_choice, packed_text, packed_weights
+from .letters import Letter, Meter, NotSent, packed_choice, packed_text, packed_weights
 from .loop_orders import ABOUT_FILE
 from .orders import (
     CHOICES,
@@ -250,11 +250,11 @@ def _asked(
     written = {id(letter): letter.to_bytes() for letter in {id(one): one for one in letters.values()}.values()}
     sent = {site: written[id(letter)] for site, letter in letters.items()}
     known = {site: answer for site, letter in sent.items() if (answer := record.known(down, site, letter)) is not None}
-    for site, letter in sent.items():
-        record.meter.count(site, "down", len(letter))
     usable: dict[str, Letter] = {}
     failed: dict[str, str] = dict.fromkeys(sent, "it did not answer")
     for site, answer in chain(known.items(), post.exchange({site: sent[site] for site in sent if site not in known})):
+        if not isinstance(answer, NotSent):
+            record.meter.count(site, "down", len(sent[site]))
         if isinstance(answer, str):
             failed[site] = answer
             continue

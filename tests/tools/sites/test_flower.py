@@ -64,6 +64,7 @@ def test_sites_get_their_models_over_flower_and_one_that_is_not_there_stops_nobo
     found = outcome(path)
     assert found["gone"]["failed"] == "it was not there within 25 s"
     letters = json.loads((path.parent / ABOUT_FILE).read_text())["bytes"]
+    assert "gone/down" not in letters
     wire = json.loads((path.parent / WIRE_FILE).read_text())
     for node in nodes[:2]:
         assert found[node.name]["failed"] == ""
