@@ -12,7 +12,8 @@ NAMED = 3
 
 
 def ask_site(workspace: Workspace, site: str, question: str, run_id: str | None = None) -> dict[str, Any]:
-    """What the site's model answers, with the likeliest labels; of the newest run that has such a site unless one is named.
+    """What the site's model answers, with the likeliest labels, or the chance of what it wrote; of the newest run with such a
+    site unless one is named.
 
     Raises Correctable where there is none.
     """

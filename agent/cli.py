@@ -628,7 +628,9 @@ def ask(
                 print_json(found)
             else:
                 say(found["answer"])
-                say("  ".join(f"{one['label']} {one['probability']:.1%}" for one in found["likeliest"]))
+                shares = [f"{one['probability']:.1%}" for one in found["likeliest"]]
+                names = [one["label"] for one in found["likeliest"]]
+                say(shares[0] if len(shares) == 1 else "  ".join(map(" ".join, zip(names, shares, strict=True))))
             return
         answer = ask_deployment(at, name, question)
         if as_json:

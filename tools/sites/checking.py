@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ...state.brief import Brief
 from ...state.errors import RequestError
+from .checkpoint import wrong_with_checkpoint
+from .cloud_shape import Shape
 from .examples import read
 
 NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
@@ -30,9 +32,11 @@ def wrong_with_sites(brief: Brief) -> list[str]:
             f"sites: engine {sites.engine} needs {' and '.join(missing)}: pip install 'stratos-slm[{extra}]', or say engine: here, which "
             "needs neither"
         )
+    if brief.student is not None:
+        problems += wrong_with_checkpoint(Path(brief.student).expanduser(), sites.answers, Shape().max_tokens)
     for site in sites.each:
         try:
-            read(Path(site.data), 0)
+            read(Path(site.data), 0, sites.answers)
         except RequestError as error:
             problems += [f"site {site.name}: {problem}" for problem in error.problems]
         except OSError as error:
@@ -47,7 +51,6 @@ def _unheld(brief: Brief) -> list[str]:
     targets, limits = brief.targets, brief.limits
     said = {
         "teacher": brief.teacher,
-        "student": brief.student,
         "weights": brief.weights,
         "choose": brief.choose,
         "targets.throughput_rps": targets.throughput_rps,

@@ -16,6 +16,7 @@ from ..waiting import JobRequest, run
 from ..weights import weights_sha256
 from .choosing import limits_of
 from .customize_job import SITES, CustomizeJob, SiteHere
+from .family_job import GIVEN_RATE_SHARE
 from .money import GIB, customizing_parts, hours_left
 from .orders import Orders
 
@@ -63,9 +64,10 @@ def _run(context: Context, args: Customize) -> Customized:
         ),
         orders=Orders(
             config={},
+            answers=sites.answers,
             bits=sites.bits,
             fit_epochs=sites.family.fit_epochs,
-            rate=RATE,
+            rate=RATE * (GIVEN_RATE_SHARE if context.brief.student else 1.0),
             control=sites.control,
             epsilon=sites.epsilon,
             seed=context.settings.seed,

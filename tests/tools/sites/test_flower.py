@@ -19,8 +19,9 @@ from stratos.tools.sites.flower import federation, start_node
 from stratos.tools.sites.flower_app import WIRE_FILE, Node
 from stratos.tools.sites.keys import make_site_key
 from stratos.tools.sites.loop_orders import LoopOrders, SiteInLoop, save_backbone
+from stratos.tools.sites.models import load_site_model
 from stratos.tools.sites.server import ABOUT_FILE
-from stratos.tools.sites.site import MODEL, load_site_model
+from stratos.tools.sites.site import MODEL
 
 from .world import backbone, orders, plans, sites
 
