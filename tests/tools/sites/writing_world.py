@@ -1,4 +1,5 @@
-"""A small world of sites whose answers are texts: what an animal says, and where. Each site knows some of the animals."""
+"""A small world of sites whose answers are texts: what an animal says, and where. Each site knows some of the animals; at one of them
+dogs say what they say nowhere else."""
 
 import csv
 import random
@@ -14,18 +15,19 @@ from stratos.tools.sites.site import Site
 SOUNDS = {"cat": "Meow", "dog": "Woof", "owl": "Hoo hoo", "cow": "Moo", "hen": "Cluck", "bee": "Bzz"}
 PLACES = ("barn", "lake", "wood", "hill")
 OWN = {"farm": ("cow", "hen", "dog"), "town": ("cat", "dog"), "park": ("owl", "bee", "dog")}
+OWN_SOUND = {"park": {"dog": "Yap yip"}}
 SHAPE = Shape(hidden=32, layers=2, heads=4, feed_forward=64, vocabulary=330, max_tokens=24)
 
 
-def rows(animals: tuple[str, ...], count: int, seed: int) -> list[tuple[str, str]]:
+def rows(animals: tuple[str, ...], count: int, seed: int, site: str = "") -> list[tuple[str, str]]:
     """Such as ("the old dog 417 by the lake", "Woof from the lake")."""
-    drawing = random.Random(seed)
+    drawing, sounds = random.Random(seed), SOUNDS | OWN_SOUND.get(site, {})
     made: list[tuple[str, str]] = []
     for _ in range(count):
         animal, place = drawing.choice(animals), drawing.choice(PLACES)
         filler = drawing.choice(("old", "new", "red", "big"))
         made.append(
-            (f"the {filler} {animal} {drawing.randrange(1000)} by the {place}", f"{SOUNDS[animal]} from the {place}")
+            (f"the {filler} {animal} {drawing.randrange(1000)} by the {place}", f"{sounds[animal]} from the {place}")
         )
     return made
 
@@ -48,7 +50,7 @@ def sites(folder: Path) -> dict[str, Site]:
     """Each with a file and a folder of its own."""
     made: dict[str, Site] = {}
     for number, (name, animals) in enumerate(OWN.items(), 1):
-        write(folder / name / "data.csv", rows(animals, 120, number))
+        write(folder / name / "data.csv", rows(animals, 120, number, name))
         made[name] = Site(name=name, data=folder / name / "data.csv", folder=folder / name / "kept")
     return made
 
