@@ -57,7 +57,8 @@ def decoder(folder: Path, texts: Sequence[str], *, keys: int = 2, **special: str
 def encoder(folder: Path, texts: Sequence[str]) -> Path:
     """EuroBERT, with the head that it was trained with."""
     torch.manual_seed(0)
-    config = EuroBertConfig(**SIZES, num_key_value_heads=4, vocab_size=340, max_position_embeddings=64)
+    ids = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "mask_token_id"), 1)
+    config = EuroBertConfig(**SIZES, **ids, num_key_value_heads=4, vocab_size=340, max_position_embeddings=64)
     return _saved(folder, EuroBertForMaskedLM(config), tokenizer(texts, pad_token="</s>"))
 
 

@@ -15,7 +15,7 @@ from stratos.tools.sites.site import Site
 SOUNDS = {"cat": "Meow", "dog": "Woof", "owl": "Hoo hoo", "cow": "Moo", "hen": "Cluck", "bee": "Bzz"}
 PLACES = ("barn", "lake", "wood", "hill")
 OWN = {"farm": ("cow", "hen", "dog"), "town": ("cat", "dog"), "park": ("owl", "bee", "dog")}
-OWN_SOUND = {"park": {"dog": "Yap yip"}}
+OWN_SOUND = {"park": {"dog": "Hoo moo"}}
 SHAPE = Shape(hidden=32, layers=2, heads=4, feed_forward=64, vocabulary=330, max_tokens=24)
 
 
@@ -66,5 +66,5 @@ def plans() -> list[SitePlan]:
 def orders(plan: SitePlan) -> Orders:
     """Short lessons."""
     return Orders(
-        config={}, answers="texts", fit_epochs=3, tune_epochs=6, rate=5e-3, max_tokens=SHAPE.max_tokens, seed=3
+        config={}, answers="texts", fit_epochs=6, tune_epochs=10, rate=5e-3, max_tokens=SHAPE.max_tokens, seed=3
     )
