@@ -234,7 +234,7 @@ class Brief(Record):
     student: str | None = Field(
         default=None,
         min_length=1,
-        description="the folder of an open model's checkpoint that is to be taught; null: students built from scratch",
+        description="the folder of an open model's checkpoint that is to be taught, of many sites the backbone; null: from scratch",
     )
     sites: Sites | None = Field(
         default=None,

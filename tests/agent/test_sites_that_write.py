@@ -10,6 +10,7 @@ import pytest
 import yaml
 from stratos.agent import session
 from stratos.agent.asking_site import ask_site
+from stratos.agent.audit_page.render import page
 from stratos.agent.cli import app
 from stratos.agent.intake import read_brief_file
 from stratos.agent.session import replay
@@ -84,6 +85,8 @@ def test_each_site_gets_a_model_that_writes_and_its_texts_stay_there(met: tuple[
         for row in rows(animals, 100, number, name):
             assert not any(text.encode() in letters for text in row)
     assert replay(run_id, workspace=Workspace(at)).identical
+    html = page(Journal(Workspace(at)).rows(run_id), "1")
+    assert "3, whose data stay there, which answer with texts: farm, town, park" in html
 
 
 def test_the_adapter_that_was_searched_is_the_sites(met: tuple[Path, str]) -> None:
@@ -104,15 +107,15 @@ def test_a_site_writes_and_is_exported_for_any_tool(met: tuple[Path, str], tmp_p
     asked = CliRunner().invoke(app, ["ask", "town", question, "--workspace", str(at)])
     assert asked.stdout.splitlines()[0] == "Meow from the lake"
     CliRunner().invoke(app, ["export", run_id, str(tmp_path / "out"), "--model", "--workspace", str(at)])
-    page = (tmp_path / "out" / "town" / "README.md").read_text(encoding="utf-8")
-    code = page.split("```python\n")[1].split("```")[0] + f"\nprint(answer({question!r}))"
+    readme = (tmp_path / "out" / "town" / "README.md").read_text(encoding="utf-8")
+    code = readme.split("```python\n")[1].split("```")[0] + f"\nprint(answer({question!r}))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path / "out", capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "Meow from the lake"
 
 
-def test_a_given_checkpoint_is_the_backbone_of_all_sites(tmp_path: Path) -> None:
+def test_a_given_checkpoint_is_the_backbone_of_all_sites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that someone else has taught much of it already: the family begins where it ends."""
     shape = SHAPE.model_copy(update={"max_tokens": Shape().max_tokens})
     lesson = Fitting(epochs=20, rate=5e-3, seed=2)
@@ -120,7 +123,8 @@ def test_a_given_checkpoint_is_the_backbone_of_all_sites(tmp_path: Path) -> None
     known.model.backbone.save_pretrained(tmp_path / "given")
     known.model.tokenizer.save_pretrained(tmp_path / "given")
     tiny = TINY | {"epochs": 1, "cut_steps": 250}
-    brief = brief_file(tmp_path, {"family": tiny, "control": False}, student=str(tmp_path / "given"))
+    brief = brief_file(tmp_path, {"family": tiny, "control": False}, student="given")
+    monkeypatch.chdir(tmp_path)
     outcome = started(brief, tmp_path / "at")
     assert outcome.status == "met", outcome.reason
     family, _ = made_in(tmp_path / "at", outcome.run_id)

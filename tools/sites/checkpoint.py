@@ -66,8 +66,8 @@ def _ready(folder: Path, answers: Answers, max_tokens: int) -> tuple[Any, str | 
     return config, text
 
 
-def _tokenizer(folder: Path, config: Any, answers: Answers) -> tuple[int, int | None, str]:
-    """The tokens that fill up and end, and the file."""
+def _tokenizer(folder: Path, config: Any, answers: Answers) -> tuple[Any, Any, str]:
+    """The numbers of the tokens that fill up and end, and the file."""
     from transformers import PreTrainedTokenizerFast
 
     if not (folder / TOKENIZER_FILE).is_file():
@@ -82,7 +82,8 @@ def _tokenizer(folder: Path, config: Any, answers: Answers) -> tuple[int, int | 
         raise Correctable(
             f"the tokenizer of {str(folder)!r} has {len(tokenizer):,} tokens, the model knows {config.vocab_size:,}"
         )
-    return end if fills is None else fills, end, tokenizer.backend_tokenizer.to_str()
+    text: str = tokenizer.backend_tokenizer.to_str()
+    return end if fills is None else fills, end, text
 
 
 def _can_be_cut(folder: Path, answers: Answers) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...state.brief import Record, SiteSource
+from ...state.brief import Brief, Record, SiteSource
 from ...state.errors import ToolFailed
 from ...state.evidence import Interval, wilson
 from ...state.run import RunState
@@ -22,6 +22,8 @@ from .orders import Orders
 
 MODULE = "stratos.tools.sites.customize_job"
 RATE = 2e-3
+GIVEN_ADAPTER_RATE = 1e-3
+"""Of adapters beside a checkpoint of a few million weights, as `tuning.specs` has it; larger ones take less."""
 MODEL = "model"
 
 
@@ -67,7 +69,7 @@ def _run(context: Context, args: Customize) -> Customized:
             answers=sites.answers,
             bits=sites.bits,
             fit_epochs=sites.family.fit_epochs,
-            rate=RATE * (GIVEN_RATE_SHARE if context.brief.student else 1.0),
+            rate=_rate(context.brief),
             control=sites.control,
             epsilon=sites.epsilon,
             seed=context.settings.seed,
@@ -83,6 +85,14 @@ def _run(context: Context, args: Customize) -> Customized:
     folder = context.step_folder / "loop"
     made = run(context.executor, JobRequest(module=MODULE, job=job, folder=folder, threads=job.threads), context.emit)
     return _customized(context, folder, made)
+
+
+def _rate(brief: Brief) -> float:
+    """At the sites."""
+    if brief.student is None:
+        return RATE
+    assert brief.sites is not None
+    return GIVEN_ADAPTER_RATE if brief.sites.answers == "texts" else RATE * GIVEN_RATE_SHARE
 
 
 def _customized(context: Context, folder: Path, made: Mapping[str, Any]) -> Customized:

@@ -23,13 +23,13 @@ from transformers import (
 SIZES: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 
 
-def tokenizer(texts: Sequence[str], size: int = 330, **special: str) -> PreTrainedTokenizerFast:
+def tokenizer(texts: Sequence[str], **special: Any) -> PreTrainedTokenizerFast:
     """Byte-level BPE that begins every text with <s>; it has the special tokens that are named."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     trainer: Any = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=["<s>", "</s>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        vocab_size=330, special_tokens=["<s>", "</s>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
     )
     made.train_from_iterator(iter(texts), trainer)
     made.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from stratos.state.brief import Answers
 from stratos.state.errors import Correctable
 from stratos.tools.elastic.cutting import CUTS
 from stratos.tools.elastic.teaching import Recipe
@@ -85,24 +86,35 @@ def quantised(folder: Path) -> Path:
     return folder
 
 
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "nothing": lambda folder: folder,
+    "bert": lambda folder: bert(folder, TEXTS),
+    "encoder": lambda folder: encoder(folder, TEXTS),
+    "vision": vision,
+    "no end": lambda folder: decoder(folder, TEXTS, pad_token="<s>"),
+    "neither": lambda folder: decoder(folder, TEXTS, unk_token="<s>"),
+    "no weights": without("model.safetensors"),
+    "no tokenizer": without("tokenizer.json"),
+    "quantised": quantised,
+}
+
+
 @pytest.mark.parametrize(
-    ("make", "answers", "said"),
+    ("kind", "answers", "said"),
     [
-        (lambda folder: folder / "nowhere", "texts", "nowhere' is no folder"),
-        (lambda folder: bert(folder, TEXTS), "labels", "BertModel cannot be cut: 0 lists of 2 layers with a q_proj"),
-        (lambda folder: encoder(folder, TEXTS), "texts", "a eurobert model is no causal decoder"),
-        (vision, "texts", "a vit model is no causal decoder"),
-        (lambda folder: decoder(folder, TEXTS, pad_token="<s>"), "texts", "has no eos_token"),
-        (lambda folder: decoder(folder, TEXTS, unk_token="<s>"), "labels", "neither a pad_token nor an eos_token"),
-        (without("model.safetensors"), "texts", "no model.safetensors"),
-        (without("tokenizer.json"), "texts", "has no tokenizer.json"),
-        (quantised, "texts", "its weights are quantised"),
+        ("nothing", "texts", "given' is no folder"),
+        ("bert", "labels", "BertModel cannot be cut: 0 lists of 2 layers with a q_proj"),
+        ("encoder", "texts", "a eurobert model is no causal decoder"),
+        ("vision", "texts", "a vit model is no causal decoder"),
+        ("no end", "texts", "has no eos_token"),
+        ("neither", "labels", "neither a pad_token nor an eos_token"),
+        ("no weights", "texts", "no model.safetensors"),
+        ("no tokenizer", "texts", "has no tokenizer.json"),
+        ("quantised", "texts", "its weights are quantised"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_a_backbone_is_refused_by_name(
-    make: Callable[[Path], Path], answers: Any, said: str, tmp_path: Path
-) -> None:
-    folder = make(tmp_path / "given")
+)
+def test_what_cannot_be_a_backbone_is_refused_by_name(kind: str, answers: Answers, said: str, tmp_path: Path) -> None:
+    folder = MAKERS[kind](tmp_path / "given")
     (problem,) = wrong_with_checkpoint(folder, answers, 24)
     assert problem.startswith("student: ")
     assert said in problem
