@@ -1,5 +1,6 @@
 """Asks the model of one site of a run; nothing of it is served."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..state.errors import Correctable
@@ -32,8 +33,21 @@ def ask_site(workspace: Workspace, site: str, question: str, run_id: str | None 
         "site": site,
         "run": run,
         "answer": found[0][0],
-        "likeliest": [{"label": label, "probability": round(share, 4)} for label, share in found[:NAMED]],
+        "likeliest": likeliest(found),
     }
+
+
+def likeliest(found: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
+    """The first labels, as they are told."""
+    return [{"label": label, "probability": round(share, 4)} for label, share in found[:NAMED]]
+
+
+def shares(likeliest: Sequence[Mapping[str, Any]]) -> str:
+    """The likeliest labels with their probabilities, in a line; of a text that was written its chance alone."""
+    said = [f"{one['probability']:.1%}" for one in likeliest]
+    if len(said) == 1:
+        return said[0]
+    return "  ".join(f"{one['label']} {share}" for one, share in zip(likeliest, said, strict=True))
 
 
 def newest_with(workspace: Workspace, site: str) -> str | None:

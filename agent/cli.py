@@ -23,6 +23,7 @@ from .pair_command import pair
 from .plain_help import PlainTyper
 from .prices_command import prices
 from .questions_command import questions
+from .site_command import site
 from .skills_command import skills
 from .terminal import (
     FAILED,
@@ -51,6 +52,7 @@ app = PlainTyper(
 deployments = PlainTyper(invoke_without_command=True, help="List the models served here; stop or start one.")
 app.add_typer(deployments, name="deployments")
 app.add_typer(skills, name="skills")
+app.add_typer(site, name="site")
 app.command()(calibrate)
 app.command()(customize)
 
@@ -574,9 +576,9 @@ def _export_model(journal: "Journal", run_id: str, folder: Path, force: bool, in
         if as_json:
             print_json(sites.model_dump(mode="json"))
             return
-        without = f"; without a model: {', '.join(sites.without)}" if sites.without else ""
+        without = f"; not here: {', '.join(sites.without)}" if sites.without else ""
         say(
-            f"{folder}: the models of {len(sites.sites)} sites, a folder each{without}; README.md says what each reached"
+            f"{folder}: the models of {', '.join(sites.sites)}, a folder each{without}; README.md says what each reached"
         )
         return
     with display(as_json) as shown:
@@ -617,7 +619,7 @@ def ask(
     """Ask a served model, and have the skill's verifier check the answer; or the model of a site."""
     from ..tools.serving.deployments import listing
     from .asking import ask as ask_deployment
-    from .asking_site import ask_site, newest_with
+    from .asking_site import ask_site, newest_with, shares
 
     with errors(as_json):
         at = workspace_at(workspace)
@@ -628,9 +630,7 @@ def ask(
                 print_json(found)
             else:
                 say(found["answer"])
-                shares = [f"{one['probability']:.1%}" for one in found["likeliest"]]
-                names = [one["label"] for one in found["likeliest"]]
-                say(shares[0] if len(shares) == 1 else "  ".join(map(" ".join, zip(names, shares, strict=True))))
+                say(shares(found["likeliest"]))
             return
         answer = ask_deployment(at, name, question)
         if as_json:

@@ -63,10 +63,10 @@ class ExportedSites(Record):
 def export_sites(
     workspace: Workspace, rows: Sequence[Row], attempt: SitesAttempt, folder: Path, version: str, *, force: bool = False
 ) -> ExportedSites:
-    """Copies every site's model as it was measured, and writes the pages, all or nothing. Raises OutputError where files are gone or the
-    folder cannot be written, JournalError where weights are not those measured."""
+    """Copies every model that is on this machine as it was measured, and writes the pages, all or nothing. Raises OutputError where files
+    are gone or the folder cannot be written, JournalError where weights are not those measured."""
     run_id = rows[0].run_id
-    made = [result for result in attempt.results if not result.failed]
+    made = [result for result in attempt.results if result.folder]
     models = {result.site: model_folder(workspace, run_id, result) for result in made}
     cuts = {choice.site: choice.cut for choice in attempt.plan.choices}
     check_empty(folder, force=force)
@@ -83,7 +83,7 @@ def export_sites(
         run_id=run_id,
         attempt=attempt.number,
         sites=tuple(models),
-        without=tuple(result.site for result in attempt.results if result.failed),
+        without=tuple(result.site for result in attempt.results if not result.folder),
     )
 
 
@@ -140,5 +140,7 @@ def _page(attempt: SitesAttempt, run_id: str, head: str, version: str) -> str:
     for result in attempt.results:
         share = result.test
         said = f"no model: {result.failed}" if share is None else f"{share.value:.1%} of {share.n}"
+        if share is not None and not result.folder:
+            said += ", on its own machine"
         lines.append(f"| {result.site} | {said} | {result.bytes:,} |")
     return "\n".join(lines) + "\n"

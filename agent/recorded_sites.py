@@ -37,7 +37,12 @@ def result_of(attempt: SitesAttempt, site: str, run_id: str) -> SiteResult:
 
 
 def model_folder(workspace: Workspace, run_id: str, result: SiteResult) -> Path:
-    """Where the site's model lies. Raises OutputError where it is gone, JournalError where its weights are others than were measured."""
+    """Where the site's model lies. Raises Correctable where it is on the site's own machine, OutputError where it is gone, JournalError
+    where its weights are others than were measured."""
+    if not result.folder:
+        raise Correctable(
+            f"the model of site {result.site} is on its own machine, where it joined: `stratos site ask` asks it there"
+        )
     folder = workspace.run_folder(run_id) / result.folder
     if not (found := weights_sha256(folder) if folder.is_dir() else ""):
         raise OutputError(f"{folder} holds no weights: the model of site {result.site} was moved or deleted")

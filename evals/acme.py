@@ -11,7 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,53 @@ FEDAVG_ROUNDS = 6
 WHOLE_AVERAGED = "FedAvg, whole, until our accuracy"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Aside:
+    """What is measured beside the loop and its controls, where time allows."""
+
+    headers: bool = False
+    """Own models with searched headers."""
+    whole: bool = False
+    """FedAvg of the whole model until it is as good."""
+    flower: bool = False
+    """The loop over Flower's processes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What one process measures: a world's splits at one seed, which share a family."""
+
+    name: str
+    folder: Path | None
+    """Of BANKING77."""
+    splits: Sequence[Split]
+    seed: int
+    quick: bool
+    aside: Aside
+
+    def done(self) -> "list[tuple[Ran, float]]":
+        """Each split's figures, and its seconds."""
+        import torch
+
+        torch.set_num_threads(1)
+        worlds: dict[Split, World] = {split: self._world(split) for split in self.splits}
+        elastic = built(next(iter(worlds.values())), self.seed, self.quick)
+        found: list[tuple[Ran, float]] = []
+        for split, world in worlds.items():
+            with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
+                began = time.monotonic()
+                ran = run(world, elastic, split, self.seed, Path(scratch), self.aside)
+            found.append((ran, time.monotonic() - began))
+            print(f"  {line(ran)}", file=sys.stderr, flush=True)
+        return found
+
+    def _world(self, split: Split) -> World:
+        if self.name == "digits":
+            return digits(self.seed, split)
+        assert self.folder is not None
+        return banking77(self.folder, self.seed, split)
+
+
 def built(world: World, seed: int, quick: bool) -> "Elastic":
     """The family of a world and seed: it serves all splits."""
     from ..tools.sites.cloud import build
@@ -53,9 +102,8 @@ def built(world: World, seed: int, quick: bool) -> "Elastic":
     )
 
 
-def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path, *, aside: bool, flower: bool) -> Ran:
-    """The loop, its controls and the baselines on one world; `aside`: also with searched headers, and FedAvg of the whole model until it
-    is as good; `flower`: also over Flower."""
+def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path, aside: "Aside") -> Ran:
+    """The loop, its controls and the baselines on one world."""
     from ..tools.sites.examples import split as split_examples
     from ..tools.sites.local import Fitting
     from . import acme_baselines as baselines
@@ -79,11 +127,11 @@ def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path,
     )
     ways = {"own models": SHARPNESSES, "uniform": (0.0,), "each its own importances": (ALONE,)}
     reached = {way: loop.reached(way, sharpnesses) for way, sharpnesses in ways.items()}
-    if aside:
+    if aside.headers:
         for by in ("controller", "random"):
             found = _headers(world, elastic, loop.plans, by, seed)
             reached[f"own models, header by {by}"] = loop.reached(f"header by {by}", SHARPNESSES, found)
-    if flower:
+    if aside.flower:
         reached["own models, over Flower"] = loop.over_flower()
     ours = reached["own models"]
     tightest = min(cuts.values(), key=lambda cut: next(one.bytes for one in elastic.table if one.cut == cut))
@@ -92,9 +140,10 @@ def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path,
     reached["one for all"], reached["one for all, told the labels"] = baselines.joint(
         world, elastic, parts, tightest, lesson
     )
+    reached["one for all, of public data"] = baselines.public(elastic, parts, tightest)
     twice = Fitting(epochs=2 * lesson.epochs, rate=2 * world.rate, seed=seed)
     reached["alone from nothing"] = baselines.alone(elastic, parts, cuts, twice)
-    reached |= _averaged(elastic, parts, tightest, ours, lesson, whole=aside)
+    reached |= _averaged(elastic, parts, tightest, ours, lesson, whole=aside.whole)
     return Ran(
         world=world.name, split=split, seed=seed, reached=reached, trade_off=_trade_offs(elastic.table, boxes, seed)
     )
@@ -250,40 +299,46 @@ def main() -> None:
             ("--splits", {"nargs": "+", "default": None, "choices": SPLITS}),
             ("--worlds", {"nargs": "+", "default": ["digits", "banking77"], "choices": ["digits", "banking77"]}),
             ("--flower", {"action": "store_true", "help": "the first seed's loops over Flower's processes too"}),
+            (
+                "--no-headers",
+                {"action": "store_true", "help": "without searched headers, which take as long as half of the rest"},
+            ),
+            ("--jobs", {"type": int, "default": 1, "help": "seeds at the same time, a process each"}),
         ),
     )
-    import torch
-
-    torch.set_num_threads(1)
     report = Report(eval="acme", seed=options.seed, quick=options.quick)
     worlds = [name for name in options.worlds if name == "digits" or (options.banking77 and not options.quick)]
     splits: Sequence[Split] = options.splits or (("third",) if options.quick else SPLITS)
     seeds = range(options.seed, options.seed + (options.seeds or (1 if options.quick else 3)))
     if options.quick:
         report.left_out = "BANKING77, three of the four splits, two of the three seeds, half of the lessons of the cuts"
-    details: list[object] = []
+    first = Aside(headers=not options.no_headers, whole=True, flower=options.flower)
+    works = [
+        Work(
+            name=name,
+            folder=options.banking77,
+            splits=splits,
+            seed=seed,
+            quick=options.quick,
+            aside=first if seed == options.seed else Aside(),
+        )
+        for name in worlds
+        for seed in seeds
+    ]
+    ran = [one for done in _all_done(works, options.jobs) for one in done]
     for name in worlds:
-        ran: list[Ran] = []
-        for seed in seeds:
-            worlds_of: dict[Split, World] = {
-                split: digits(seed, split) if name == "digits" else banking77(options.banking77, seed, split)
-                for split in splits
-            }
-            elastic = built(worlds_of[splits[0]], seed, options.quick)
-            for split, world in worlds_of.items():
-                first = seed == options.seed
-                with tempfile.TemporaryDirectory(prefix="stratos-eval-") as scratch:
-                    began = time.monotonic()
-                    ran.append(
-                        run(world, elastic, split, seed, Path(scratch), aside=first, flower=first and options.flower)
-                    )
-                details.append(told(ran[-1], time.monotonic() - began))
-                print(f"  {line(ran[-1])}", file=sys.stderr, flush=True)
         for split in splits:
-            for claim in claims([one for one in ran if one.split == split]):
+            for claim in claims([one for one, _ in ran if (one.world, one.split) == (name, split)]):
                 report.add(claim)
-    report.details["runs"] = details
+    report.details["runs"] = [told(one, seconds) for one, seconds in ran]
     report.print(options.json)
+
+
+def _all_done(works: Sequence[Work], jobs: int) -> "list[list[tuple[Ran, float]]]":
+    if jobs == 1:
+        return [work.done() for work in works]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(Work.done, works))
 
 
 if __name__ == "__main__":

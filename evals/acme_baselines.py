@@ -86,6 +86,14 @@ def joint(world: World, elastic: Elastic, parts: Parts, cut: Cut, fitting: Fitti
     return plain, told
 
 
+def public(elastic: Elastic, parts: Parts, cut: Cut) -> Reached:
+    """One model of a size for all sites as the cloud makes it of public examples alone, where the sites' data stay with them. Only the
+    model travels, in 32 bits."""
+    model = cut_of(elastic.model, elastic.backbone.importance, cut)
+    counted = {site: right(model, own["test"]) for site, own in parts.items()}
+    return Reached(right=counted, items=_items(parts), down_bytes=_bytes(model) * len(parts))
+
+
 def alone(elastic: Elastic, parts: Parts, cuts: Mapping[str, Cut], fitting: Fitting) -> Reached:
     """Every site trains a model of its size from nothing, on its own examples and for its own labels."""
     began = time.process_time()

@@ -137,15 +137,28 @@ class TeacherSource(Record):
 
 SITE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """A site's name is also that of its folder."""
+ADDRESS = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[0-9]{1,5}$"
+"""A name or an IPv4 number, and a port."""
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).expanduser().absolute())
 
 
 class SiteSource(Record):
-    """One site: its own examples, which stay there, and what its box allows."""
+    """One site: its own examples, which stay there, and what its box allows. It works on this machine, or joins from its own."""
 
     name: str = Field(pattern=SITE_NAME, description="letters, digits, _ . and -, unique")
-    data: str = Field(
+    data: str | None = Field(
+        default=None,
         min_length=1,
-        description="its file of examples: CSV or JSON lines of texts and labels, or .npz of pixels and labels; read at the site alone",
+        description="its file of examples on this machine: CSV or JSON lines of texts and labels, or .npz of pixels and labels; read at "
+        "the site alone",
+    )
+    key: str | None = Field(
+        default=None,
+        min_length=1,
+        description="in place of data, of a site that joins from a machine of its own: its public key, as `stratos site key` made it there",
     )
     max_mib: Figure | None = Field(default=None, gt=0, description="the most its backbone may have in 32 bits, MiB")
     max_latency_ms: Figure | None = Field(default=None, gt=0, description="of one example, milliseconds")
@@ -199,13 +212,29 @@ class Sites(Record):
     )
     family: FamilyOrders = FamilyOrders()
     bits: Literal[4, 5, 6, 8] = Field(default=4, description="of each weight on its way to a site")
+    address: str | None = Field(
+        default=None,
+        pattern=ADDRESS,
+        description="HOST:PORT under which sites that join reach this machine; null: all sites work here",
+    )
+    certificates: str | None = Field(
+        default=None,
+        min_length=1,
+        description="folder of the server's certificates, as `stratos site authority HOST` makes it; for sites that join",
+    )
+    wait_minutes: Figure = Field(default=10.0, gt=0, description="how long sites that join are waited for")
+
+    @property
+    def joining(self) -> tuple[SiteSource, ...]:
+        """The sites that come from machines of their own."""
+        return tuple(site for site in self.each if site.key is not None)
 
     def absolute(self) -> Self:
-        """With every file's path as it is from here: a run may be continued from another folder."""
+        """With every path as it is from here: a run may be continued from another folder."""
         each = tuple(
-            site.model_copy(update={"data": str(Path(site.data).expanduser().absolute())}) for site in self.each
+            site.model_copy(update={"data": _absolute(site.data), "key": _absolute(site.key)}) for site in self.each
         )
-        return self.model_copy(update={"each": each})
+        return self.model_copy(update={"each": each, "certificates": _absolute(self.certificates)})
 
     @model_validator(mode="before")
     @classmethod
@@ -218,7 +247,28 @@ class Sites(Record):
         names = [site.name for site in each]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"sites of one name: {', '.join(twice)}")
+        wrong = [
+            f"site {site.name} names {'data and a key' if site.data else 'neither data nor a key'}"
+            for site in each
+            if (site.data is None) == (site.key is None)
+        ]
+        if wrong:
+            raise ValueError(
+                f"{'; '.join(wrong)}: `data` is of a site on this machine, `key` of one that joins from its own"
+            )
         return each
+
+    @model_validator(mode="after")
+    def _can_be_joined(self) -> Self:
+        if not self.joining:
+            return self
+        names = ", ".join(site.name for site in self.joining)
+        missing = [name for name in ("address", "certificates") if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"sites that join ({names}) need {' and '.join(missing)} under `sites`")
+        if self.engine != "flower":
+            raise ValueError(f"sites that join ({names}) need engine: flower, not {self.engine}")
+        return self
 
 
 class Brief(Record):

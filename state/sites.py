@@ -90,8 +90,10 @@ class SiteResult(Record):
     down_bytes: int = Field(default=0, description="of the letters that went to it")
     up_bytes: int = 0
     usd: float = Field(default=0.0, description="its processor's time and its traffic, by the prices of the brief")
-    folder: str = Field(default="", description="of its model, relative to the run's folder")
-    weights_sha256: str = ""
+    folder: str = Field(
+        default="", description="of its model, relative to the run's folder; empty: it is on the site's own machine"
+    )
+    weights_sha256: str = Field(default="", description="of a site that joined as it told it")
 
 
 class SitesAttempt(Record):

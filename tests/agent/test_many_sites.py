@@ -229,7 +229,7 @@ def test_a_sentence_with_a_folder_of_sites(tmp_path: Path) -> None:
     (tmp_path / "sites").mkdir()
     assert given.sites is not None
     for site in given.sites.each:
-        Path(site.data).rename(tmp_path / "sites" / f"{site.name}.csv")
+        Path(site.data or "").rename(tmp_path / "sites" / f"{site.name}.csv")
     words = "classify texts for 4 branches, data stays there, at most 2 MB each, at least 70 % right"
     said = ["customize", words, "--sites", str(tmp_path / "sites"), "--data", str(tmp_path / "public.csv")]
     result = CliRunner().invoke(app, [*said, "--workspace", str(tmp_path / "at"), "--json"])

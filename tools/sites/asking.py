@@ -17,10 +17,12 @@ def answers(folder: Path, text: str) -> list[tuple[str, float]]:
     Raises RequestError for a model of pictures, FileNotFoundError where the folder holds none.
     """
     import torch
+    from transformers.utils import logging
 
     from .models import load_site_model
     from .writing import Writer
 
+    logging.disable_progress_bar()
     model, about = load_site_model(folder)
     if isinstance(model, Writer):
         with torch.no_grad():

@@ -5,11 +5,12 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...state.brief import Brief
+from ...state.brief import Answers, Brief, Sites
 from ...state.errors import RequestError
 from .checkpoint import wrong_with_checkpoint
 from .cloud_shape import Shape
 from .examples import read
+from .keys import CA_FILE, CERTIFICATE_FILE, KEY_FILE
 
 NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "flower": (("flwr",), "sites"),
@@ -35,14 +36,47 @@ def wrong_with_sites(brief: Brief) -> list[str]:
     if brief.student is not None:
         problems += wrong_with_checkpoint(Path(brief.student).expanduser(), sites.answers, Shape().max_tokens)
     for site in sites.each:
+        if site.data is not None:
+            problems += [f"site {site.name}: {problem}" for problem in wrong_with_file(Path(site.data), sites.answers)]
+    return problems + _wrong_with_joining(sites)
+
+
+def wrong_with_file(path: Path, answers: Answers) -> list[str]:
+    """What keeps a site's file of examples from being learned from."""
+    try:
+        read(path, 0, answers)
+    except RequestError as error:
+        return list(error.problems)
+    except OSError as error:
+        return [f"{path} cannot be opened: {error.strerror or error}"]
+    except ValueError as error:  # no JSON, no array
+        return [f"{path} cannot be read: {error}"]
+    return []
+
+
+def _wrong_with_joining(sites: Sites) -> list[str]:
+    """With the keys of sites that join and the server's certificates."""
+    problems: list[str] = []
+    owners: dict[str, str] = {}
+    for site in sites.joining:
+        assert site.key is not None
         try:
-            read(Path(site.data), 0, sites.answers)
-        except RequestError as error:
-            problems += [f"site {site.name}: {problem}" for problem in error.problems]
-        except OSError as error:
-            problems.append(f"site {site.name}: {site.data} cannot be opened: {error.strerror or error}")
-        except ValueError as error:  # no JSON, no array
-            problems.append(f"site {site.name}: {site.data} cannot be read: {error}")
+            key = Path(site.key).read_text(encoding="utf-8").split()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"site {site.name}: its key {site.key} cannot be read: {error}")
+            continue
+        if len(key) < 2 or not key[0].startswith("ecdsa-"):
+            problems.append(
+                f"site {site.name}: {site.key} is no public key; `stratos site key {site.name}` makes one there"
+            )
+        elif (other := owners.setdefault(key[1], site.name)) != site.name:
+            problems.append(f"site {site.name}: its key is that of site {other}; each has one of its own")
+    folder = Path(sites.certificates or "")
+    missing = [name for name in (CA_FILE, CERTIFICATE_FILE, KEY_FILE) if not (folder / name).is_file()]
+    if sites.joining and missing:
+        problems.append(
+            f"sites: certificates {folder} has no {', '.join(missing)}; `stratos site authority HOST` makes them for this machine"
+        )
     return problems
 
 

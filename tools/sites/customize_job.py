@@ -16,6 +16,7 @@ from pydantic import Field
 from ...state.brief import Record
 from ..jobs import TimedJob, main, progress, report
 from .aggregation import Robust
+from .flower import Door, federation
 from .loop_orders import LoopOrders, SiteInLoop, outcome_in, run_loop, write_orders
 from .orders import Orders
 
@@ -26,26 +27,27 @@ if TYPE_CHECKING:
 
 SpecT = TypeVar("SpecT", bound=Record)
 SITES, FLOWER, ORDERS_FILE = "sites", "flower", "orders.json"
-APPEAR_S = 120.0
 LOOK_EVERY_S = 0.5
 ANSWERS = 2
 """Letters that each site answers."""
 
 
-class SiteHere(SiteInLoop):
-    """A site whose process runs on this machine."""
+class SiteAtWork(SiteInLoop):
+    """A site, and where its examples are."""
 
-    data: Path
+    data: Path | None = Field(default=None, description="null: it joins from a machine of its own")
 
 
 class CustomizeJob(TimedJob):
     """The loop, and where its sites are."""
 
     backbone: Path
-    sites: tuple[SiteHere, ...]
+    sites: tuple[SiteAtWork, ...]
     orders: Orders
     engine: Literal["flower", "simulation", "here"] = "flower"
     secure: bool = False
+    door: Door | None = Field(default=None, description="for sites that join; null: all work here")
+    appear_s: float = Field(default=120.0, gt=0, description="seconds that sites have to be there")
     robust: Robust = "none"
     public: tuple[Path, Path] | None = Field(
         default=None,
@@ -60,7 +62,6 @@ def run(job: CustomizeJob, folder: Path) -> Mapping[str, object]:
     """Runs or continues the loop in the job's folder."""
     import torch
 
-    from .flower import federation
     from .flower_app import WIRE_FILE, Node
     from .simulation import simulate
 
@@ -76,30 +77,48 @@ def run(job: CustomizeJob, folder: Path) -> Mapping[str, object]:
         robust=job.robust,
     )
     write_orders(told, orders_file)
-    homes = {site.name: folder / SITES / site.name for site in job.sites}
-    nodes = [Node(name=site.name, data=site.data, folder=homes[site.name]) for site in job.sites]
+    nodes = [
+        Node(name=site.name, data=site.data, folder=folder / SITES / site.name)
+        for site in job.sites
+        if site.data is not None
+    ]
     with _watched(folder, ANSWERS * len(job.sites)):
         if job.engine == "here":
             from .posts import SameProcess
             from .site import Site
 
-            sites = {site.name: Site(name=site.name, data=site.data, folder=homes[site.name]) for site in job.sites}
+            sites = {node.name: Site(name=node.name, data=node.data, folder=node.folder) for node in nodes}
             run_loop(orders_file, SameProcess(sites=sites))
         elif job.engine == "simulation":
             simulate(orders_file, nodes, workers=job.at_once)
         else:
-            report("note", text=f"Flower: a SuperLink and {len(nodes)} SuperNodes on this machine")
-            with federation(folder / FLOWER, nodes, secure=job.secure) as running:
-                most = APPEAR_S + ANSWERS * job.answer_s * len(
-                    nodes
-                )  # every site as late as may be, one after the other
-                running.run(orders_file, appear_s=APPEAR_S, answer_s=job.answer_s, at_once=job.at_once, timeout_s=most)
+            report("note", text=_who(job, len(nodes)))
+            # Every site as late as may be, one after the other.
+            most = job.appear_s + ANSWERS * job.answer_s * len(job.sites)
+            with federation(folder / FLOWER, nodes, secure=job.secure, door=job.door) as running:
+                running.run(
+                    orders_file, appear_s=job.appear_s, answer_s=job.answer_s, at_once=_at_once(job), timeout_s=most
+                )
     wire = folder / WIRE_FILE
     return {
         "outcome": outcome_in(folder),
         "wire": wire.read_text(encoding="utf-8") if wire.exists() else None,
         "cpu_seconds": round(time.process_time() - began, 2),
     }
+
+
+def _who(job: CustomizeJob, here: int) -> str:
+    """Where the sites are."""
+    said = f"Flower: a SuperLink and {here} SuperNodes on this machine"
+    if job.door is None:
+        return said
+    names = ", ".join(job.door.keys)
+    return f"{said}; waiting at most {job.appear_s / 60:g} minutes for {names} to join {job.door.address}"
+
+
+def _at_once(job: CustomizeJob) -> int:
+    """How many sites may work at the same time; 0: all, where each has a machine of its own."""
+    return job.at_once if any(site.data is not None for site in job.sites) else 0
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """The tool `customize`: once down to all sites and once up, so that each has a model of its own from data that stayed there."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...state.brief import Brief, Record, SiteSource
+from ...state.brief import Brief, Record, Sites, SiteSource
 from ...state.errors import ToolFailed
 from ...state.evidence import Interval, wilson
 from ...state.run import RunState
@@ -15,16 +16,17 @@ from ..generate_data import DEVELOPMENT
 from ..waiting import JobRequest, run
 from ..weights import weights_sha256
 from .choosing import limits_of
-from .customize_job import SITES, CustomizeJob, SiteHere
+from .customize_job import SITES, CustomizeJob, SiteAtWork
 from .family_job import GIVEN_RATE_SHARE
+from .flower import Door
 from .money import GIB, customizing_parts, hours_left
 from .orders import Orders
+from .site_folder import MODEL
 
 MODULE = "stratos.tools.sites.customize_job"
 RATE = 2e-3
 GIVEN_ADAPTER_RATE = 1e-3
 """Of adapters beside a checkpoint of a few million weights, as `tuning.specs` has it; larger ones take less."""
-MODEL = "model"
 
 
 class Customize(Record):
@@ -52,9 +54,9 @@ def _run(context: Context, args: Customize) -> Customized:
     job = CustomizeJob(
         backbone=context.run_folder / family.folder,
         sites=tuple(
-            SiteHere(
+            SiteAtWork(
                 name=choice.site,
-                data=Path(source[choice.site].data).absolute(),
+                data=_path(source[choice.site].data),
                 max_bytes=limits_of(source[choice.site], context.brief.targets).max_bytes,
                 max_latency_ms=limits_of(source[choice.site], context.brief.targets).max_latency_ms,
                 sent_width=choice.sent_width,
@@ -76,6 +78,8 @@ def _run(context: Context, args: Customize) -> Customized:
         ),
         engine=sites.engine,
         secure=sites.secure,
+        door=_door(sites),
+        appear_s=60 * sites.wait_minutes,
         robust="median" if sites.robust else "none",
         public=(given / "train.jsonl", given / f"{DEVELOPMENT}.jsonl") if sites.search_header else None,
         answer_s=3600 * hours_left(context.state),
@@ -93,6 +97,20 @@ def _rate(brief: Brief) -> float:
         return RATE
     assert brief.sites is not None
     return GIVEN_ADAPTER_RATE if brief.sites.answers == "texts" else RATE * GIVEN_RATE_SHARE
+
+
+def _path(named: str | None) -> Path | None:
+    return None if named is None else Path(named).absolute()
+
+
+def _door(sites: Sites) -> Door | None:
+    """For the sites that join; null where all are on this machine."""
+    if not sites.joining:
+        return None
+    assert sites.address is not None
+    assert sites.certificates is not None
+    keys = {site.name: Path(site.key).absolute() for site in sites.joining if site.key is not None}
+    return Door(address=sites.address, certificates=Path(sites.certificates).absolute(), keys=keys)
 
 
 def _customized(context: Context, folder: Path, made: Mapping[str, Any]) -> Customized:
@@ -153,10 +171,17 @@ def _result(
         "bytes": int(_number(facts, "bytes") or 0),
         "latency_ms": _number(facts, "latency_ms"),
         "joules": _joules(context, facts),
-        "folder": str(home.relative_to(context.run_folder)),
-        "weights_sha256": weights_sha256(home) if home.is_dir() else "",
+        **_stored(context, home, site, facts),
     }
     return told_at_all.model_copy(update=measured)
+
+
+def _stored(context: Context, home: Path, site: SiteSource, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Where the site's model is, if on this machine, and its hash; of one that joined as it told it."""
+    if site.key is None:
+        return {"folder": str(home.relative_to(context.run_folder)), "weights_sha256": weights_sha256(home)}
+    told = str(facts.get("weights_sha256", ""))
+    return {"weights_sha256": told if re.fullmatch("[0-9a-f]{64}", told) else ""}
 
 
 def _joules(context: Context, facts: Mapping[str, Any]) -> float | None:

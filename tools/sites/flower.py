@@ -1,9 +1,10 @@
 """Real Flower on one machine: a SuperLink, a SuperNode for each site, and the app that is run on them.
 
-Flower (flwr) is an optional part; its programs are run, not its internals. On several machines the same programs are started by hand
-where the sites are, with the same settings.
+Flower (flwr) is an optional part; its programs are run, not its internals. Sites on machines of their own start their SuperNodes there
+(`joining`) and come in by a `Door`.
 """
 
+import ipaddress
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...state.brief import Record
 from ...state.errors import NotAvailable, ToolFailed
 from ..jobs import process_environment
 from .flower_app import (
@@ -34,6 +36,8 @@ STOP_WITHIN_S = 10.0
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 APP_MODULE = "stratos_sites_app"
 CONNECTION = "stratos"
+ALREADY = "already in use"
+"""What Flower says of a key that it knows."""
 
 PYPROJECT = f"""\
 [build-system]
@@ -68,6 +72,36 @@ from stratos.tools.sites.flower_app import client_app, server_app
 client = client_app()
 server = server_app()
 '''
+
+
+class Door(Record):
+    """Where sites come in from machines of their own: over TLS, with keys that are registered."""
+
+    address: str
+    """HOST:PORT, as they reach this machine."""
+    certificates: Path
+    """Folder of the server's certificates, named as `keys` names them."""
+    keys: Mapping[str, Path]
+    """The public key of each site that may come in."""
+
+    @property
+    def listens_on(self) -> str:
+        """A host of this machine: a name that others know may not be one of its own addresses."""
+        host = self.address.rpartition(":")[0]
+        try:
+            return host if ipaddress.ip_address(host).is_loopback else "0.0.0.0"
+        except ValueError:
+            return "0.0.0.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """Whom a site believes, and how it is known."""
+
+    authority: Path
+    """The certificate that the server's was signed with."""
+    key: Path
+    """The site's private one."""
 
 
 @dataclass
@@ -109,76 +143,81 @@ class Federation:
 
 
 @contextmanager
-def federation(folder: Path, sites: Sequence[Node], *, secure: bool = False) -> Generator[Federation]:
-    """A SuperLink and a SuperNode for each site on the loopback of this machine, ended with the block.
+def federation(
+    folder: Path, sites: Sequence[Node], *, secure: bool = False, door: Door | None = None
+) -> Generator[Federation]:
+    """A SuperLink on this machine and a SuperNode for each of the sites, ended with the block.
 
-    `secure`: everything is sent over TLS, and only the sites' own keys are let in, by Flower's own means. Raises NotAvailable without
-    Flower, ToolFailed where the SuperLink does not start.
+    `secure`: everything is sent over TLS, and only the sites' own keys are let in, by Flower's own means. `door`: so it is, and other
+    sites may join. Raises NotAvailable without Flower, ToolFailed where the SuperLink does not start or takes no key.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_app(folder)
-    port = _free_port()
-    address = f"127.0.0.1:{port}"
-    (folder / "home").mkdir(exist_ok=True)
+    host, port = "127.0.0.1", free_port()
     keys = folder / "keys"
-    if secure:
+    certificates = keys if door is None else door.certificates
+    address = f"{host}:{port}"
+    if door is not None:
+        address, host, port, secure = door.address, door.listens_on, int(door.address.rpartition(":")[2]), True
+    elif secure:
         make_certificates(keys)
-    trust = f'root-certificates = "{keys / CA_FILE}"' if secure else "insecure = true"
+    (folder / "home").mkdir(exist_ok=True)
+    trust = f'root-certificates = "{certificates / CA_FILE}"' if secure else "insecure = true"
     (folder / "home" / "config.toml").write_text(f'[superlink.{CONNECTION}]\naddress = "{address}"\n{trust}\n')
     link = start(
         folder,
         "superlink",
         [
             _program("flower-superlink"),
-            *(_secured(keys) if secure else ["--insecure"]),
+            *(_secured(certificates) if secure else ["--insecure"]),
             "--disable-runtime-dependency-installation",
-            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--host", host, "--port", str(port)),
             *("--database", str(folder / "superlink.db")),
         ],
     )
     running = Federation(folder, address, link, {})
     try:
         _wait_for(port, link, folder / "superlink.log")
+        if door is not None:
+            for name, key in door.keys.items():
+                _register(folder, name, key)
         for site in sites:
-            private = _let_in(folder, keys, site) if secure else None
-            running.nodes[site.name] = start_node(folder, address, site, private)
+            own = None
+            if secure:
+                private, public = make_site_key(keys, site.name)
+                _register(folder, site.name, public)
+                own = Trust(authority=certificates / CA_FILE, key=private)
+            running.nodes[site.name] = start_node(folder, address, site, own)
         yield running
     finally:
-        _stop([*running.nodes.values(), link])
+        stop([*running.nodes.values(), link])
 
 
-def _secured(keys: Path) -> list[str]:
+def _secured(certificates: Path) -> list[str]:
     return [
-        *("--ssl-ca-certfile", str(keys / CA_FILE)),
-        *("--ssl-certfile", str(keys / CERTIFICATE_FILE)),
-        *("--ssl-keyfile", str(keys / KEY_FILE)),
+        *("--ssl-ca-certfile", str(certificates / CA_FILE)),
+        *("--ssl-certfile", str(certificates / CERTIFICATE_FILE)),
+        *("--ssl-keyfile", str(certificates / KEY_FILE)),
         "--enable-supernode-auth",
     ]
 
 
-def _let_in(folder: Path, keys: Path, site: Node) -> Path:
-    """Makes a site's keys and registers the public one; the private one. Raises ToolFailed where Flower does not take it."""
-    private, public = make_site_key(keys, site.name)
-    command = [_program("flwr"), "supernode", "register", str(public), CONNECTION, "--name", site.name]
+def _register(folder: Path, site: str, public: Path) -> None:
+    """Lets a site's key in, which an earlier start may have done. Raises ToolFailed where Flower does not take it."""
+    command = [_program("flwr"), "supernode", "register", str(public), CONNECTION, "--name", site]
     done = subprocess.run(command, capture_output=True, text=True, env=_environment(folder), check=False)
-    if done.returncode:
-        raise ToolFailed(f"Flower did not register the key of {site.name!r}: {(done.stdout + done.stderr)[-1000:]}")
-    return private
+    if done.returncode and ALREADY not in done.stdout + done.stderr:
+        raise ToolFailed(f"Flower did not register the key of {site!r}: {(done.stdout + done.stderr)[-1000:]}")
 
 
-def start_node(folder: Path, address: str, site: Node, private_key: Path | None = None) -> "subprocess.Popen[bytes]":
-    """Starts a site's SuperNode; with its key where the federation is secure."""
+def start_node(folder: Path, address: str, site: Node, trust: Trust | None = None) -> "subprocess.Popen[bytes]":
+    """Starts a site's SuperNode with its log in the folder; `trust` where the federation is secure."""
     said = {SITE_SETTING: site.name, DATA_SETTING: str(site.data), FOLDER_SETTING: str(site.folder)}
     words = " ".join(f'{name}="{value}"' for name, value in said.items())
-    trust = ["--insecure"]
-    if private_key is not None:
-        trust = [
-            "--root-certificates",
-            str(folder / "keys" / CA_FILE),
-            "--auth-supernode-private-key",
-            str(private_key),
-        ]
-    command = [_program("flower-supernode"), *trust, "--superlink", address, "--port", str(_free_port())]
+    secured = ["--insecure"]
+    if trust is not None:
+        secured = ["--root-certificates", str(trust.authority), "--auth-supernode-private-key", str(trust.key)]
+    command = [_program("flower-supernode"), *secured, "--superlink", address, "--port", str(free_port())]
     return start(folder, f"site-{site.name}", [*command, "--node-config", words])
 
 
@@ -213,7 +252,8 @@ def _write_app(folder: Path) -> None:
     (app / f"{APP_MODULE}.py").write_text(APP, encoding="utf-8")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nothing listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -232,7 +272,7 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
     raise ToolFailed(f"Flower's SuperLink did not start; the end of {log}:\n{log.read_text(errors='replace')[-2000:]}")
 
 
-def _stop(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+def stop(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
     """Asks every process to end, its children with it, and ends what does not."""
     for process in processes:
         process.terminate()

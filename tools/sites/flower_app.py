@@ -107,6 +107,9 @@ class FlowerPost:
 
     def exchange(self, letters: Mapping[str, bytes]) -> Iterator[tuple[str, bytes | str]]:
         """As of `server.Post`."""
+        # A node that went and came again has another number.
+        there = set(self._grid.get_node_ids())
+        self._nodes = {site: node for site, node in self._nodes.items() if node in there}
         self._find(set(letters))
         sent = {
             site: self._message(site, {LETTER: letter}, "train")

@@ -1,7 +1,6 @@
 """Keys and certificates for one federation: an authority of its own, a certificate for the server, a key pair for each site.
 
-For a federation on one machine, and to try things out; where a company has an authority of its own, its files take these places. Needs
-`cryptography`, which Flower brings.
+Where a company has an authority of its own, its files take these places. Needs `cryptography`, which Flower brings.
 """
 
 import datetime
@@ -14,8 +13,8 @@ CA_FILE, CERTIFICATE_FILE, KEY_FILE = "ca.pem", "server.pem", "server.key"
 
 
 def make_certificates(folder: Path, address: str = "127.0.0.1") -> None:
-    """Writes the authority's certificate, and the server's certificate and key for that address. Keys are readable by their owner
-    alone, and the authority's is not kept: nobody can make another certificate for this federation."""
+    """Writes the authority's certificate, and the server's certificate and key for that address, a name or an IP number. Keys are readable
+    by their owner alone, and the authority's is not kept: nobody can make another certificate for this federation."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -53,7 +52,11 @@ def make_certificates(folder: Path, address: str = "127.0.0.1") -> None:
         decipher_only=False,
     )
     own = certificate("Stratos sites", authority, is_authority=True).add_extension(usage, critical=True)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")])
+    try:
+        named_as: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(address))
+    except ValueError:
+        named_as = x509.DNSName(address)
+    names = x509.SubjectAlternativeName([named_as, x509.DNSName("localhost")])
     servers = certificate(address, server, is_authority=False).add_extension(names, critical=False)
     folder.mkdir(parents=True, exist_ok=True)
     pem = serialization.Encoding.PEM

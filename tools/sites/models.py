@@ -15,9 +15,10 @@ from .header import HeaderSpec, new_header
 from .letters import Letter, unpacked_text, unpacked_weights
 from .local import SiteModel, bare, tokenizer_of
 from .orders import HEADER, LABELS, TOKENIZER, Orders
+from .site_folder import ABOUT_FILE
 from .writing import Writer
 
-HEADER_FILE, TOKENIZER_FILE, ABOUT_FILE = "header.safetensors", "tokenizer.json", "site.json"
+HEADER_FILE, TOKENIZER_FILE = "header.safetensors", "tokenizer.json"
 
 AnyModel = SiteModel | Writer
 
@@ -86,7 +87,9 @@ def from_nothing(like: AnyModel, classes: int, seed: int) -> AnyModel:
 def save(model: AnyModel, folder: Path, about: dict[str, Any]) -> None:
     """Writes a plain Hugging Face folder, a header beside it; `site.json` is written last."""
     from safetensors.torch import save_file
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     model.backbone.save_pretrained(folder)
     if model.tokenizer is not None:
         model.tokenizer.save_pretrained(folder)

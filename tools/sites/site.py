@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...state.errors import StratosError
 from ..elastic.cutting import cut_model, kept_of
 from ..elastic.units import layout_of
+from ..weights import weights_sha256
 from .examples import Examples, SiteExamples, read
 from .letters import Letter, unpacked_choice
 from .local import Fitting, fit, importance, mean_loss, pooled, right
@@ -26,9 +27,8 @@ from .models import AnyModel, from_nothing, load_site_model, save, unpacked
 from .orders import CHOICES, FAILED, IMPORTANCE, RESULT, SKETCH, UNITS, WELCOME, Orders
 from .privacy import DELTA, private_mean
 from .similarity import directions, private_sketch, sketch
+from .site_folder import ERROR_FILE, FITTED, MODEL
 
-FITTED, MODEL = "fitted", "model"
-"""Folders: the model as sent, fitted; the site's own model."""
 CONTROL_RATE = 2.0
 """Times the rate of one that begins from taught weights: a training from nothing does better with more."""
 
@@ -59,7 +59,7 @@ class Site:
             answer = answers[letter.kind](letter).to_bytes()
         except (StratosError, ValueError, KeyError, OSError, RuntimeError) as error:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+            (self.folder / ERROR_FILE).write_text(traceback.format_exc(), encoding="utf-8")
             # The text of an error can hold a row of the data: its kind alone leaves the site.
             return Letter(kind=FAILED, facts={"error": type(error).__name__}).to_bytes()
         known.parent.mkdir(parents=True, exist_ok=True)
@@ -133,6 +133,7 @@ class Site:
             kind=RESULT,
             facts=facts
             | {
+                "weights_sha256": weights_sha256(self.folder / MODEL),
                 "bytes": costs.bytes,
                 "parameters": costs.parameters,
                 "latency_ms": round(costs.latency_ms, 4),

@@ -12,16 +12,19 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stratos.state.errors import ToolFailed
-from stratos.tools.sites.flower import federation, start_node
+from stratos.tools.sites.flower import Door, Trust, federation, free_port
 from stratos.tools.sites.flower_app import WIRE_FILE, Node
-from stratos.tools.sites.keys import make_site_key
+from stratos.tools.sites.joining import Joining
+from stratos.tools.sites.keys import CA_FILE, make_certificates, make_site_key
 from stratos.tools.sites.loop_orders import LoopOrders, SiteInLoop, save_backbone
 from stratos.tools.sites.models import load_site_model
 from stratos.tools.sites.server import ABOUT_FILE
 from stratos.tools.sites.site import MODEL
+from stratos.tools.weights import weights_sha256
 
 from .world import backbone, orders, plans, sites
 
@@ -50,7 +53,7 @@ def ordered(folder: Path, names: tuple[str, ...]) -> tuple[Path, list[Node]]:
     return path, [Node(name=site.name, data=site.data, folder=site.folder) for site in made.values()]
 
 
-def outcome(path: Path) -> dict[str, dict[str, object]]:
+def outcome(path: Path) -> dict[str, dict[str, Any]]:
     return {site["name"]: site for site in json.loads((path.parent / ABOUT_FILE).read_text())["sites"]}
 
 
@@ -109,17 +112,60 @@ def test_a_run_goes_on_after_its_server_was_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_over_tls_only_registered_sites_are_let_in(tmp_path: Path) -> None:
-    """The second site comes with a key that nobody registered."""
-    names = ("north", "south")
-    path, nodes = ordered(tmp_path, names)
-    with federation(tmp_path / "flower", nodes[:1], secure=True) as running:
-        stranger, _ = make_site_key(tmp_path / "strange", "south")
-        running.nodes["south"] = start_node(tmp_path / "flower", running.address, nodes[1], stranger)
-        running.run(path, appear_s=25, answer_s=120, timeout_s=280)
+def test_a_site_joins_from_elsewhere_and_only_with_its_registered_key(tmp_path: Path) -> None:
+    """`north` joins by its own means, as on another machine. `south` comes with a key that nobody registered."""
+    path, (north, south) = ordered(tmp_path, ("north", "south"))
+    make_certificates(tmp_path / "server")
+    _, public = make_site_key(tmp_path / "keys", "north")
+    make_site_key(tmp_path / "keys", "south")
+    door = Door(address=f"127.0.0.1:{free_port()}", certificates=tmp_path / "server", keys={"north": public})
+    told: dict[str, list[str]] = {"north": [], "south": []}
+    over = threading.Event()
+    for node in (north, south):
+        joining = Joining(
+            site=node,
+            server=door.address,
+            trust=Trust(authority=tmp_path / "server" / CA_FILE, key=tmp_path / "keys" / node.name),
+            told=lambda step, facts, name=node.name: told[name].append(step),
+        )
+        threading.Thread(target=joining.run, args=(over,)).start()
+    try:
+        with federation(tmp_path / "flower", [], door=door) as running:
+            running.run(path, appear_s=30, answer_s=120, timeout_s=280)
+    finally:
+        over.set()
     found = outcome(path)
-    assert (found["north"]["failed"], found["south"]["failed"]) == ("", "it was not there within 25 s")
-    assert not nodes[1].folder.exists()
+    assert (found["north"]["failed"], found["south"]["failed"]) == ("", "it was not there within 30 s")
+    assert found["north"]["facts"]["weights_sha256"] == weights_sha256(north.folder / MODEL)
+    assert not (south.folder / MODEL).exists()
+    assert [step for step in told["north"] if step != "not let in"] == ["waiting", "fitted", "model"]
+    assert told["south"] == ["waiting", "not let in"]
+
+
+def test_a_site_that_joins_tells_what_it_does(tmp_path: Path) -> None:
+    """Its SuperNode waits for a server that is not there; the site's work is written as if one had asked."""
+    private, _ = make_site_key(tmp_path / "keys", "north")
+    make_certificates(tmp_path / "server")
+    node = Node(name="north", data=tmp_path / "data.npz", folder=tmp_path / "kept")
+    told: list[tuple[str, dict[str, object]]] = []
+    joining = Joining(
+        site=node,
+        server=f"127.0.0.1:{free_port()}",
+        trust=Trust(authority=tmp_path / "server" / CA_FILE, key=private),
+        told=lambda step, facts: told.append((step, dict(facts))),
+    )
+    over = threading.Event()
+    running = threading.Thread(target=joining.run, args=(over,))
+    running.start()
+    time.sleep(1)
+    counts = {"validation_right": 3, "validation_items": 4, "test_right": 5, "test_items": 6}
+    (node.folder / MODEL).mkdir(parents=True)
+    (node.folder / MODEL / "site.json").write_text(json.dumps({"names": ["a"], **counts}))
+    time.sleep(1.5)
+    over.set()
+    running.join()
+    assert [step for step, _ in told] == ["waiting", "model"]
+    assert told[1][1] == {"folder": str(node.folder / MODEL), **counts}
 
 
 @contextmanager
