@@ -137,3 +137,23 @@ def test_a_checkpoint_that_cannot_be_cut_is_refused_before_anything_is_spent(tmp
     outcome = started(brief_file(tmp_path, {}, student=str(given)), tmp_path / "at")
     assert outcome.status == "refused"
     assert "BertLMHeadModel cannot be cut: 0 lists of 2 layers with a q_proj" in outcome.reason
+
+
+def test_a_site_that_joins_says_what_it_answers_with(tmp_path: Path) -> None:
+    data = write(tmp_path / "london.csv", [(f"what is {row}", f"it is {row}") for row in range(9)])
+    said = [
+        "site",
+        "join",
+        "london",
+        "--data",
+        data,
+        "--server",
+        "localhost:1",
+        "--authority",
+        str(tmp_path / "no.pem"),
+    ]
+    labels, texts = (CliRunner().invoke(app, [*said, *more]) for more in ((), ("--answers", "texts")))
+    assert (labels.exit_code, texts.exit_code) == (2, 2)
+    assert "fewer than 3 examples of" in labels.output
+    assert "fewer than 3 examples of" not in texts.output
+    assert "no.pem is no file" in texts.output
