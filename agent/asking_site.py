@@ -1,6 +1,6 @@
 """Asks the model of one site of a run; nothing of it is served."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..state.errors import Correctable
@@ -13,7 +13,8 @@ NAMED = 3
 
 
 def ask_site(workspace: Workspace, site: str, question: str, run_id: str | None = None) -> dict[str, Any]:
-    """What the site's model answers, with the likeliest labels; of the newest run that has such a site unless one is named.
+    """What the site's model answers, with the likeliest labels, or the chance of what it wrote; of the newest run with such a
+    site unless one is named.
 
     Raises Correctable where there is none.
     """
@@ -39,6 +40,14 @@ def ask_site(workspace: Workspace, site: str, question: str, run_id: str | None 
 def likeliest(found: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
     """The first labels, as they are told."""
     return [{"label": label, "probability": round(share, 4)} for label, share in found[:NAMED]]
+
+
+def shares(likeliest: Sequence[Mapping[str, Any]]) -> str:
+    """The likeliest labels with their probabilities, in a line; of a text that was written its chance alone."""
+    said = [f"{one['probability']:.1%}" for one in likeliest]
+    if len(said) == 1:
+        return said[0]
+    return "  ".join(f"{one['label']} {share}" for one, share in zip(likeliest, said, strict=True))
 
 
 def newest_with(workspace: Workspace, site: str) -> str | None:

@@ -58,14 +58,15 @@ def brief_rows(brief: Json) -> tuple[tuple[str, str], ...]:
 
 
 def _sites_words(brief: Json) -> str:
-    """How many sites, and what each box allows; empty without sites."""
+    """How many sites, what they answer with, and what each box allows; empty without sites."""
     said: list[str] = []
     for site in listed(brief, "sites", "each"):
         mib, ms = number(site, "max_mib"), number(site, "max_latency_ms")
         box = [f"{shown(mib)} MiB" if mib is not None else "", f"{shown(ms)} ms" if ms is not None else ""]
         limits = ", ".join(filter(None, box))
         said.append(f"{text(site, 'name')} ({limits})" if limits else text(site, "name"))
-    return f"{len(said)}, whose data stay there: {_few(said)}" if said else ""
+    what = ", which answer with texts" if text(brief, "sites", "answers") == "texts" else ""
+    return f"{len(said)}, whose data stay there{what}: {_few(said)}" if said else ""
 
 
 def lessons_words(lessons: Lessons) -> str:

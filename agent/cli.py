@@ -619,7 +619,7 @@ def ask(
     """Ask a served model, and have the skill's verifier check the answer; or the model of a site."""
     from ..tools.serving.deployments import listing
     from .asking import ask as ask_deployment
-    from .asking_site import ask_site, newest_with
+    from .asking_site import ask_site, newest_with, shares
 
     with errors(as_json):
         at = workspace_at(workspace)
@@ -630,7 +630,7 @@ def ask(
                 print_json(found)
             else:
                 say(found["answer"])
-                say("  ".join(f"{one['label']} {one['probability']:.1%}" for one in found["likeliest"]))
+                say(shares(found["likeliest"]))
             return
         answer = ask_deployment(at, name, question)
         if as_json:

@@ -343,8 +343,8 @@ class RichDisplay:
         assert family is not None
         self._title("Family of models")
         self._print(
-            f"a backbone of {family.labels} labels from {family.examples:,} public examples, in {len(family.cuts)} sizes, each taught "
-            f"and measured here; energy is estimated at {family.watts:g} W"
+            f"a backbone {f'of {family.labels} labels' if family.labels else 'that writes'} from {family.examples:,} public examples, in "
+            f"{len(family.cuts)} sizes, each taught and measured here; energy is estimated at {family.watts:g} W"
         )
 
     def _show_choose_cuts(self, run: RunState) -> None:

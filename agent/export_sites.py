@@ -2,8 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..state.brief import Record
 from ..state.canonical import Row
@@ -30,6 +31,21 @@ def answer(text):
         pooled = backbone(**{{k: given[k] for k in ("input_ids", "attention_mask")}}).last_hidden_state.mean(1)
         normed = torch.nn.functional.layer_norm(pooled, pooled.shape[-1:], head["norm.weight"], head["norm.bias"])
         return labels[(normed @ head["out.weight"].T + head["out.bias"]).argmax().item()]
+```
+"""
+USE_WRITER = """\
+```python
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+folder = "{site}"  # this folder
+tokenizer, model = PreTrainedTokenizerFast.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+
+def answer(prompt):
+    given = tokenizer(prompt.strip() + "\\n", return_tensors="pt")
+    with torch.no_grad():
+        written = model.generate(**given, do_sample=False, max_new_tokens={max_tokens})
+    return tokenizer.decode(written[0, given["input_ids"].shape[1] :], skip_special_tokens=True).strip()
 ```
 """
 
@@ -73,28 +89,35 @@ def export_sites(
 
 def _site_page(result: SiteResult, cut: str, home: Path, run_id: str) -> str:
     about = json.loads((home / "site.json").read_text(encoding="utf-8"))
-    plain, texts = (
-        not about["header"]["blocks"] and about["header"]["pool"] == "mean",
-        (home / "tokenizer.json").exists(),
-    )
-    use = (
-        USE.format(site=result.site, max_tokens=about["max_tokens"])
-        if plain and texts
-        else "Its header was searched, or it takes pictures: `stratos.tools.sites.site.load_site_model(folder)` loads it.\n"
-    )
+    writes = "adapter" in about
+    what = "that writes answers" if writes else f"of {len(about['names'])} labels"
+    files = ["`model.safetensors` with `config.json` is a plain Hugging Face model; `site.json` what was measured."]
+    if not writes:
+        files = [
+            "`model.safetensors` with `config.json` is the backbone, a plain Hugging Face model; `header.safetensors` the layer on it;",
+            "`site.json` the labels and what was measured.",
+        ]
     lines = [
         f"# {result.site}",
         "",
-        f"A model of {len(about['names'])} labels for site {result.site}, cut to {cut} and tuned there by Stratos, run {run_id}.",
+        f"A model {what} for site {result.site}, cut to {cut} and tuned there by Stratos, run {run_id}.",
         "",
         *_figures(result),
         "",
-        "`model.safetensors` with `config.json` is the backbone, a plain Hugging Face model; `header.safetensors` the layer on it;",
-        "`site.json` the labels and what was measured.",
+        *files,
         "",
-        use,
+        USE_WRITER.format(site=result.site, max_tokens=about["max_tokens"])
+        if writes
+        else _use_of_labels(result, about, home),
     ]
     return "\n".join(lines)
+
+
+def _use_of_labels(result: SiteResult, about: Mapping[str, Any], home: Path) -> str:
+    plain = not about["header"]["blocks"] and about["header"]["pool"] == "mean"
+    if plain and (home / "tokenizer.json").exists():
+        return USE.format(site=result.site, max_tokens=about["max_tokens"])
+    return "Its header was searched, or it takes pictures: `stratos.tools.sites.models.load_site_model(folder)` loads it.\n"
 
 
 def _figures(result: SiteResult) -> list[str]:

@@ -97,7 +97,7 @@ def intake(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
             return _end(run, "refused", "\n".join(found["problems"]))
         run = run.model_copy(update={"given": GivenFacts.model_validate(found["given"])})
         context.shown.step("take_data", run, replayed=replayed)
-    if run.known_brief.student is not None:
+    if run.known_brief.student is not None and run.known_brief.sites is None:
         found, replayed = take(
             context, "take_checkpoint", {"student": run.known_brief.student}, lambda: _taken_checkpoint(context, run)
         )
@@ -123,7 +123,8 @@ def _taken_data(context: RunContext, run: RunState) -> dict[str, Any]:
     try:
         given = take_data(run.known_brief, context.workspace.run_folder(run.run_id), context.settings)
     except RequestError as error:
-        return {"problems": [*error.problems, *wrong_with_files(None, run.known_brief.student)]}
+        student = None if run.known_brief.sites else run.known_brief.student
+        return {"problems": [*error.problems, *wrong_with_files(None, student)]}
     return {"given": given.model_dump(mode="json")}
 
 

@@ -50,7 +50,7 @@ _ALSO = (
 """Between two things that are asked for."""
 
 INTENTS = "intents"
-"""The skill over the public examples of many sites, where no other is named: labels of texts."""
+"""The skill over the public examples of many sites that answer with labels, where no other is named."""
 TABLE = "table"
 """The skill over the user's examples where no other is named."""
 
@@ -79,7 +79,7 @@ def read_request(
     reading = Reading(in_plain_english(request), own or OwnNames())
     words = site_words.read_sites(reading)
     skill, task = _skill_and_task(reading, data is not None)
-    if skill == TABLE and sites is not None:
+    if skill == TABLE and sites is not None and sites.answers == "labels":
         skill = INTENTS
     targets, limits = figures(reading)
     sites = site_words.applied(words, sites, reading.problems)
@@ -230,7 +230,7 @@ def read_brief_file(
         raise RequestError([f"{path} must hold a mapping with skill, task, targets and limits"])
     fields: dict[str, Any] = {"request": f"brief {path.name}", "targets": {}, "limits": {}, **document}
     if fields.get("data") is not None:
-        fields = {"skill": INTENTS if fields.get("sites") else TABLE, **fields}
+        fields = {"skill": INTENTS if _of_labels(fields.get("sites")) else TABLE, **fields}
     problems = _unknown_skill(fields) if "skill" in fields else []
     fields = {**_only_task(fields), **fields}
     given, own = fields["limits"], cache(own)
@@ -369,6 +369,11 @@ def _only_task(fields: Mapping[str, Any]) -> dict[str, Any]:
     name = str(fields.get("skill"))
     tasks = list(load_skill(name).tasks) if name in skill_names() else []
     return {"task": tasks[0]} if len(tasks) == 1 else {}
+
+
+def _of_labels(sites: object) -> bool:
+    """Whether what a brief says of sites, not yet checked, means labels for answers."""
+    return bool(sites) and not (isinstance(sites, dict) and cast("dict[str, object]", sites).get("answers") == "texts")
 
 
 def _unknown_skill(fields: Mapping[str, Any]) -> list[str]:

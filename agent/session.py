@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from .. import VERSION
@@ -99,7 +100,8 @@ def start(
     if settings.sites is not None:
         settings = settings.model_copy(update={"sites": settings.sites.absolute()})
     if brief is not None and brief.sites is not None:
-        brief = brief.model_copy(update={"sites": brief.sites.absolute()})
+        here = {"student": brief.student and str(Path(brief.student).expanduser().absolute())}
+        brief = brief.model_copy(update={"sites": brief.sites.absolute(), **here})
     if planner := seams.get("planner"):
         settings = settings.model_copy(update={"planner": planner.name})
     else:

@@ -4,7 +4,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -76,6 +76,9 @@ def join(
     ],
     server: Annotated[str, typer.Option(metavar="HOST:PORT", help="The machine that customizes.")],
     authority: Annotated[Path, typer.Option(metavar="FILE", help="Its authority's certificate, ca.pem.")],
+    answers: Annotated[
+        Literal["labels", "texts"], typer.Option(help="What the examples are answered with, as the brief says.")
+    ] = "labels",
     folder: Folder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -90,7 +93,7 @@ def join(
 
     with errors(as_json):
         home = _home(name, folder)
-        problems = wrong_with_file(data)
+        problems = wrong_with_file(data, answers)
         if not (home / name).is_file():
             problems.append(f"{home / name} is not there: `stratos site key {name}` makes it")
         if not authority.is_file():
@@ -112,7 +115,7 @@ def join(
 
 @site.command()
 def ask(
-    text: Annotated[str, typer.Argument(help="The text to label.")],
+    text: Annotated[str, typer.Argument(help="A text to label, or a prompt.")],
     folder: Annotated[Path, typer.Option(metavar="FOLDER", help="The site's folder.")],
     as_json: AsJson = False,
 ) -> None:
@@ -120,7 +123,7 @@ def ask(
     from ..state.errors import OutputError
     from ..tools.sites.asking import answers
     from ..tools.sites.site_folder import ABOUT_FILE, MODEL
-    from .asking_site import likeliest
+    from .asking_site import likeliest, shares
 
     with errors(as_json):
         if not (folder / MODEL / ABOUT_FILE).is_file():
@@ -130,7 +133,7 @@ def ask(
         print_json({"answer": found[0][0], "likeliest": likeliest(found)})
         return
     say(found[0][0])
-    say("  ".join(f"{one['label']} {one['probability']:.1%}" for one in likeliest(found)))
+    say(shares(likeliest(found)))
 
 
 def _home(name: str, folder: Path | None) -> Path:

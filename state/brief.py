@@ -171,17 +171,25 @@ class FamilyOrders(Record):
 
     hidden: int = Field(default=128, ge=8, multiple_of=8, description="width of the backbone")
     layers: int = Field(default=4, ge=1)
-    vocabulary: int = Field(default=1500, ge=257, description="of the texts' tokenizer")
+    vocabulary: int = Field(default=1500, ge=258, description="of the texts' tokenizer")
     epochs: int = Field(default=20, ge=1, description="of the backbone over the public examples")
     cut_steps: int = Field(default=500, ge=0, description="of the lessons of the smaller sizes, a batch each")
     fit_epochs: int = Field(default=8, ge=1, description="at a site, of the model as it was sent")
     tune_epochs: int = Field(default=16, ge=0, description="at a site, of what was kept of it")
 
 
+Answers = Literal["labels", "texts"]
+"""What a site's model says: one of the labels that it has examples of, or a text."""
+
+
 class Sites(Record):
     """Many sites whose data stay where they are; each gets a model of its own. `data` holds what is public."""
 
     each: tuple[SiteSource, ...] = Field(min_length=1)
+    answers: Answers = Field(
+        default="labels",
+        description="labels: one of each site's own; texts: written by a decoder, right when exactly equal",
+    )
     engine: Literal["flower", "simulation", "here"] = Field(
         default="flower",
         description="flower: a process for each site, over Flower; simulation: Flower's, in a few workers; here: one after the other",
@@ -194,7 +202,10 @@ class Sites(Record):
     epsilon: Figure | None = Field(
         default=None, gt=0, description="of differential privacy of what sites send; null: a little noise, no promise"
     )
-    search_header: bool = Field(default=False, description="a header is searched for each size, on the public examples")
+    search_header: bool = Field(
+        default=False,
+        description="a header (of labels) or an adapter (of texts) is searched for each size, on the public examples",
+    )
     control: bool = Field(
         default=True,
         description="each site also trains a model of its size from nothing, as long: what it is held against",
@@ -273,7 +284,7 @@ class Brief(Record):
     student: str | None = Field(
         default=None,
         min_length=1,
-        description="the folder of an open model's checkpoint that is to be taught; null: students built from scratch",
+        description="the folder of an open model's checkpoint that is to be taught, of many sites the backbone; null: from scratch",
     )
     sites: Sites | None = Field(
         default=None,

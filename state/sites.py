@@ -33,7 +33,7 @@ class Family(Record):
     folder: str = Field(description="relative to the run's folder")
     weights_sha256: str
     examples: int = Field(description="public examples that it learned from")
-    labels: int
+    labels: int = Field(description="0 where the answers are texts")
     cuts: tuple[CutFigures, ...]
     watts: float = Field(description="assumed power of a site's box, for the energies")
     seconds: float

@@ -192,7 +192,7 @@ def test_everything_that_is_wrong_with_the_sites_is_told_at_once(tmp_path: Path)
     outcome = started(given, tmp_path / "at")
     assert outcome.status == "refused"
     for said in (
-        "student cannot be held for many sites",
+        "is no folder with a checkpoint in Hugging Face format",
         "targets.throughput_rps cannot be held",
         "sites need public examples too",
         "site north: ",

@@ -134,7 +134,8 @@ class _Cutter:
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
-    """Of a model or a cut: logits (texts, classes) or (texts, tokens, tokens of the vocabulary), hidden states as of transformers."""
+    """Of a model or a cut: logits (texts, classes), or (texts, tokens, tokens of the vocabulary), or of chosen tokens alone (chosen,
+    tokens of the vocabulary); hidden states as of transformers."""
 
     logits: Any
     hidden_states: Sequence[Any]
@@ -165,7 +166,7 @@ def _loss(what: Kept, answer: _Answer, goal: _Answer, inputs: Inputs, recipe: Re
     first = answer.hidden_states[0]
     tokens = inputs.get("attention_mask")
     counted = torch.ones(first.shape[:2], dtype=torch.bool) if tokens is None else tokens.bool()
-    answers = counted if answer.logits.dim() == 3 else torch.ones(len(first), dtype=torch.bool)
+    answers = counted if answer.logits.dim() == 3 else torch.ones(len(answer.logits), dtype=torch.bool)
     soft = soft_cross_entropy(answer.logits, goal.logits, answers, recipe.temperature)
     if not recipe.hidden_weight:
         return soft

@@ -5,8 +5,10 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...state.brief import Brief, Sites
+from ...state.brief import Answers, Brief, Sites
 from ...state.errors import RequestError
+from .checkpoint import wrong_with_checkpoint
+from .cloud_shape import Shape
 from .examples import read
 from .keys import CA_FILE, CERTIFICATE_FILE, KEY_FILE
 
@@ -31,16 +33,18 @@ def wrong_with_sites(brief: Brief) -> list[str]:
             f"sites: engine {sites.engine} needs {' and '.join(missing)}: pip install 'stratos-slm[{extra}]', or say engine: here, which "
             "needs neither"
         )
+    if brief.student is not None:
+        problems += wrong_with_checkpoint(Path(brief.student).expanduser(), sites.answers, Shape().max_tokens)
     for site in sites.each:
         if site.data is not None:
-            problems += [f"site {site.name}: {problem}" for problem in wrong_with_file(Path(site.data))]
+            problems += [f"site {site.name}: {problem}" for problem in wrong_with_file(Path(site.data), sites.answers)]
     return problems + _wrong_with_joining(sites)
 
 
-def wrong_with_file(path: Path) -> list[str]:
+def wrong_with_file(path: Path, answers: Answers) -> list[str]:
     """What keeps a site's file of examples from being learned from."""
     try:
-        read(path, 0)
+        read(path, 0, answers)
     except RequestError as error:
         return list(error.problems)
     except OSError as error:
@@ -81,7 +85,6 @@ def _unheld(brief: Brief) -> list[str]:
     targets, limits = brief.targets, brief.limits
     said = {
         "teacher": brief.teacher,
-        "student": brief.student,
         "weights": brief.weights,
         "choose": brief.choose,
         "targets.throughput_rps": targets.throughput_rps,

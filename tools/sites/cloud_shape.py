@@ -6,7 +6,8 @@ from ...state.brief import Record
 
 
 class Shape(Record):
-    """EuroBERT's for texts (arXiv 2503.05500), a vision transformer's for images."""
+    """EuroBERT's for labels of texts (arXiv 2503.05500), Qwen3's (arXiv 2505.09388) for texts that answer texts, a vision transformer's
+    for images."""
 
     hidden: int = Field(default=128, gt=0)
     layers: int = Field(default=4, gt=0)
@@ -14,7 +15,7 @@ class Shape(Record):
     feed_forward: int = Field(default=256, gt=0)
     vocabulary: int = Field(
         default=1500,
-        ge=257,
+        ge=258,
         description="of the texts' tokenizer, byte-level BPE from the public texts: no text of any site is unknown to it",
     )
     max_tokens: int = Field(default=64, gt=0)

@@ -5,13 +5,15 @@
 
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field
 
+from ...state.brief import Record
 from ..jobs import TimedJob, main, progress, report
 from .aggregation import Robust
 from .flower import Door, federation
@@ -19,8 +21,11 @@ from .loop_orders import LoopOrders, SiteInLoop, outcome_in, run_loop, write_ord
 from .orders import Orders
 
 if TYPE_CHECKING:
+    from .adapter import AdapterSpec
     from .header import HeaderSpec
+    from .weight_sharing import Found
 
+SpecT = TypeVar("SpecT", bound=Record)
 SITES, FLOWER, ORDERS_FILE = "sites", "flower", "orders.json"
 LOOK_EVERY_S = 0.5
 ANSWERS = 2
@@ -46,7 +51,7 @@ class CustomizeJob(TimedJob):
     robust: Robust = "none"
     public: tuple[Path, Path] | None = Field(
         default=None,
-        description="public examples to search headers on, to learn from and to choose by; null: no search",
+        description="public examples to search headers or adapters on, to learn from and to choose by; null: no search",
     )
     answer_s: float = Field(default=3600.0, gt=0, description="seconds that a site may take to answer")
     at_once: int = Field(default=2, ge=1, description="sites that work at the same time")
@@ -67,7 +72,8 @@ def run(job: CustomizeJob, folder: Path) -> Mapping[str, object]:
         backbone=job.backbone,
         sites=tuple(SiteInLoop.model_validate(site.model_dump(exclude={"data"})) for site in job.sites),
         orders=job.orders,
-        headers=_headers(job) if job.public else {},
+        headers=_headers(job) if job.public and job.orders.answers == "labels" else {},
+        adapters=_adapters(job) if job.public and job.orders.answers == "texts" else {},
         robust=job.robust,
     )
     write_orders(told, orders_file)
@@ -137,25 +143,33 @@ def _headers(job: CustomizeJob) -> dict[str, "HeaderSpec"]:
     """For each size that is sent, the header that a search finds on the public examples."""
     from .cloud import search_header
     from .given import public_examples
-    from .header_search import Searching
-    from .loop_orders import load_backbone
 
     assert job.public is not None
     names, (train, validation) = public_examples(job.public)
-    backbone = load_backbone(job.backbone)
-    found: dict[str, Any] = {}
+    return _searched(job, partial(search_header, train=train, validation=validation, classes=len(names)))
+
+
+def _adapters(job: CustomizeJob) -> dict[str, "AdapterSpec"]:
+    """The same of adapters."""
+    from .cloud import search_adapter
+    from .given import public_answers
+
+    assert job.public is not None
+    train, validation = public_answers(job.public)
+    return _searched(job, partial(search_adapter, train=train, validation=validation))
+
+
+def _searched(job: CustomizeJob, search: Callable[..., "Found[SpecT]"]) -> dict[str, SpecT]:
+    from .loop_orders import load_backbone
+    from .weight_sharing import Searching
+
+    backbone = load_backbone(job.backbone, job.orders.answers)
+    found: dict[str, SpecT] = {}
     sent = sorted({site.plan().sent for site in job.sites}, reverse=True)
     for number, cut in enumerate(sent):
-        progress(number, len(sent), "sizes", what="headers")
-        found[cut.name] = search_header(
-            backbone,
-            cut,
-            train,
-            validation,
-            len(names),
-            Searching(seed=job.orders.seed),
-            max_tokens=job.orders.max_tokens,
-        ).spec
+        progress(number, len(sent), "sizes", what="headers" if job.orders.answers == "labels" else "adapters")
+        told = Searching(seed=job.orders.seed)
+        found[cut.name] = search(backbone, cut, searching=told, max_tokens=job.orders.max_tokens).spec
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...state.brief import Record, Sites, SiteSource
+from ...state.brief import Brief, Record, Sites, SiteSource
 from ...state.errors import ToolFailed
 from ...state.evidence import Interval, wilson
 from ...state.run import RunState
@@ -17,6 +17,7 @@ from ..waiting import JobRequest, run
 from ..weights import weights_sha256
 from .choosing import limits_of
 from .customize_job import SITES, CustomizeJob, SiteAtWork
+from .family_job import GIVEN_RATE_SHARE
 from .flower import Door
 from .money import GIB, customizing_parts, hours_left
 from .orders import Orders
@@ -24,6 +25,8 @@ from .site_folder import MODEL
 
 MODULE = "stratos.tools.sites.customize_job"
 RATE = 2e-3
+GIVEN_ADAPTER_RATE = 1e-3
+"""Of adapters beside a checkpoint of a few million weights, as `tuning.specs` has it; larger ones take less."""
 
 
 class Customize(Record):
@@ -65,9 +68,10 @@ def _run(context: Context, args: Customize) -> Customized:
         ),
         orders=Orders(
             config={},
+            answers=sites.answers,
             bits=sites.bits,
             fit_epochs=sites.family.fit_epochs,
-            rate=RATE,
+            rate=_rate(context.brief),
             control=sites.control,
             epsilon=sites.epsilon,
             seed=context.settings.seed,
@@ -85,6 +89,14 @@ def _run(context: Context, args: Customize) -> Customized:
     folder = context.step_folder / "loop"
     made = run(context.executor, JobRequest(module=MODULE, job=job, folder=folder, threads=job.threads), context.emit)
     return _customized(context, folder, made)
+
+
+def _rate(brief: Brief) -> float:
+    """At the sites."""
+    if brief.student is None:
+        return RATE
+    assert brief.sites is not None
+    return GIVEN_ADAPTER_RATE if brief.sites.answers == "texts" else RATE * GIVEN_RATE_SHARE
 
 
 def _path(named: str | None) -> Path | None:

@@ -1,7 +1,7 @@
 """A site's own examples, read from its file and split for good: what trains, what chooses, what judges.
 
-A file is CSV or JSON lines of texts and labels, or an .npz of `pixels` (images, height, width) or (images, channels, height, width)
-and `labels`. It is read where the site runs; nothing of it is put into a letter.
+A file is CSV or JSON lines of texts and labels, or of prompts and answers, or an .npz of `pixels` (images, height, width) or (images,
+channels, height, width) and `labels`. It is read where the site runs; nothing of it is put into a letter.
 """
 
 import csv
@@ -14,21 +14,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...state.brief import Answers
 from ...state.errors import RequestError
 
 SHARES = (0.7, 0.15, 0.15)
 """Of training, validation and test where the site has no test file: seeded, by label."""
 PARTS = ("train", "validation", "test")
+COLUMNS = (("text", "label"), ("prompt", "answer"))
+"""Of a file of texts, whatever kind of answers it holds."""
+IMAGES = ".npz"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Inputs and the numbers of their labels."""
+    """Inputs, and the numbers of their labels or the texts that answer them."""
 
     texts: tuple[str, ...] = ()
     pixels: NDArray[np.float32] | None = None
     """(images, channels, height, width)."""
     labels: NDArray[np.intp]
+    """Of answers that are texts: the same for all."""
+    answers: tuple[str, ...] = ()
+    """Of those; else empty."""
+
+    @classmethod
+    def answered(cls, texts: Sequence[str], answers: Sequence[str]) -> "Examples":
+        """Prompts and the texts that answer them."""
+        return cls(texts=tuple(texts), answers=tuple(answers), labels=np.zeros(len(texts), dtype=np.intp))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -36,8 +48,8 @@ class Examples:
     @property
     def bytes(self) -> int:
         """What sending them would take: their text, or a byte a pixel, and two for a label."""
-        texts = sum(len(text.encode()) for text in self.texts)
-        return texts + (0 if self.pixels is None else self.pixels.size) + 2 * len(self)
+        texts = sum(len(text.encode()) for text in (*self.texts, *self.answers))
+        return texts + (0 if self.pixels is None else self.pixels.size) + (0 if self.answers else 2 * len(self))
 
     def take(self, rows: Sequence[int]) -> "Examples":
         """Some of them."""
@@ -45,6 +57,7 @@ class Examples:
             texts=tuple(self.texts[row] for row in rows) if self.texts else (),
             pixels=None if self.pixels is None else self.pixels[list(rows)],
             labels=self.labels[list(rows)],
+            answers=tuple(self.answers[row] for row in rows) if self.answers else (),
         )
 
 
@@ -53,14 +66,17 @@ class SiteExamples:
     """All that a site has, and the names of its labels in the order of their numbers."""
 
     names: tuple[str, ...]
+    """None where the answers are texts."""
     parts: Mapping[str, Examples]
     """By PARTS."""
 
 
-def read(path: Path, seed: int) -> SiteExamples:
-    """The examples of a file, split. Raises RequestError with everything wrong with the file, or fewer than two labels or a label with
-    too few examples to be split."""
-    texts, pixels, labels = _images(path) if path.suffix == ".npz" else _texts(path)
+def read(path: Path, seed: int, answers: Answers = "labels") -> SiteExamples:
+    """The examples of a file, split. Raises RequestError with everything wrong with the file: fewer than two labels, a label with too
+    few examples to be split, or too few answers that are texts."""
+    if answers == "texts":
+        return _read_answers(path, seed)
+    texts, pixels, labels = _images(path) if path.suffix == IMAGES else _texts(path)
     names = tuple(sorted(set(labels)))
     number = {name: place for place, name in enumerate(names)}
     every = Examples(texts=texts, pixels=pixels, labels=np.array([number[label] for label in labels], dtype=np.intp))
@@ -72,6 +88,15 @@ def read(path: Path, seed: int) -> SiteExamples:
     if problems:
         raise RequestError(problems)
     return SiteExamples(names=names, parts=split(every, seed))
+
+
+def _read_answers(path: Path, seed: int) -> SiteExamples:
+    if path.suffix == IMAGES:
+        raise RequestError([f"{path}: pictures have labels, not texts for answers: say `answers: labels`"])
+    texts, _, answers = _texts(path)
+    if len(texts) < len(PARTS):
+        raise RequestError([f"{path}: {len(texts)} rows, at least {len(PARTS)} are needed"])
+    return SiteExamples(names=(), parts=split(Examples.answered(texts, answers), seed))
 
 
 def split(every: Examples, seed: int) -> dict[str, Examples]:
@@ -107,14 +132,16 @@ def _images(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32], list[str]
 
 
 def _texts(path: Path) -> tuple[tuple[str, ...], None, list[str]]:
-    """Columns `text` and `label`, or the only two there are."""
+    """Columns `text` and `label`, or `prompt` and `answer`, or the only two there are."""
     rows = list(_rows(path))
     if not rows:
         raise RequestError([f"{path}: no row"])
     names = list(rows[0])
-    text, label = ("text", "label") if {"text", "label"} <= set(names) else (*names[:2], "", "")[:2]
-    if not label or (len(names) > 2 and text != "text"):
-        raise RequestError([f"{path}: columns {', '.join(names)}; text and label are wanted, or two columns alone"])
+    known = next((pair for pair in COLUMNS if set(pair) <= set(names)), None)
+    text, label = known or (*names[:2], "", "")[:2]
+    if not label or (len(names) > 2 and known is None):
+        wanted = "text and label are wanted, or prompt and answer, or two columns alone"
+        raise RequestError([f"{path}: columns {', '.join(names)}; {wanted}"])
     bad = [number for number, row in enumerate(rows, 1) if _missing(row.get(text)) or _missing(row.get(label))]
     if bad:
         shown = ", ".join(map(str, bad[:10])) + (" ..." if len(bad) > 10 else "")

@@ -1,5 +1,7 @@
 """The tool `build_family`: one backbone from the public examples, taught so that all its smaller sizes can be cut out of it."""
 
+from pathlib import Path
+
 from ...state.brief import Record
 from ...state.evidence import wilson
 from ...state.run import RunState
@@ -30,10 +32,13 @@ def _run(context: Context, args: BuildFamily) -> Built:
     given, folder = context.skill_data, context.step_folder / "family"
     assert given is not None
     assert context.brief.sites is not None
-    asked = context.brief.sites.family
+    sites, student = context.brief.sites, context.brief.student
+    asked = sites.family
     job = FamilyJob(
         train=given / "train.jsonl",
         validation=given / f"{DEVELOPMENT}.jsonl",
+        answers=sites.answers,
+        student=None if student is None else Path(student).expanduser().absolute(),
         shape=Shape(
             hidden=asked.hidden, layers=asked.layers, feed_forward=2 * asked.hidden, vocabulary=asked.vocabulary
         ),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from ...state.brief import Answers
 from ..jobs import TimedJob, main, progress, report
 from .cloud_shape import Shape
 
@@ -16,11 +17,19 @@ BACKBONE = "backbone"
 """In the job's folder: the whole model, with the importances of its units."""
 
 
+GIVEN_RATE_SHARE = 0.1
+"""Of the learning rates, for a backbone that was given. assumption: what a model learned before bears no larger steps."""
+
+
 class FamilyJob(TimedJob):
     """What is learned, and for how long."""
 
     train: Path = Field(description="JSON lines of public examples: prompt and answer")
     validation: Path
+    answers: Answers = "labels"
+    student: Path | None = Field(
+        default=None, description="folder of a checkpoint that is the backbone; null: one from scratch of the shape"
+    )
     shape: Shape = Shape()
     epochs: int = Field(default=20, ge=1, description="of the whole model over the public examples")
     cut_steps: int = Field(default=500, ge=0, description="of the lessons of the smaller sizes, a batch each")
@@ -37,21 +46,26 @@ def run(job: FamilyJob, folder: Path) -> Mapping[str, object]:
     from ..elastic.teaching import Recipe
     from ..weights import weights_sha256
     from .cloud import build
-    from .given import public_examples
+    from .given import public_answers, public_examples
     from .local import Fitting
     from .loop_orders import save_backbone
 
     torch.set_num_threads(job.threads)
     began = time.process_time()
-    names, (train, validation) = public_examples((job.train, job.validation))
-    report("note", text=f"a backbone learns {len(names)} labels from {len(train):,} public examples")
+    files = job.train, job.validation
+    names, (train, validation) = ((), public_answers(files)) if job.answers == "texts" else public_examples(files)
+    what = "to write" if job.answers == "texts" else f"{len(names)} labels"
+    report("note", text=f"a backbone learns {what} from {len(train):,} public examples")
+    slower = GIVEN_RATE_SHARE if job.student else 1.0
     elastic = build(
         train,
         validation,
         names,
         job.shape,
-        Fitting(epochs=job.epochs, rate=2e-3, seed=job.seed),
-        Recipe(steps=job.cut_steps, rate=1e-3, seed=job.seed),
+        Fitting(epochs=job.epochs, rate=2e-3 * slower, seed=job.seed),
+        Recipe(steps=job.cut_steps, rate=1e-3 * slower, seed=job.seed),
+        answers=job.answers,
+        given=job.student,
         watts=job.watts,
         reached=lambda stage, done, of, loss: progress(done, of, "steps", what=stage, loss=round(loss, 3)),
     )

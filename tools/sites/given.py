@@ -21,3 +21,11 @@ def public_examples(files: Sequence[Path]) -> tuple[tuple[str, ...], list[Exampl
         )
         for part in parts
     ]
+
+
+def public_answers(files: Sequence[Path]) -> list[Examples]:
+    """The prompts of each file with the texts that answer them."""
+    parts = [read_examples(file) for file in files]
+    return [
+        Examples.answered([example.prompt for example in part], [example.answer for example in part]) for part in parts
+    ]

@@ -7,8 +7,7 @@ shares, under the same names.
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -64,19 +63,14 @@ class HeaderSpec(Record):
         ]
 
 
-def drawn(drawing: random.Random, blocks: int, cells: int) -> HeaderSpec:
-    """A header drawn evenly from the search space."""
-    return HeaderSpec(
-        blocks=tuple(
-            Block(
-                inputs=(drawing.randint(0, number), drawing.randint(0, number)),
-                operations=(drawing.choice(OPERATIONS), drawing.choice(OPERATIONS)),
-            )
-            for number in range(blocks)
-        ),
-        cells=cells,
-        pool=drawing.choice(POOLS),
-    )
+def composed(choose: Callable[[int, int], int], blocks: int, cells: int) -> HeaderSpec:
+    """The header of the search space that the choices make: of operations (0), pools (1) and inputs (2), each among so many."""
+    made: list[Block] = []
+    for number in range(blocks):
+        inputs = choose(2, number + 1), choose(2, number + 1)
+        operations = OPERATIONS[choose(0, len(OPERATIONS))], OPERATIONS[choose(0, len(OPERATIONS))]
+        made.append(Block(inputs=inputs, operations=operations))
+    return HeaderSpec(blocks=tuple(made), cells=cells, pool=POOLS[choose(1, len(POOLS))])
 
 
 def part_name(cell: int, block: int, side: int, operation: Operation) -> str:

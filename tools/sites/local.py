@@ -1,6 +1,6 @@
-"""What a site does with its own examples: it fits a header and its backbone, measures what matters, prunes, and judges.
+"""What a site does with its own examples: it fits its model, measures what matters, and judges.
 
-Imports torch at its top, and is itself imported only where a site works.
+A model of labels is here; one that writes texts in `writing`. Imports torch at its top, and is itself imported only where a site works.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -8,14 +8,16 @@ Imports torch at its top, and is itself imported only where a site works.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from ..elastic.costs import Costs, measure_costs
 from ..elastic.importance import Importance, measure
 from ..elastic.units import Layout
 from .examples import Examples
@@ -24,7 +26,7 @@ from .header import HeaderSpec
 Floats = NDArray[np.float64]
 
 PAD = "<pad>"
-"""Of every tokenizer that is sent."""
+"""Of every tokenizer that is made here."""
 
 EVALUATED_AT_ONCE = 128
 LABEL_SMOOTHING = 0.05
@@ -40,6 +42,44 @@ class Fitting:
     rate: float = 1e-3
     batch: int = 32
     seed: int = 0
+
+
+class Model(Protocol):
+    """What a site fits, cuts and judges, whatever kind of answers it gives."""
+
+    backbone: Any
+
+    def features(self, examples: Examples) -> tuple[Any, Any]:
+        """What the backbone makes of the inputs: (examples, tokens, width), and which tokens are there (examples, tokens)."""
+        ...
+
+    def loss(self, examples: Examples, *, smoothing: float = 0.0) -> Any:
+        """The sum of each example's mean cross-entropy, nats: a scalar with a graph."""
+        ...
+
+    def right(self, examples: Examples) -> int:
+        """How many are answered rightly."""
+        ...
+
+    def costs(self, example: Examples) -> Costs:
+        """Of the answer to one example."""
+        ...
+
+    def parameters(self) -> list[Any]:
+        """All that is trained."""
+        ...
+
+    def train(self, mode: bool) -> None:
+        """As of torch's modules."""
+        ...
+
+    def adapted(self) -> AbstractContextManager[None]:
+        """While it holds, what is trained is what a site trains; after it the backbone has taken up what was learned."""
+        ...
+
+    def over(self, backbone: Any) -> Self:
+        """The same on another backbone."""
+        ...
 
 
 @dataclass
@@ -73,6 +113,24 @@ class SiteModel:
         features, mask = self.features(examples)
         return self.header(features, mask, self.spec)
 
+    def loss(self, examples: Examples, *, smoothing: float = 0.0) -> Any:
+        """As of `Model`."""
+        labels = torch.from_numpy(examples.labels)
+        return functional.cross_entropy(self.logits(examples), labels, label_smoothing=smoothing, reduction="sum")
+
+    def right(self, examples: Examples, *, among: NDArray[np.intp] | None = None) -> int:
+        """As of `Model`; `among`: where it may choose among these labels alone."""
+        logits = self.logits(examples)
+        if among is not None:
+            barred = torch.ones(logits.shape[-1], dtype=torch.bool)
+            barred[torch.from_numpy(among)] = False
+            logits = logits.masked_fill(barred, -math.inf)
+        return int((logits.argmax(-1) == torch.from_numpy(examples.labels)).sum())
+
+    def costs(self, example: Examples) -> Costs:
+        """As of `Model`."""
+        return measure_costs(self.backbone, self.inputs(example))
+
     def parameters(self) -> list[Any]:
         """All that is trained."""
         return [*self.backbone.parameters(), *self.header.parameters()]
@@ -82,13 +140,27 @@ class SiteModel:
         self.backbone.train(mode)
         self.header.train(mode)
 
+    def adapted(self) -> AbstractContextManager[None]:
+        """As of `Model`: header and backbone are trained as they are."""
+        return nullcontext()
 
-def tokenizer_of(text: str) -> Any:
-    """The tokenizer of such a file's text."""
+    def over(self, backbone: Any) -> Self:
+        """As of `Model`, with the same header."""
+        return replace(self, backbone=backbone)
+
+
+def tokenizer_of(text: str, config: Any) -> Any:
+    """The tokenizer of such a file's text; the backbone's configuration says which of its tokens fill up and end."""
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(text), pad_token=PAD)
+    made = Tokenizer.from_str(text)
+    ids = {"pad_token": config.pad_token_id, "eos_token": config.eos_token_id}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        model_input_names=["input_ids", "attention_mask"],
+        **{name: made.id_to_token(number) for name, number in ids.items() if number is not None},
+    )
 
 
 def bare(backbone: Any) -> Any:
@@ -98,8 +170,8 @@ def bare(backbone: Any) -> Any:
     return backbone
 
 
-def fit(model: SiteModel, examples: Examples, fitting: Fitting) -> float:
-    """Trains backbone and header for so many epochs; returns the last loss. Raises ValueError where it is no number."""
+def fit(model: Model, examples: Examples, fitting: Fitting) -> float:
+    """Trains a model for so many epochs; returns the last loss. Raises ValueError where it is no number."""
     steps = max(1, fitting.epochs * math.ceil(len(examples) / fitting.batch))
     optimiser = torch.optim.AdamW(model.parameters(), lr=fitting.rate, weight_decay=WEIGHT_DECAY)
     torch.manual_seed(fitting.seed)
@@ -108,9 +180,7 @@ def fit(model: SiteModel, examples: Examples, fitting: Fitting) -> float:
     for step, batch in zip(range(steps), batches(examples, fitting), strict=False):
         for group in optimiser.param_groups:
             group["lr"] = fitting.rate * min((step + 1) / max(1, WARM_UP_SHARE * steps), (steps - step) / steps, 1.0)
-        goal = functional.cross_entropy(
-            model.logits(batch), torch.from_numpy(batch.labels), label_smoothing=LABEL_SMOOTHING
-        )
+        goal = model.loss(batch, smoothing=LABEL_SMOOTHING) / len(batch)
         loss = goal.item()
         if not math.isfinite(loss):
             raise ValueError(f"the loss of step {step} is {loss!r}: a lower rate than {fitting.rate:g} may help")
@@ -131,33 +201,22 @@ def batches(examples: Examples, fitting: Fitting) -> Iterator[Examples]:
             yield examples.take([int(row) for row in order[at : at + fitting.batch]])
 
 
-def right(model: SiteModel, examples: Examples, *, among: NDArray[np.intp] | None = None) -> int:
-    """How many the model answers rightly; `among`: where it may choose among these labels alone."""
+def right(model: Model, examples: Examples, *, among: NDArray[np.intp] | None = None) -> int:
+    """How many the model answers rightly; `among`: where a model of labels may choose among these alone."""
+    only: dict[str, Any] = {} if among is None else {"among": among}
     model.train(False)
-    count = 0
     with torch.no_grad():
-        for some in _some(examples):
-            logits = model.logits(some)
-            if among is not None:
-                barred = torch.ones(logits.shape[-1], dtype=torch.bool)
-                barred[torch.from_numpy(among)] = False
-                logits = logits.masked_fill(barred, -math.inf)
-            count += int((logits.argmax(-1) == torch.from_numpy(some.labels)).sum())
-    return count
+        return sum(model.right(some, **only) for some in _some(examples))
 
 
-def mean_loss(model: SiteModel, examples: Examples) -> float:
+def mean_loss(model: Model, examples: Examples) -> float:
     """Cross-entropy of the right answers, nats: finer than their count, where a choice is made by few examples."""
     model.train(False)
     with torch.no_grad():
-        total = sum(
-            functional.cross_entropy(model.logits(some), torch.from_numpy(some.labels), reduction="sum").item()
-            for some in _some(examples)
-        )
-    return total / len(examples)
+        return sum(model.loss(some).item() for some in _some(examples)) / len(examples)
 
 
-def pooled(model: SiteModel, examples: Examples) -> Floats:
+def pooled(model: Model, examples: Examples) -> Floats:
     """The mean of the backbone's features over the tokens of each example: (examples, width)."""
     model.train(False)
     rows: list[Floats] = []
@@ -169,14 +228,10 @@ def pooled(model: SiteModel, examples: Examples) -> Floats:
     return np.concatenate(rows)
 
 
-def importance(model: SiteModel, layout: Layout, examples: Examples, *, alike: bool = False) -> Importance:
-    """Of the backbone's units, for these examples under this header; `alike` as of `measure`."""
-
-    def loss_of(some: Examples) -> tuple[Any, int]:
-        return functional.cross_entropy(model.logits(some), torch.from_numpy(some.labels), reduction="sum"), len(some)
-
+def importance(model: Model, layout: Layout, examples: Examples, *, alike: bool = False) -> Importance:
+    """Of the backbone's units, for these examples; `alike` as of `measure`."""
     model.train(False)
-    return measure(model.backbone, layout, _some(examples), loss_of, alike=alike)
+    return measure(model.backbone, layout, _some(examples), lambda some: (model.loss(some), len(some)), alike=alike)
 
 
 def _some(examples: Examples) -> Iterator[Examples]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from ...state.brief import Record
+from ...state.brief import Answers, Record
 from ...state.errors import ToolFailed
 from ..elastic.cutting import Cut
 from ..elastic.fronts import SiteLimits
 from ..jobs import write_atomic
+from .adapter import AdapterSpec
 from .aggregation import Robust
 from .header import HeaderSpec
 from .orders import Orders, SitePlan
@@ -59,6 +60,7 @@ class LoopOrders(Record):
     headers: Mapping[str, HeaderSpec] = Field(
         default={}, description="what is put on the backbone, by the name of the cut that is sent; else as all"
     )
+    adapters: Mapping[str, AdapterSpec] = Field(default={}, description="the same of adapters, for texts")
     robust: Robust = "none"
 
     def orders_of(self, plan: SitePlan) -> Orders:
@@ -67,6 +69,8 @@ class LoopOrders(Record):
         changes: dict[str, Any] = {} if site.tune_epochs is None else {"tune_epochs": site.tune_epochs}
         if (header := self.headers.get(plan.sent.name)) is not None:
             changes["header"] = header
+        if (adapter := self.adapters.get(plan.sent.name)) is not None:
+            changes["adapter"] = adapter
         return self.orders.model_copy(update=changes)
 
 
@@ -96,16 +100,17 @@ def save_backbone(backbone: "Backbone", folder: Path) -> None:
         write_atomic(folder / LABELS_FILE, json.dumps(backbone.labels, ensure_ascii=False))
 
 
-def load_backbone(folder: Path) -> "Backbone":
+def load_backbone(folder: Path, answers: Answers = "labels") -> "Backbone":
     """The backbone that was saved."""
-    from transformers import AutoModel
+    from transformers import AutoModel, AutoModelForCausalLM
 
     from ..elastic.importance import Importance
     from ..elastic.units import layout_of
     from .local import bare
     from .server import Backbone
 
-    model = bare(AutoModel.from_pretrained(folder, local_files_only=True)).eval()
+    kind = AutoModelForCausalLM if answers == "texts" else AutoModel
+    model = bare(kind.from_pretrained(folder, local_files_only=True)).eval()
     tokenizer, labels = folder / TOKENIZER_FILE, folder / LABELS_FILE
     names: list[str] = json.loads(labels.read_text(encoding="utf-8")) if labels.exists() else []
     return Backbone(
@@ -134,4 +139,5 @@ def run_loop(orders_file: Path, post: "Post") -> "Outcome":
 
     told = LoopOrders.model_validate_json(orders_file.read_text(encoding="utf-8"))
     plans: Sequence[SitePlan] = [site.plan() for site in told.sites]
-    return customize(load_backbone(told.backbone), plans, told.orders_of, post, orders_file.parent, robust=told.robust)
+    backbone = load_backbone(told.backbone, told.orders.answers)
+    return customize(backbone, plans, told.orders_of, post, orders_file.parent, robust=told.robust)

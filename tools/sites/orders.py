@@ -5,9 +5,10 @@ from typing import Any
 
 from pydantic import Field
 
-from ...state.brief import Record
+from ...state.brief import Answers, Record
 from ..elastic.cutting import Cut
 from ..elastic.fronts import SiteLimits
+from .adapter import AdapterSpec
 from .header import HeaderSpec
 from .letters import Bits
 
@@ -28,7 +29,9 @@ class Orders(Record):
     """The same for every site but for the backbone's configuration."""
 
     config: dict[str, Any] = Field(description="of the backbone that is sent, as transformers writes it")
-    header: HeaderSpec = Field(default=HeaderSpec(), description="what is put on the backbone")
+    answers: Answers = "labels"
+    header: HeaderSpec = Field(default=HeaderSpec(), description="what is put on the backbone, for labels")
+    adapter: AdapterSpec = Field(default=AdapterSpec(), description="what is trained of the backbone, for texts")
     max_tokens: int = Field(default=64, gt=0, description="longer texts are cut")
     bits: Bits = Field(default=8, description="of each weight of the backbone on its way down")
     fit_epochs: int = Field(default=5, ge=1, description="of the model as sent, before its importances are measured")

@@ -7,37 +7,30 @@ torch, and is itself imported only where a site works.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import hashlib
-import json
 import time
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...state.errors import StratosError
-from ..elastic.costs import measure_costs
 from ..elastic.cutting import cut_model, kept_of
 from ..elastic.units import layout_of
-from ..jobs import write_atomic
 from ..weights import weights_sha256
 from .examples import Examples, SiteExamples, read
-from .header import HeaderSpec, new_header
-from .letters import Letter, unpacked_choice, unpacked_text, unpacked_weights
-from .local import Fitting, SiteModel, bare, fit, importance, mean_loss, pooled, right, tokenizer_of
-from .orders import CHOICES, FAILED, HEADER, IMPORTANCE, LABELS, RESULT, SKETCH, TOKENIZER, UNITS, WELCOME, Orders
+from .letters import Letter, unpacked_choice
+from .local import Fitting, fit, importance, mean_loss, pooled, right
+from .models import AnyModel, from_nothing, load_site_model, save, unpacked
+from .orders import CHOICES, FAILED, IMPORTANCE, RESULT, SKETCH, UNITS, WELCOME, Orders
 from .privacy import DELTA, private_mean
 from .similarity import directions, private_sketch, sketch
-from .site_folder import ABOUT_FILE, ERROR_FILE, FITTED, MODEL
+from .site_folder import ERROR_FILE, FITTED, MODEL
 
 CONTROL_RATE = 2.0
 """Times the rate of one that begins from taught weights: a training from nothing does better with more."""
-HEADER_FILE, TOKENIZER_FILE = "header.safetensors", "tokenizer.json"
-
 
 Floats = NDArray[np.float64]
 
@@ -79,11 +72,12 @@ class Site:
         """Fits the model that was sent and tells what matters in it here."""
         began = time.process_time()
         orders = Orders.model_validate_json(str(letter.facts["orders"]))
-        examples = read(self.data, orders.seed)
-        model = _unpacked(letter, orders, examples.names)
-        fit(model, examples.parts["train"], _fitting(orders, orders.fit_epochs))
+        examples = read(self.data, orders.seed, orders.answers)
+        model = unpacked(letter, orders, examples.names)
+        with model.adapted():
+            fit(model, examples.parts["train"], _fitting(orders, orders.fit_epochs))
         units, seen = self._told(model, orders, examples.parts["train"])
-        _save(model, self.folder / FITTED, {"orders": orders.model_dump(mode="json"), "names": examples.names})
+        save(model, self.folder / FITTED, {"orders": orders.model_dump(mode="json"), "names": examples.names})
         return Letter(
             kind=IMPORTANCE,
             arrays={UNITS: (units / (units.max() or 1.0)).astype(np.float16), SKETCH: seen.astype(np.float16)},
@@ -94,7 +88,7 @@ class Site:
             },
         )
 
-    def _told(self, model: SiteModel, orders: Orders, examples: Examples) -> tuple[Floats, Floats]:
+    def _told(self, model: AnyModel, orders: Orders, examples: Examples) -> tuple[Floats, Floats]:
         """The importances of the units and the sketch of the features, with noise as ordered."""
         rng = np.random.default_rng(self.noise_seed)
         private = orders.epsilon is not None
@@ -111,35 +105,30 @@ class Site:
         began = time.process_time()
         model, about = load_site_model(self.folder / FITTED)
         orders = Orders.model_validate(about["orders"])
-        examples = read(self.data, orders.seed)
+        examples = read(self.data, orders.seed, orders.answers)
         layout = layout_of(model.backbone)
         units = layout.layers * (layout.heads + layout.neurons)
-        scored: dict[str, tuple[float, SiteModel]] = {}
+        scored: dict[str, tuple[float, AnyModel]] = {}
         for name, bits in letter.arrays.items():
             kept = kept_of(layout, unpacked_choice(bits, units))
-            pruned = SiteModel(
-                backbone=cut_model(model.backbone, layout, kept),
-                header=model.header,
-                spec=model.spec,
-                tokenizer=model.tokenizer,
-                max_tokens=model.max_tokens,
-            )
+            pruned = model.over(cut_model(model.backbone, layout, kept))
             scored[name] = mean_loss(pruned, examples.parts["validation"]), pruned
         best = min(scored, key=lambda name: scored[name][0])
         own = scored[best][1]
         if orders.tune_epochs:
-            fit(own, examples.parts["train"], _fitting(orders, orders.tune_epochs))
+            with own.adapted():
+                fit(own, examples.parts["train"], _fitting(orders, orders.tune_epochs))
         facts: dict[str, Any] = {"sharpness": best} | _counts(own, examples, "")
         if orders.control:
             facts |= _counts(_from_nothing(own, examples, orders), examples, "alone_")
         return self._judged(own, examples, facts, {name: loss for name, (loss, _) in scored.items()}, began)
 
     def _judged(
-        self, own: SiteModel, examples: SiteExamples, facts: dict[str, Any], losses: dict[str, float], began: float
+        self, own: AnyModel, examples: SiteExamples, facts: dict[str, Any], losses: dict[str, float], began: float
     ) -> Letter:
-        costs = measure_costs(own.backbone, own.inputs(examples.parts["validation"].take([0])))
+        costs = own.costs(examples.parts["validation"].take([0]))
         about = {"names": examples.names, "site": self.name, **facts, "validation_loss_of": losses}
-        _save(own, self.folder / MODEL, about)
+        save(own, self.folder / MODEL, about)
         return Letter(
             kind=RESULT,
             facts=facts
@@ -153,7 +142,7 @@ class Site:
         )
 
 
-def _counts(model: SiteModel, examples: SiteExamples, of: str) -> dict[str, int]:
+def _counts(model: AnyModel, examples: SiteExamples, of: str) -> dict[str, int]:
     """How many validation and test examples a model answers rightly. Nothing is chosen by the latter."""
     return {
         f"{of}{part}_{what}": count
@@ -162,16 +151,9 @@ def _counts(model: SiteModel, examples: SiteExamples, of: str) -> dict[str, int]
     }
 
 
-def _from_nothing(like: SiteModel, examples: SiteExamples, orders: Orders) -> SiteModel:
+def _from_nothing(like: AnyModel, examples: SiteExamples, orders: Orders) -> AnyModel:
     """The control: a model of the same shape with random weights, trained on the site's examples for as many epochs."""
-    torch.manual_seed(orders.seed)
-    fresh = SiteModel(
-        backbone=bare(type(like.backbone)(like.backbone.config)),
-        header=new_header(like.spec.parts(), like.backbone.config.hidden_size, len(examples.names)),
-        spec=like.spec,
-        tokenizer=like.tokenizer,
-        max_tokens=like.max_tokens,
-    )
+    fresh = from_nothing(like, len(examples.names), orders.seed)
     fitting = _fitting(orders, orders.fit_epochs + orders.tune_epochs)
     fit(fresh, examples.parts["train"], replace(fitting, rate=CONTROL_RATE * orders.rate))
     return fresh
@@ -179,83 +161,3 @@ def _from_nothing(like: SiteModel, examples: SiteExamples, orders: Orders) -> Si
 
 def _fitting(orders: Orders, epochs: int) -> Fitting:
     return Fitting(epochs=epochs, rate=orders.rate, seed=orders.seed)
-
-
-def _unpacked(letter: Letter, orders: Orders, names: tuple[str, ...]) -> SiteModel:
-    """The backbone that was sent, with a header for the site's own labels: what the public header knows of them, and fresh for others."""
-    from transformers import AutoConfig, AutoModel
-
-    config = AutoConfig.for_model(**orders.config)
-    packed = letter.arrays.get(TOKENIZER)
-    public: list[str] = json.loads(unpacked_text(letter.arrays[LABELS])) if LABELS in letter.arrays else []
-    torch.manual_seed(orders.seed)
-    backbone = bare(AutoModel.from_config(config))
-    header = new_header(orders.header.parts(), config.hidden_size, len(names))
-    taught = new_header((), config.hidden_size, len(public)) if public else None
-    shapes = {name: tuple(weight.shape) for name, weight in backbone.named_parameters()}
-    if taught is not None:
-        shapes |= {f"{HEADER}.{name}": tuple(weight.shape) for name, weight in taught.named_parameters()}
-    weights = {
-        name: torch.from_numpy(array) for name, array in unpacked_weights(letter.arrays, shapes, orders.bits).items()
-    }
-    backbone.load_state_dict({name: weights[name] for name, _ in backbone.named_parameters()}, strict=False)
-    if taught is not None:
-        taught.load_state_dict({name: weights[f"{HEADER}.{name}"] for name, _ in taught.named_parameters()})
-        _take_over(header, taught, names, public)
-    return SiteModel(
-        backbone=backbone,
-        header=header,
-        spec=orders.header,
-        tokenizer=None if packed is None else tokenizer_of(unpacked_text(packed)),
-        max_tokens=orders.max_tokens,
-    )
-
-
-def _take_over(header: Any, taught: Any, names: Sequence[str], public: Sequence[str]) -> None:
-    """Copies the norms and pools of a header, and its rows of the labels that both know."""
-    place = {name: row for row, name in enumerate(public)}
-    with torch.no_grad():
-        for name, weight in taught.named_parameters():
-            mine = header.get_parameter(name)
-            if name.startswith("out."):
-                for row, label in enumerate(names):
-                    if label in place:
-                        mine[row] = weight[place[label]]
-            else:
-                mine.copy_(weight)
-
-
-def _save(model: SiteModel, folder: Path, about: dict[str, Any]) -> None:
-    """Writes a plain Hugging Face folder with the header beside it; `site.json` is written last."""
-    from safetensors.torch import save_file
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    model.backbone.save_pretrained(folder)
-    save_file(model.header.state_dict(), folder / HEADER_FILE)
-    if model.tokenizer is not None:
-        model.tokenizer.save_pretrained(folder)
-    said = about | {"header": model.spec.model_dump(mode="json"), "max_tokens": model.max_tokens}
-    write_atomic(folder / ABOUT_FILE, json.dumps(said, ensure_ascii=False, indent=1))
-
-
-def load_site_model(folder: Path) -> tuple[SiteModel, dict[str, Any]]:
-    """A site's stored model, and what is known of it. Raises FileNotFoundError where the folder holds none."""
-    from safetensors.torch import load_file
-    from transformers import AutoModel, PreTrainedTokenizerFast
-
-    about = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
-    spec = HeaderSpec.model_validate(about["header"])
-    backbone = bare(AutoModel.from_pretrained(folder, local_files_only=True))
-    header = new_header(spec.parts(), backbone.config.hidden_size, len(about["names"]))
-    header.load_state_dict(load_file(folder / HEADER_FILE))
-    has_tokenizer = (folder / TOKENIZER_FILE).exists()
-    model = SiteModel(
-        backbone=backbone,
-        header=header,
-        spec=spec,
-        tokenizer=PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True) if has_tokenizer else None,
-        max_tokens=about["max_tokens"],
-    )
-    model.train(False)
-    return model, about

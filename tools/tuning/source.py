@@ -29,6 +29,11 @@ def lacking(folder: Path, chat_template: Path | None = None) -> list[str]:
     return [*_config_problems(folder), *_weight_problems(folder), *_tokenizer_problems(folder, chat_template)]
 
 
+def lacking_weights(folder: Path) -> list[str]:
+    """What a folder misses or holds broken of weights that can be loaded and changed, and their shape."""
+    return [*_config_problems(folder), *_weight_problems(folder), *_quantised(folder)]
+
+
 def _config_problems(folder: Path) -> list[str]:
     config = _object(folder / "config.json")
     if isinstance(config, str):

@@ -42,6 +42,34 @@ def test_json_lines_and_two_columns_of_any_name(tmp_path: Path) -> None:
     assert read(path, 0).names == ("0", "1", "2")
 
 
+def test_prompts_and_answers_of_sites_that_write(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    lines = "".join(f"{row},what is {row},it is {row}\n" for row in range(40))
+    path.write_text("number,prompt,answer\n" + lines, encoding="utf-8")
+    found = read(path, 3, "texts")
+    assert found.names == ()
+    assert [len(found.parts[part]) for part in PARTS] == [28, 6, 6]
+    train = found.parts["train"]
+    assert all(
+        answer == text.replace("what is", "it is") for text, answer in zip(train.texts, train.answers, strict=True)
+    )
+    assert train.bytes == sum(len(text) + len(answer) for text, answer in zip(train.texts, train.answers, strict=True))
+    assert read(path, 3, "texts").parts["test"].texts == found.parts["test"].texts
+
+
+def test_what_sites_that_write_cannot_learn_from_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("prompt,answer\nx,y\nz,w\n", encoding="utf-8")
+    with pytest.raises(RequestError, match="2 rows, at least 3 are needed"):
+        read(path, 0, "texts")
+    path.write_text("a,b,c\n1,2,3\n", encoding="utf-8")
+    with pytest.raises(RequestError, match="or prompt and answer, or two columns alone"):
+        read(path, 0, "texts")
+    np.savez(tmp_path / "data.npz", pixels=np.zeros((6, 8, 8)), labels=[0, 1] * 3)
+    with pytest.raises(RequestError, match="pictures have labels, not texts for answers"):
+        read(tmp_path / "data.npz", 0, "texts")
+
+
 @pytest.mark.parametrize("shape", [(12, 8, 8), (12, 3, 8, 8)])
 def test_images_with_and_without_channels(shape: tuple[int, ...], tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", pixels=np.arange(np.prod(shape)).reshape(shape), labels=[3, 4] * 6)

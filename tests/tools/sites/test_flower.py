@@ -21,8 +21,9 @@ from stratos.tools.sites.flower_app import WIRE_FILE, Node
 from stratos.tools.sites.joining import Joining
 from stratos.tools.sites.keys import CA_FILE, make_certificates, make_site_key
 from stratos.tools.sites.loop_orders import LoopOrders, SiteInLoop, save_backbone
+from stratos.tools.sites.models import load_site_model
 from stratos.tools.sites.server import ABOUT_FILE
-from stratos.tools.sites.site import MODEL, load_site_model
+from stratos.tools.sites.site import MODEL
 from stratos.tools.weights import weights_sha256
 
 from .world import backbone, orders, plans, sites

@@ -1,14 +1,14 @@
 """The search finds headers that see what a plain one cannot, chooses by validation alone, and its controller learns."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportPrivateUsage=false
 
 from dataclasses import replace
 
 import pytest
 import torch
-from stratos.tools.sites.header import HeaderSpec
-from stratos.tools.sites.header_search import By, Features, Searching, _Controller, search
+from stratos.tools.sites.header import OPERATIONS, POOLS, HeaderSpec, composed
+from stratos.tools.sites.header_search import By, Features, Searching, search
+from stratos.tools.sites.weight_sharing import Controller
 
 SHORT = Searching(rounds=4, bank_steps=40, controller_steps=10, finalists=3, candidates=12, final_steps=200, seed=1)
 
@@ -50,7 +50,8 @@ def test_the_same_seed_finds_the_same() -> None:
 def test_a_controller_learns_what_is_rewarded() -> None:
     """Headers with a maximum as their pool are right, others are not."""
     torch.manual_seed(0)
-    controller = _Controller(replace(SHORT, controller_rate=1e-2))
+    kinds = len(OPERATIONS), len(POOLS), 2
+    controller = Controller(kinds, lambda choose: composed(choose, blocks=2, cells=1), 1e-2)
 
     def reward(spec: HeaderSpec) -> float:
         return float(spec.pool == "max")

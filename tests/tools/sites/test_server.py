@@ -1,6 +1,6 @@
 """One loop between a server and its sites, in one process: models of their own, bytes counted, broken and lying sites, restarts."""
 
-# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +14,12 @@ from stratos.tools.sites.examples import read
 from stratos.tools.sites.header import new_header
 from stratos.tools.sites.letters import Letter
 from stratos.tools.sites.local import bare, right
+from stratos.tools.sites.models import load_site_model, take_over
 from stratos.tools.sites.orders import CHOICES, IMPORTANCE, SKETCH, UNITS, WELCOME, Orders, SitePlan
 from stratos.tools.sites.posts import SameProcess
 from stratos.tools.sites.server import Outcome, customize
 from stratos.tools.sites.similarity import PRIVATE_DIRECTIONS
-from stratos.tools.sites.site import MODEL, Site, _take_over, load_site_model
+from stratos.tools.sites.site import MODEL, Site
 from transformers import AutoModel
 
 from .world import SITES, backbone, orders, plans, sites
@@ -233,7 +234,7 @@ def quick(plan: SitePlan) -> Orders:
 def test_a_site_begins_with_what_the_public_header_knows_of_its_labels() -> None:
     public, own = new_header((), 16, 3), new_header((), 16, 2)
     fresh = own.out.weight.detach().clone()
-    _take_over(own, public, ("bar-1", "new"), ("bar-0", "bar-1", "bar-2"))
+    take_over(own, public, ("bar-1", "new"), ("bar-0", "bar-1", "bar-2"))
     assert own.out.weight[0].equal(public.out.weight[1])
     assert own.out.bias[0].equal(public.out.bias[1])
     assert own.out.weight[1].equal(fresh[1])
