@@ -8,6 +8,7 @@ resumed run takes the recorded steps at once and a replay compares them.
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict
 
 from langgraph.checkpoint.memory import InMemorySaver
@@ -24,10 +25,12 @@ from ..state.evidence import OutcomeStatus, Verdict
 from ..state.journal import WAITING
 from ..state.run import Approval, CheckpointFacts, GivenFacts, PlannerUse, ProposedCall, RunState
 from ..state.talk import Answer, Question, Word
+from ..tools.base import Settings
 from ..tools.classify_complexity import NOT_WORTH_IT
 from ..tools.given_data import take_data
 from ..tools.given_model.taking import take_checkpoint
 from ..tools.sites.checking import wrong_with_sites
+from ..tools.sites.pictures import are_pictures, take_pictures
 from .carrying_out import RunContext, guarded_call, money_parts, needs_a_word, take, to_approve
 from .digest import digest
 from .guard import UNAPPROVED
@@ -121,11 +124,19 @@ def _wrong_beside(context: RunContext) -> list[str]:
 def _taken_data(context: RunContext, run: RunState) -> dict[str, Any]:
     """The user's examples as they were split and sealed, or everything that is wrong with them."""
     try:
-        given = take_data(run.known_brief, context.workspace.run_folder(run.run_id), context.settings)
+        given = _taken(run.known_brief, context.workspace.run_folder(run.run_id), context.settings)
     except RequestError as error:
         student = None if run.known_brief.sites else run.known_brief.student
         return {"problems": [*error.problems, *wrong_with_files(None, student)]}
     return {"given": given.model_dump(mode="json")}
+
+
+def _taken(brief: Brief, run_folder: Path, settings: Settings) -> GivenFacts:
+    assert brief.data is not None
+    if brief.sites is not None and are_pictures(brief.data.path):
+        path = Path(brief.data.path).expanduser()
+        return take_pictures(path, run_folder, seed=settings.seed, held_out_items=settings.held_out_items)
+    return take_data(brief, run_folder, settings)
 
 
 def _taken_checkpoint(context: RunContext, run: RunState) -> dict[str, Any]:

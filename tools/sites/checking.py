@@ -9,8 +9,9 @@ from ...state.brief import Answers, Brief, Sites
 from ...state.errors import RequestError
 from .checkpoint import wrong_with_checkpoint
 from .cloud_shape import Shape
-from .examples import read
+from .examples import images, read
 from .keys import CA_FILE, CERTIFICATE_FILE, KEY_FILE
+from .pictures import are_pictures
 
 NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "flower": (("flwr",), "sites"),
@@ -38,7 +39,33 @@ def wrong_with_sites(brief: Brief) -> list[str]:
     for site in sites.each:
         if site.data is not None:
             problems += [f"site {site.name}: {problem}" for problem in wrong_with_file(Path(site.data), sites.answers)]
-    return problems + _wrong_with_joining(sites)
+    return problems + _unlike(brief) + _wrong_with_joining(sites)
+
+
+def _unlike(brief: Brief) -> list[str]:
+    """Sites whose examples are not of the same kind as the public ones, or pictures of another size."""
+    assert brief.sites is not None
+    if brief.data is None:
+        return []
+    public = Path(brief.data.path)
+    wanted = _kind(public)
+    return [
+        f"site {site.name}: its examples are {_kind(Path(site.data))}, the public ones {wanted}"
+        for site in brief.sites.each
+        if site.data is not None and _kind(Path(site.data)) != wanted
+    ]
+
+
+def _kind(path: Path) -> str:
+    """Texts, or pictures of a size where the file can be read."""
+    if not are_pictures(path.name):
+        return "texts"
+    try:
+        _, pixels, _ = images(path)
+    except (RequestError, OSError, ValueError):
+        return "pictures"  # what is wrong with the file is told for itself
+    channels, height, width = pixels.shape[1:]
+    return f"pictures of {height} x {width} pixels in {channels} channels"
 
 
 def wrong_with_file(path: Path, answers: Answers) -> list[str]:

@@ -12,7 +12,6 @@ from ...state.evidence import Interval, wilson
 from ...state.run import RunState
 from ...state.sites import SiteResult, SitesAttempt
 from ..base import FREE, Context, Cost, Tool, require
-from ..generate_data import DEVELOPMENT
 from ..waiting import JobRequest, run
 from ..weights import weights_sha256
 from .choosing import limits_of
@@ -21,6 +20,7 @@ from .family_job import GIVEN_RATE_SHARE
 from .flower import Door
 from .money import GIB, customizing_parts, hours_left
 from .orders import Orders
+from .pictures import public_files
 from .site_folder import MODEL
 
 MODULE = "stratos.tools.sites.customize_job"
@@ -81,7 +81,7 @@ def _run(context: Context, args: Customize) -> Customized:
         door=_door(sites),
         appear_s=60 * sites.wait_minutes,
         robust="median" if sites.robust else "none",
-        public=(given / "train.jsonl", given / f"{DEVELOPMENT}.jsonl") if sites.search_header else None,
+        public=public_files(given) if sites.search_header else None,
         answer_s=3600 * hours_left(context.state),
         threads=context.settings.threads,
         wall_clock_s=3600 * hours_left(context.state),

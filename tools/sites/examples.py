@@ -76,7 +76,7 @@ def read(path: Path, seed: int, answers: Answers = "labels") -> SiteExamples:
     few examples to be split, or too few answers that are texts."""
     if answers == "texts":
         return _read_answers(path, seed)
-    texts, pixels, labels = _images(path) if path.suffix == IMAGES else _texts(path)
+    texts, pixels, labels = images(path) if path.suffix == IMAGES else _texts(path)
     names = tuple(sorted(set(labels)))
     number = {name: place for place, name in enumerate(names)}
     every = Examples(texts=texts, pixels=pixels, labels=np.array([number[label] for label in labels], dtype=np.intp))
@@ -111,24 +111,33 @@ def split(every: Examples, seed: int) -> dict[str, Examples]:
     return {part: every.take(sorted(taken)) for part, taken in rows.items()}
 
 
-def _images(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32], list[str]]:
+def images(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32], list[str]]:
+    """Of a file no texts, the pixels (images, channels, height, width) and the labels. Raises RequestError with all that is wrong."""
     with np.load(path, allow_pickle=False) as file:
         missing = [name for name in ("pixels", "labels") if name not in file]
         if missing:
             raise RequestError([f"{path}: no array {' and no '.join(missing)}; it has {', '.join(file) or 'none'}"])
-        pixels, labels = file["pixels"].astype(np.float32), file["labels"]
+        pixels, labels = as_pixels(file["pixels"]), file["labels"]
     problems: list[str] = []
-    if pixels.ndim not in (3, 4):
+    if pixels.ndim != 4:
         problems.append(
             f"{path}: pixels of shape {pixels.shape!r}, not (images, height, width) with or without channels"
         )
+    elif pixels.shape[-1] != pixels.shape[-2]:
+        problems.append(f"{path}: pictures of {pixels.shape[-2]} by {pixels.shape[-1]} pixels are not square")
     if len(pixels) != len(labels):
         problems.append(f"{path}: {len(pixels)} images and {len(labels)} labels")
     if not bool(np.isfinite(pixels).all()):
         problems.append(f"{path}: pixels that are no numbers")
     if problems:
         raise RequestError(problems)
-    return (), pixels[:, None] if pixels.ndim == 3 else pixels, [str(label) for label in labels]
+    return (), pixels, [str(label) for label in labels]
+
+
+def as_pixels(given: NDArray[Any]) -> NDArray[np.float32]:
+    """(images, channels, height, width) where it is (images, height, width); bytes become -1 to 1."""
+    pixels = given.astype(np.float32) / 127.5 - 1 if given.dtype == np.uint8 else given.astype(np.float32)
+    return pixels[:, None] if pixels.ndim == 3 else pixels
 
 
 def _texts(path: Path) -> tuple[tuple[str, ...], None, list[str]]:

@@ -7,11 +7,11 @@ from ...state.evidence import wilson
 from ...state.run import RunState
 from ...state.sites import CutFigures, Family
 from ..base import FREE, Context, Cost, Tool
-from ..generate_data import DEVELOPMENT
 from ..waiting import JobRequest, run
 from .cloud_shape import Shape
 from .family_job import BACKBONE, FamilyJob
 from .money import building_parts, hours_left
+from .pictures import public_files
 
 MODULE = "stratos.tools.sites.family_job"
 
@@ -34,9 +34,10 @@ def _run(context: Context, args: BuildFamily) -> Built:
     assert context.brief.sites is not None
     sites, student = context.brief.sites, context.brief.student
     asked = sites.family
+    train, validation = public_files(given)
     job = FamilyJob(
-        train=given / "train.jsonl",
-        validation=given / f"{DEVELOPMENT}.jsonl",
+        train=train,
+        validation=validation,
         answers=sites.answers,
         student=None if student is None else Path(student).expanduser().absolute(),
         shape=Shape(

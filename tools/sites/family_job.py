@@ -49,6 +49,7 @@ def run(job: FamilyJob, folder: Path) -> Mapping[str, object]:
     from .given import public_answers, public_examples
     from .local import Fitting
     from .loop_orders import save_backbone
+    from .pictures import patch_of
 
     torch.set_num_threads(job.threads)
     began = time.process_time()
@@ -56,12 +57,15 @@ def run(job: FamilyJob, folder: Path) -> Mapping[str, object]:
     names, (train, validation) = ((), public_answers(files)) if job.answers == "texts" else public_examples(files)
     what = "to write" if job.answers == "texts" else f"{len(names)} labels"
     report("note", text=f"a backbone learns {what} from {len(train):,} public examples")
+    shape = job.shape
+    if train.pixels is not None:
+        shape = shape.model_copy(update={"patch": patch_of(train.pixels.shape[-1])})
     slower = GIVEN_RATE_SHARE if job.student else 1.0
     elastic = build(
         train,
         validation,
         names,
-        job.shape,
+        shape,
         Fitting(epochs=job.epochs, rate=2e-3 * slower, seed=job.seed),
         Recipe(steps=job.cut_steps, rate=1e-3 * slower, seed=job.seed),
         answers=job.answers,
