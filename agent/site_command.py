@@ -83,8 +83,10 @@ def join(
     as_json: AsJson = False,
 ) -> None:
     """Keep a site there for `stratos customize`, until it is interrupted or terminated."""
+    import re
     import signal
 
+    from ..state.brief import ADDRESS
     from ..state.errors import RequestError
     from ..tools.sites.checking import wrong_with_file
     from ..tools.sites.flower import Trust
@@ -98,6 +100,8 @@ def join(
             problems.append(f"{home / name} is not there: `stratos site key {name}` makes it")
         if not authority.is_file():
             problems.append(f"--authority {authority} is no file: ca.pem of the machine that customizes")
+        if not re.match(ADDRESS, server):
+            problems.append(f"--server {server!r} is no HOST:PORT")
         if problems:
             raise RequestError(problems)
         joining = Joining(

@@ -98,10 +98,15 @@ def test_keys_and_certificates_are_made_once(tmp_path: Path) -> None:
 
 
 def test_a_site_that_cannot_join_says_everything_that_is_missing(tmp_path: Path) -> None:
-    said = ["site", "join", "london", "--data", str(tmp_path / "none.csv"), "--server", "127.0.0.1:1"]
+    said = ["site", "join", "london", "--data", str(tmp_path / "none.csv"), "--server", "127.0.0.1"]
     found = CliRunner().invoke(app, [*said, "--authority", str(tmp_path / "ca.pem"), "--folder", str(tmp_path)])
     assert found.exit_code == 2
-    for words in ("none.csv cannot be opened", "`stratos site key london` makes it", "ca.pem is no file"):
+    for words in (
+        "none.csv cannot be opened",
+        "`stratos site key london` makes it",
+        "ca.pem is no file",
+        "'127.0.0.1' is no HOST:PORT",
+    ):
         assert words in found.output
 
 
