@@ -8,6 +8,7 @@ from typing import Any
 
 from ..state.brief import Record
 from ..state.canonical import Row
+from ..state.errors import Correctable
 from ..state.export import appearing, check_empty
 from ..state.sites import SiteResult, SitesAttempt
 from ..state.workspace import Workspace
@@ -20,7 +21,7 @@ import json, pathlib, torch
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
-folder = pathlib.Path("{site}")  # this folder
+folder = pathlib.Path("{site}")  # this folder, from the one that it is in
 labels = json.loads((folder / "site.json").read_text())["names"]
 tokenizer, backbone = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
 head = load_file(folder / "header.safetensors")
@@ -38,7 +39,7 @@ USE_WRITER = """\
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-folder = "{site}"  # this folder
+folder = "{site}"  # this folder, from the one that it is in
 tokenizer, model = PreTrainedTokenizerFast.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
 
 def answer(prompt):
@@ -63,10 +64,12 @@ class ExportedSites(Record):
 def export_sites(
     workspace: Workspace, rows: Sequence[Row], attempt: SitesAttempt, folder: Path, version: str, *, force: bool = False
 ) -> ExportedSites:
-    """Copies every model that is on this machine as it was measured, and writes the pages, all or nothing. Raises OutputError where files
-    are gone or the folder cannot be written, JournalError where weights are not those measured."""
+    """Copies every model that is on this machine as it was measured, and writes the pages, all or nothing. Raises Correctable where none
+    is, OutputError where files are gone or the folder cannot be written, JournalError where weights are not those measured."""
     run_id = rows[0].run_id
     made = [result for result in attempt.results if result.folder]
+    if not made:
+        raise Correctable(f"no model of run {run_id} is here: each site has none, or has it on its own machine")
     models = {result.site: model_folder(workspace, run_id, result) for result in made}
     cuts = {choice.site: choice.cut for choice in attempt.plan.choices}
     check_empty(folder, force=force)

@@ -229,7 +229,7 @@ def read_brief_file(
     if not isinstance(document, dict):
         raise RequestError([f"{path} must hold a mapping with skill, task, targets and limits"])
     fields: dict[str, Any] = {"request": f"brief {path.name}", "targets": {}, "limits": {}, **document}
-    if fields.get("data") is not None:
+    if fields.get("data") is not None or fields.get("sites") is not None:
         fields = {"skill": INTENTS if _of_labels(fields.get("sites")) else TABLE, **fields}
     problems = _unknown_skill(fields) if "skill" in fields else []
     fields = {**_only_task(fields), **fields}

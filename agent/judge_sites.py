@@ -68,7 +68,9 @@ def _accuracy_misses(targets: Targets, sites: Sites, attempt: SitesAttempt, spli
     if lost:
         reached = len(attempt.results) - len(lost)
         arithmetic = f"{len(lost)} of {len(attempt.results)} sites have no model: {_named(lost)}"
-        misses.append(_miss(targets.accuracy or 0.0, reached / len(attempt.results), arithmetic))
+        misses.append(
+            _miss(targets.accuracy or 0.0, reached / len(attempt.results), arithmetic, "what kept each from it")
+        )
     if targets.accuracy is None:
         return misses
     shares = _judged(sites, attempt, "validation" if split == VALIDATION else "test")
@@ -87,7 +89,12 @@ def _accuracy_misses(targets: Targets, sites: Sites, attempt: SitesAttempt, spli
         arithmetic = (
             f"{_named(said)}; {what} is {points_below(targets.accuracy, got)} points below {targets.accuracy:.1%}"
         )
-        misses.append(_miss(targets.accuracy, got, arithmetic))
+        most = wilson(worst.n, worst.n).low
+        few = by_bound and most < targets.accuracy
+        levers = (
+            f"more test examples: {worst.n} of {worst.n} right would show no more than {most:.1%}" if few else LEVERS
+        )
+        misses.append(_miss(targets.accuracy, got, arithmetic, levers))
     return misses
 
 
@@ -124,8 +131,8 @@ def _control(targets: Targets, sites: Sites, attempt: SitesAttempt) -> str | Non
     return ALONE if lows and min(lows) >= targets.accuracy else None
 
 
-def _miss(wanted: float, got: float, arithmetic: str) -> Miss:
-    return Miss(constraint="accuracy", wanted=wanted, got=got, arithmetic=arithmetic, levers=LEVERS)
+def _miss(wanted: float, got: float, arithmetic: str, levers: str) -> Miss:
+    return Miss(constraint="accuracy", wanted=wanted, got=got, arithmetic=arithmetic, levers=levers)
 
 
 def _passed_limits(state: RunState) -> list[Miss]:

@@ -158,7 +158,7 @@ def _json_told(step: Step, facts: Mapping[str, Any]) -> None:
 def _told(step: Step, facts: Mapping[str, Any]) -> None:
     match step:
         case "waiting":
-            say(f"there for {facts['server']}; Ctrl-C ends it")
+            say(f"waiting to be asked by {facts['server']}; Ctrl-C ends it")
         case "not let in":
             say(
                 f"the SuperNode ended: the server does not know this key now, or is another than before; it is started again every "

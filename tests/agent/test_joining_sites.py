@@ -19,6 +19,7 @@ from stratos.state.workspace import Workspace
 from stratos.tools.sites.checking import wrong_with_sites
 from stratos.tools.sites.flower import Door
 from stratos.tools.sites.keys import CA_FILE, CERTIFICATE_FILE, make_certificates, make_site_key
+from stratos.tools.weights import weights_sha256
 from typer.testing import CliRunner
 
 pytest.importorskip("flwr")
@@ -127,8 +128,27 @@ def test_a_model_on_its_own_machine_is_neither_asked_nor_exported_here(tmp_path:
         seconds=1,
     )
     row = Row("run", 1, "effect", "tool customize", "{}", "{}", "2026-01-01", 0.0, "", "head")
-    written = export_sites(Workspace(tmp_path), [row], attempt, tmp_path / "out", "1")
-    assert (written.sites, written.without) == ((), ("away",))
+    with pytest.raises(Correctable, match="no model of run run is here"):
+        export_sites(Workspace(tmp_path), [row], attempt, tmp_path / "out", "1")
+    here = _stored(tmp_path)
+    both = attempt.model_copy(
+        update={
+            "results": (away, here),
+            "plan": attempt.plan.model_copy(update={"choices": (choice, choice.model_copy(update={"site": "here"}))}),
+        }
+    )
+    written = export_sites(Workspace(tmp_path), [row], both, tmp_path / "out", "1")
+    assert (written.sites, written.without) == (("here",), ("away",))
     assert "90.0% of 10, on its own machine" in (tmp_path / "out" / "README.md").read_text()
     found = CliRunner().invoke(app, ["site", "ask", "where?", "--folder", str(tmp_path)])
     assert (found.exit_code, "holds no model of a site" in found.output) == (2, True)
+
+
+def _stored(at: Path) -> SiteResult:
+    """A site whose model is on this machine, as a run leaves it."""
+    folder = Workspace(at).run_folder("run") / "model"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    about = {"names": ["a", "b"], "header": {"blocks": [], "pool": "mean"}, "max_tokens": 64}
+    (folder / "site.json").write_text(json.dumps(about))
+    return SiteResult(site="here", test=wilson(9, 10), bytes=10, folder="model", weights_sha256=weights_sha256(folder))

@@ -93,11 +93,14 @@ def test_each_site_or_all_together() -> None:
     verdict = judge_sites(run_of(*results, judged="each"), 4)
     assert verdict.misses[0].arithmetic.startswith("a 80.0% of 100")
     assert not judge_sites(run_of(*results, accuracy=0.88, accuracy_rule="lower_bound"), 4).met
+    (miss,) = judge_sites(run_of(*results, accuracy=0.995, accuracy_rule="lower_bound"), 4).misses
+    assert miss.levers == "more test examples: 300 of 300 right would show no more than 98.7%"
 
 
 def test_a_site_without_a_model_is_a_miss_whatever_the_others_reach() -> None:
     verdict = judge_sites(run_of(result("a"), result("b"), SiteResult(site="c", failed="it is gone"), accuracy=None), 4)
     assert (verdict.met, verdict.misses[0].arithmetic) == (False, "1 of 3 sites have no model: c")
+    assert verdict.misses[0].levers == "what kept each from it"
 
 
 def test_a_site_that_is_slower_than_its_box_allows_is_a_miss() -> None:

@@ -16,7 +16,7 @@ def answers(folder: Path, text: str) -> list[tuple[str, float]]:
     """The labels that the model in the folder knows with their probabilities, the most likely first; or the text that it writes, with
     the chance that it gives to it. A model of pictures is asked by the path of an .npz file with one in `pixels`.
 
-    Raises RequestError where there is no such file, FileNotFoundError where the folder holds no model.
+    Raises RequestError where there is no such file or nothing is asked, FileNotFoundError where the folder holds no model.
     """
     import torch
     from transformers.utils import logging
@@ -24,7 +24,10 @@ def answers(folder: Path, text: str) -> list[tuple[str, float]]:
     from .models import load_site_model
     from .writing import Writer
 
+    if not text.strip():
+        raise RequestError(["nothing is asked"])
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     model, about = load_site_model(folder)
     if isinstance(model, Writer):
         with torch.no_grad():

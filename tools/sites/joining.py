@@ -13,8 +13,9 @@ from .flower_app import Node
 from .site_folder import ABOUT_FILE, ERROR_FILE, FITTED, MODEL
 
 LOOK_EVERY_S, RETRY_S = 0.5, 5.0
-LASTING_S = 20.0
-"""A SuperNode that ran so long was let in: its end is news."""
+LASTING_S, TOLD_AFTER = 20.0, 3
+"""A SuperNode that ran so long was let in. So many that were not, one after the other, are told: a server knows keys a moment after it is
+there, and a new one does not know the node of the one before."""
 SAID_OF_LOG = 300
 """Characters of its end that are told."""
 
@@ -41,7 +42,7 @@ class Joining:
         logs = self.site.folder / "flower"
         logs.mkdir(parents=True, exist_ok=True)
         self.told("waiting", {"server": self.server})
-        refused = False
+        failures = 0
         while not over.is_set():
             node, began = start_node(logs, self.server, self.site, self.trust), time.monotonic()
             try:
@@ -55,10 +56,9 @@ class Joining:
             # The SuperNode ends where the server does not know its key, and where it is not the server of before.
             log = logs / f"site-{self.site.name}.log"
             end = log.read_text(encoding="utf-8", errors="replace")[-SAID_OF_LOG:]
-            lasted = time.monotonic() - began > LASTING_S
-            if lasted or not refused:
+            failures = 0 if time.monotonic() - began > LASTING_S else failures + 1
+            if failures == TOLD_AFTER:
                 self.told("not let in", {"again_every_s": RETRY_S, "log": str(log), "end": end})
-            refused = not lasted
             over.wait(RETRY_S)
 
     def _stamps(self) -> dict[Step, int]:
