@@ -4,14 +4,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..tools.sites.joining import Step
 from .options import AsJson
 from .plain_help import PlainTyper
 from .terminal import errors, print_json, say
+
+if TYPE_CHECKING:
+    from ..tools.sites.joining import Step
 
 site = PlainTyper(no_args_is_help=True, help="Join `stratos customize` from a site's own machine.")
 
@@ -151,11 +153,11 @@ def _home(name: str, folder: Path | None) -> Path:
     return folder or Path(f"stratos-{name}")
 
 
-def _json_told(step: Step, facts: Mapping[str, Any]) -> None:
+def _json_told(step: "Step", facts: Mapping[str, Any]) -> None:
     print_json({"step": step, **facts})
 
 
-def _told(step: Step, facts: Mapping[str, Any]) -> None:
+def _told(step: "Step", facts: Mapping[str, Any]) -> None:
     match step:
         case "waiting":
             say(f"waiting to be asked by {facts['server']}; Ctrl-C ends it")
