@@ -47,7 +47,20 @@ def sites_table(attempt: SitesAttempt, *, tested: bool) -> Table:
     cuts = {choice.site: choice.cut for choice in attempt.plan.choices}
     part = "test" if tested else "validation"
     table = Table(box=None, pad_edge=False)
-    for column in ("site", "size", f"right ({part})", "alone", "like", "KiB", "ms", "KiB down", "KiB up", "CPU-s", "$"):
+    for column in (
+        "site",
+        "size",
+        f"right ({part})",
+        "as sent",
+        "alone",
+        "like",
+        "KiB",
+        "ms",
+        "KiB down",
+        "KiB up",
+        "CPU-s",
+        "$",
+    ):
         table.add_column(column, justify="left" if column in ("site", "size") else "right")
     for result in sorted(attempt.results, key=lambda result: _order(result, part)):
         if result.failed:
@@ -59,6 +72,7 @@ def sites_table(attempt: SitesAttempt, *, tested: bool) -> Table:
             Text(result.site),
             cuts[result.site],
             _share(result, part),
+            _share(result, f"sent_{part}"),
             _share(result, f"alone_{part}"),
             LIKE.get(result.sharpness, result.sharpness),
             f"{result.bytes / 1024:,.0f}",
@@ -89,7 +103,11 @@ def attempt_lines(attempt: SitesAttempt, *, tested: bool) -> Sequence[str]:
     """All sites together, their bytes beside central training's, and who was left out."""
     part = "test" if tested else "validation"
     lines: list[str] = []
-    for name, of in (("own models", part), ("alone, from nothing", f"alone_{part}")):
+    for name, of in (
+        ("own models", part),
+        ("as sent, tuned nowhere", f"sent_{part}"),
+        ("alone, from nothing", f"alone_{part}"),
+    ):
         if (share := together(attempt.results, of)) is not None:
             mean = mean_share(attempt.results, of)
             lines.append(

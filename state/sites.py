@@ -80,8 +80,14 @@ class SiteResult(Record):
         default=None, description="the control: a model of the same size from nothing, trained there as long"
     )
     alone_test: Interval | None = None
+    sent_validation: Interval | None = Field(
+        default=None,
+        description="the other control: the same size as the cloud made it, tuned nowhere, told the site's labels",
+    )
+    sent_test: Interval | None = None
     sharpness: str = Field(
-        default="", description="how much the nearest sites counted, as its validation examples chose"
+        default="",
+        description="how much the nearest sites counted, as its validation examples chose; as sent: nothing was tuned, which was better",
     )
     bytes: int = Field(default=0, description="of its backbone in 32 bits")
     latency_ms: float | None = Field(default=None, description="of one example, at the site")

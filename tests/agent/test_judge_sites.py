@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from stratos.agent.judge_sites import ALONE, TEST, VALIDATION, judge_sites, mean_share, together
+from stratos.agent.judge_sites import ALONE, AS_SENT, TEST, VALIDATION, judge_sites, mean_share, together
 from stratos.state.brief import DataSource, Limits, Sites
 from stratos.state.evidence import Verdict, wilson
 from stratos.state.run import RunState
@@ -114,6 +114,12 @@ def test_where_the_control_meets_it_too_customizing_is_not_advised() -> None:
     verdict = judge_sites(opened(run_of(*(result(name, alone=88) for name in NAMES))), 4)
     assert verdict.cheaper_control == ALONE
     assert "do not customize" in verdict.reason
+
+
+def test_models_that_are_as_good_untuned_are_the_cheaper_control() -> None:
+    share = wilson(88, 100)
+    verdict = judge_sites(opened(run_of(*(result(name, alone=88, sent_test=share) for name in NAMES))), 4)
+    assert verdict.cheaper_control == AS_SENT
 
 
 def test_limits_that_are_passed_end_it() -> None:

@@ -128,6 +128,13 @@ def _units(layout: Layout, heads: NDArray[np.bool_], neurons: NDArray[np.bool_])
     return LayerUnits(heads=groups, keys=tuple(keys), neurons=tuple(int(place) for place in np.flatnonzero(neurons)))
 
 
+def leading(layout: Layout, like: Kept) -> Kept:
+    """As many units of each layer as another choice keeps, but the first ones: of a model in order of importance the most important."""
+    units = like.units[0]
+    first = _first(layout.whole_layer(), len(units.keys), len(units.heads[0]), len(units.neurons))
+    return Kept(layers=like.layers, units=(first,) * len(like.layers))
+
+
 def take(tensors: Mapping[str, Any], layout: Layout, kept: Kept) -> dict[str, Any]:
     """The tensors of what is kept, under the names that they have in the smaller model; gradients flow back into the whole ones.
 

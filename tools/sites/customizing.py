@@ -162,7 +162,9 @@ def _result(
     )
     if told["failed"]:
         return told_at_all
-    shares = {f"{of}{part}": _share(facts, f"{of}{part}") for of in ("", "alone_") for part in ("validation", "test")}
+    shares = {
+        f"{of}{part}": _share(facts, f"{of}{part}") for of in ("", "alone_", "sent_") for part in ("validation", "test")
+    }
     if shares["validation"] is None or shares["test"] is None:
         return told_at_all.model_copy(update={"failed": "it told figures that cannot be"})
     measured = {

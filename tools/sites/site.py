@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...state.errors import StratosError
-from ..elastic.cutting import cut_model, kept_of
+from ..elastic.cutting import cut_model, kept_of, leading
 from ..elastic.units import layout_of
 from ..weights import weights_sha256
 from .examples import Examples, SiteExamples, read
@@ -27,8 +27,10 @@ from .models import AnyModel, from_nothing, load_site_model, save, unpacked
 from .orders import CHOICES, FAILED, IMPORTANCE, RESULT, SKETCH, UNITS, WELCOME, Orders
 from .privacy import DELTA, private_mean
 from .similarity import directions, private_sketch, sketch
-from .site_folder import ERROR_FILE, FITTED, MODEL
+from .site_folder import ERROR_FILE, FITTED, MODEL, SENT
 
+AS_SENT = "as sent"
+"""In the place of a sharpness: nothing was tuned, since the cloud's own cut answered more validation examples rightly."""
 CONTROL_RATE = 2.0
 """Times the rate of one that begins from taught weights: a training from nothing does better with more."""
 
@@ -74,6 +76,7 @@ class Site:
         orders = Orders.model_validate_json(str(letter.facts["orders"]))
         examples = read(self.data, orders.seed, orders.answers)
         model = unpacked(letter, orders, examples.names)
+        save(model, self.folder / SENT, {"names": examples.names})
         with model.adapted():
             fit(model, examples.parts["train"], _fitting(orders, orders.fit_epochs))
         units, seen = self._told(model, orders, examples.parts["train"])
@@ -101,27 +104,32 @@ class Site:
         return private_mean(units, len(examples), *half, rng), private_sketch(features, along, *half, rng)
 
     def _chosen(self, letter: Letter) -> Letter:
-        """Keeps the units of the choice that serves the validation examples best, tunes, judges, and stores the model."""
+        """Keeps the units of the choice that serves the validation examples best, tunes, judges, and stores the model; or what was sent,
+        where tuning made it worse."""
         began = time.process_time()
         model, about = load_site_model(self.folder / FITTED)
         orders = Orders.model_validate(about["orders"])
         examples = read(self.data, orders.seed, orders.answers)
         layout = layout_of(model.backbone)
         units = layout.layers * (layout.heads + layout.neurons)
-        scored: dict[str, tuple[float, AnyModel]] = {}
-        for name, bits in letter.arrays.items():
-            kept = kept_of(layout, unpacked_choice(bits, units))
-            pruned = model.over(cut_model(model.backbone, layout, kept))
-            scored[name] = mean_loss(pruned, examples.parts["validation"]), pruned
-        best = min(scored, key=lambda name: scored[name][0])
-        own = scored[best][1]
+        choices = {name: kept_of(layout, unpacked_choice(bits, units)) for name, bits in letter.arrays.items()}
+        pruned = {name: model.over(cut_model(model.backbone, layout, kept)) for name, kept in choices.items()}
+        losses = {name: mean_loss(one, examples.parts["validation"]) for name, one in pruned.items()}
+        best = min(losses, key=lambda name: losses[name])
+        own = pruned[best]
         if orders.tune_epochs:
             with own.adapted():
                 fit(own, examples.parts["train"], _fitting(orders, orders.tune_epochs))
         facts: dict[str, Any] = {"sharpness": best} | _counts(own, examples, "")
+        sent, _ = load_site_model(self.folder / SENT)
+        sent = sent.over(cut_model(sent.backbone, layout, leading(layout, choices[best])))
+        as_sent = _counts(sent, examples, "")
+        if as_sent["validation_right"] > facts["validation_right"]:
+            own, facts = sent, facts | as_sent | {"sharpness": AS_SENT}
+        facts |= {f"sent_{name}": count for name, count in as_sent.items()}
         if orders.control:
             facts |= _counts(_from_nothing(own, examples, orders), examples, "alone_")
-        return self._judged(own, examples, facts, {name: loss for name, (loss, _) in scored.items()}, began)
+        return self._judged(own, examples, facts, losses, began)
 
     def _judged(
         self, own: AnyModel, examples: SiteExamples, facts: dict[str, Any], losses: dict[str, float], began: float

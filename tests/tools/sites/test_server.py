@@ -10,19 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from stratos.state.errors import ToolFailed
-from stratos.tools.sites.examples import read
+from stratos.tools.elastic.teaching import Recipe
+from stratos.tools.sites.cloud import build, cut_of
+from stratos.tools.sites.cloud_shape import Shape
+from stratos.tools.sites.examples import Examples, read
 from stratos.tools.sites.header import new_header
 from stratos.tools.sites.letters import Letter
-from stratos.tools.sites.local import bare, right
+from stratos.tools.sites.local import Fitting, bare, right
 from stratos.tools.sites.models import load_site_model, take_over
 from stratos.tools.sites.orders import CHOICES, IMPORTANCE, SKETCH, UNITS, WELCOME, Orders, SitePlan
 from stratos.tools.sites.posts import SameProcess
 from stratos.tools.sites.server import Outcome, customize
 from stratos.tools.sites.similarity import PRIVATE_DIRECTIONS
-from stratos.tools.sites.site import MODEL, Site
+from stratos.tools.sites.site import AS_SENT, MODEL, Site
 from transformers import AutoModel
 
-from .world import SITES, backbone, orders, plans, sites
+from .world import SITES, backbone, bars, orders, plans, sites
 
 
 @dataclass
@@ -239,6 +242,31 @@ def test_a_site_begins_with_what_the_public_header_knows_of_its_labels() -> None
     assert own.out.bias[0].equal(public.out.bias[1])
     assert own.out.weight[1].equal(fresh[1])
     assert own.norm.weight.equal(public.norm.weight)
+
+
+def test_a_site_keeps_what_was_sent_where_tuning_made_it_worse(tmp_path: Path) -> None:
+    """At a rate that ruins whatever it teaches. What is kept is the very cut that the cloud taught, of the size that was chosen."""
+    parts = [bars((0, 1, 2, 3, 4, 5), count, seed=count) for count in (300, 60)]
+    train, validation = (Examples(pixels=pixels[:, None], labels=drawn.astype(np.intp)) for pixels, drawn in parts)
+    shape = Shape(hidden=16, layers=2, heads=4, feed_forward=24, patch=2)
+    names = tuple(f"bar-{label}" for label in range(6))
+    lessons = Fitting(epochs=12, rate=3e-3), Recipe(steps=60, rate=2e-3)
+    elastic = build(train, validation, names, shape, *lessons)
+    made = sites(tmp_path / "sites", ("north",))
+    told = orders(plans(("north",))[0]).model_copy(update={"rate": 0.3})
+    outcome = customize(
+        elastic.backbone, plans(("north",)), lambda plan: told, SameProcess(sites=made), tmp_path / "server"
+    )
+    (site,) = outcome.sites
+    assert (site.failed, site.facts["sharpness"]) == ("", AS_SENT)
+    for count in ("validation_right", "test_right", "test_items"):
+        assert site.facts[count] == site.facts[f"sent_{count}"]
+    kept, _ = load_site_model(made["north"].folder / MODEL)
+    taught = cut_of(elastic.model, elastic.backbone.importance, site.plan.target)
+    for mine, theirs in zip(kept.backbone.parameters(), taught.backbone.parameters(), strict=True):
+        assert mine.shape == theirs.shape
+        apart, most = (float(each.detach().abs().max()) for each in (mine - theirs, theirs))
+        assert apart <= 0.02 * most + 1e-3
 
 
 def test_where_no_site_can_be_used_the_reasons_are_told(tmp_path: Path) -> None:
