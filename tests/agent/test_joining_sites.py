@@ -149,6 +149,6 @@ def _stored(at: Path) -> SiteResult:
     folder = Workspace(at).run_folder("run") / "model"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
-    about = {"names": ["a", "b"], "header": {"blocks": [], "pool": "mean"}, "max_tokens": 64}
+    about: dict[str, Any] = {"names": ["a", "b"], "header": {"blocks": [], "pool": "mean"}, "max_tokens": 64}
     (folder / "site.json").write_text(json.dumps(about))
     return SiteResult(site="here", test=wilson(9, 10), bytes=10, folder="model", weights_sha256=weights_sha256(folder))
