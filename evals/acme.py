@@ -30,8 +30,8 @@ from .reporting import Report, arguments
 
 if TYPE_CHECKING:
     from ..tools.sites.cloud import Elastic
-    from ..tools.sites.header_search import By
     from ..tools.sites.local import Fitting
+    from ..tools.sites.weight_sharing import By
     from .acme_baselines import Parts, Reached
 
 WHOLE = Cut(width=1, depth=1)
@@ -152,7 +152,7 @@ def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path,
 def _headers(world: World, elastic: "Elastic", plans: Sequence[SitePlan], by: "By", seed: int) -> dict[Cut, HeaderSpec]:
     """For each size that is sent, the header that a search finds on the public examples."""
     from ..tools.sites.cloud import search_header
-    from ..tools.sites.header_search import Searching
+    from ..tools.sites.weight_sharing import Searching
 
     searching = Searching(seed=seed)
     return {

@@ -27,9 +27,10 @@ from .checkpoint import load
 from .cloud_shape import Shape
 from .examples import Examples
 from .header import HeaderSpec, new_header
-from .header_search import By, Features, Found, Searching, search
+from .header_search import Features, search
 from .local import PAD, Fitting, Model, SiteModel, bare, batches, fit, importance, right, tokenizer_of
 from .server import Backbone
+from .weight_sharing import By, Found, Searching
 from .writing import UNCOUNTED, Writer
 
 END = "<end>"

@@ -99,13 +99,3 @@ def new_header(parts: Sequence[str], width: int, classes: int, dropout: float = 
     from .header_modules import Header
 
     return Header(parts, width, classes, dropout)
-
-
-def weights_of(bank: Any, spec: HeaderSpec) -> dict[str, Any]:
-    """The weights of one header in a bank, to be loaded into a header of its own."""
-    wanted = set(spec.parts())
-    return {
-        name: weight
-        for name, weight in bank.state_dict().items()
-        if not name.startswith("parts.") or name.split(".")[1] in wanted
-    }

@@ -16,8 +16,6 @@ from torch.nn import functional
 from .header import OPERATIONS, POOLS, HeaderSpec, all_parts, composed, new_header
 from .weight_sharing import By, Choose, Found, Searching, explore
 
-__all__ = ["By", "Features", "Found", "HeaderBank", "Searching", "search"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Features:

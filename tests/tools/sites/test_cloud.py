@@ -13,9 +13,9 @@ from stratos.tools.sites.cloud import Elastic, build, cut_of, search_header
 from stratos.tools.sites.cloud_shape import Shape
 from stratos.tools.sites.examples import Examples
 from stratos.tools.sites.header import HeaderSpec
-from stratos.tools.sites.header_search import Searching
 from stratos.tools.sites.local import Fitting, right
 from stratos.tools.sites.loop_orders import load_backbone, save_backbone
+from stratos.tools.sites.weight_sharing import Searching
 
 from .world import bars
 
