@@ -298,7 +298,7 @@ def main() -> None:
             ("--seeds", {"type": int, "default": None, "help": "seeds from --seed on; 3, with --quick 1"}),
             ("--splits", {"nargs": "+", "default": None, "choices": SPLITS}),
             ("--worlds", {"nargs": "+", "default": ["digits", "banking77"], "choices": ["digits", "banking77"]}),
-            ("--flower", {"action": "store_true", "help": "the first seed's loops over Flower's processes too"}),
+            ("--flower", {"action": "store_true", "help": "the loops over Flower's processes too"}),
             (
                 "--no-headers",
                 {"action": "store_true", "help": "without searched headers, which take as long as half of the rest"},
@@ -320,7 +320,7 @@ def main() -> None:
             splits=splits,
             seed=seed,
             quick=options.quick,
-            aside=first if seed == options.seed else Aside(),
+            aside=first if seed == options.seed else Aside(flower=options.flower),
         )
         for name in worlds
         for seed in seeds
