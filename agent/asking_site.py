@@ -1,6 +1,6 @@
 """Asks the model of one site of a run; nothing of it is served."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..state.errors import Correctable
@@ -10,6 +10,8 @@ from .recorded_sites import last_attempt, model_folder, result_of
 
 NAMED = 3
 """Labels that are told."""
+TOLD = 12
+"""Sites that are named where another was asked for."""
 
 
 def ask_site(workspace: Workspace, site: str, question: str, run_id: str | None = None) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def ask_site(workspace: Workspace, site: str, question: str, run_id: str | None 
     journal = Journal(workspace)
     run = run_id or newest_with(workspace, site)
     if run is None:
-        raise Correctable(f"no run here has a site {site!r}")
+        raise Correctable(f"no run here has a model for a site {site!r}{_there_are(workspace)}")
     attempt = last_attempt(journal.verified_rows(run))
     if attempt is None:
         raise Correctable(f"run {run} has no sites")
@@ -52,9 +54,22 @@ def shares(likeliest: Sequence[Mapping[str, Any]]) -> str:
 
 def newest_with(workspace: Workspace, site: str) -> str | None:
     """The newest run that has a model for such a site; None where there is none."""
+    return next((run for run, sites in _with_models(workspace) if site in sites), None)
+
+
+def _with_models(workspace: Workspace) -> Iterator[tuple[str, list[str]]]:
+    """The runs over sites, the newest first, and the sites of each that have a model."""
     journal = Journal(workspace)
     for run in reversed(journal.runs()):
         attempt = last_attempt(journal.rows(run.run_id)) if run.status != "damaged" else None
-        if attempt is not None and any(result.site == site and not result.failed for result in attempt.results):
-            return run.run_id
-    return None
+        if attempt is not None:
+            yield run.run_id, [result.site for result in attempt.results if not result.failed]
+
+
+def _there_are(workspace: Workspace) -> str:
+    """The sites that could be asked instead, as the end of a sentence."""
+    run, sites = next(((run, sites) for run, sites in _with_models(workspace) if sites), ("", []))
+    if not sites:
+        return "; `stratos customize` makes them"
+    more = f" and {len(sites) - TOLD} more" if len(sites) > TOLD else ""
+    return f"; run {run} has: {', '.join(sites[:TOLD])}{more}"

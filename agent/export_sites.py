@@ -120,7 +120,7 @@ def _use_of_labels(result: SiteResult, about: Mapping[str, Any], home: Path) -> 
     plain = not about["header"]["blocks"] and about["header"]["pool"] == "mean"
     if plain and (home / "tokenizer.json").exists():
         return USE.format(site=result.site, max_tokens=about["max_tokens"])
-    return "Its header was searched, or it takes pictures: `stratos.tools.sites.models.load_site_model(folder)` loads it.\n"
+    return "Its header was searched, or it takes pictures: `stratos.tools.sites.loop.site_model.load_site_model(folder)` loads it.\n"
 
 
 def _figures(result: SiteResult) -> list[str]:

@@ -30,7 +30,7 @@ from ..tools.classify_complexity import NOT_WORTH_IT
 from ..tools.given_data import take_data
 from ..tools.given_model.taking import take_checkpoint
 from ..tools.sites.checking import wrong_with_sites
-from ..tools.sites.pictures import are_pictures, take_pictures
+from ..tools.sites.cloud.pictures import are_pictures, take_pictures
 from .carrying_out import RunContext, guarded_call, money_parts, needs_a_word, take, to_approve
 from .digest import digest
 from .guard import UNAPPROVED

@@ -13,7 +13,7 @@ from .plain_help import PlainTyper
 from .terminal import errors, print_json, say
 
 if TYPE_CHECKING:
-    from ..tools.sites.joining import Step
+    from ..tools.sites.engines.joining import Step
 
 site = PlainTyper(no_args_is_help=True, help="Join `stratos customize` from a site's own machine.")
 
@@ -32,7 +32,7 @@ Folder = Annotated[
 def key(name: Name, folder: Folder = None, as_json: AsJson = False) -> None:
     """Make a site's key pair where the site is; the public half goes into the brief."""
     from ..state.errors import OutputError
-    from ..tools.sites.keys import make_site_key
+    from ..tools.sites.engines.keys import make_site_key
 
     with errors(as_json):
         home = _home(name, folder)
@@ -56,7 +56,7 @@ def authority(
 ) -> None:
     """Make the certificates of the machine that customizes, which sites know it by."""
     from ..state.errors import OutputError
-    from ..tools.sites.keys import CA_FILE, make_certificates
+    from ..tools.sites.engines.keys import CA_FILE, make_certificates
 
     with errors(as_json):
         if (folder / CA_FILE).exists():
@@ -91,9 +91,9 @@ def join(
     from ..state.brief import ADDRESS
     from ..state.errors import RequestError
     from ..tools.sites.checking import wrong_with_file
-    from ..tools.sites.flower import Trust
-    from ..tools.sites.flower_app import Node
-    from ..tools.sites.joining import Joining
+    from ..tools.sites.engines.flower import Trust
+    from ..tools.sites.engines.flower_app import Node
+    from ..tools.sites.engines.joining import Joining
 
     with errors(as_json):
         home = _home(name, folder)
@@ -128,7 +128,7 @@ def ask(
     """Ask a site's model where the site is."""
     from ..state.errors import OutputError
     from ..tools.sites.asking import answers
-    from ..tools.sites.site_folder import ABOUT_FILE, MODEL
+    from ..tools.sites.loop.site_folder import ABOUT_FILE, MODEL
     from .asking_site import likeliest, shares
 
     with errors(as_json):

@@ -36,7 +36,7 @@ def family_table(family: Family, plan: SitesPlan | None = None) -> Table:
             f"{cut.bytes / 1024:,.0f}",
             f"{cut.flops / 1e6:,.1f}",
             f"{1000 * cut.joules:.2f}",
-            f"{cut.score:.2f}",
+            f"{cut.score:z.2f}",
             Text(", ".join(names[:NAMED]) + more),
         )
     return table

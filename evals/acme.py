@@ -20,18 +20,18 @@ from typing import TYPE_CHECKING, Any
 from ..tools.elastic.cutting import SHARES, Cut
 from ..tools.elastic.fronts import Measured, Rule, SiteLimits, choose, scores
 from ..tools.elastic.teaching import Recipe
-from ..tools.sites.aggregation import ALONE, SHARPNESSES
-from ..tools.sites.header import HeaderSpec
-from ..tools.sites.letters import Bits
-from ..tools.sites.orders import Orders, SitePlan
+from ..tools.sites.heads.header import HeaderSpec
+from ..tools.sites.loop.aggregation import ALONE, SHARPNESSES
+from ..tools.sites.loop.letters import Bits
+from ..tools.sites.loop.orders import Orders, SitePlan
 from .acme_claims import BASELINES, Ran, claims, line, told
 from .acme_worlds import SPLITS, Split, World, banking77, digits, limits
 from .reporting import Report, arguments
 
 if TYPE_CHECKING:
-    from ..tools.sites.cloud import Elastic
-    from ..tools.sites.local import Fitting
-    from ..tools.sites.weight_sharing import By
+    from ..tools.sites.cloud.backbone import Elastic
+    from ..tools.sites.heads.weight_sharing import By
+    from ..tools.sites.learning.local import Fitting
     from .acme_baselines import Parts, Reached
 
 WHOLE = Cut(width=1, depth=1)
@@ -89,8 +89,8 @@ class Work:
 
 def built(world: World, seed: int, quick: bool) -> "Elastic":
     """The family of a world and seed: it serves all splits."""
-    from ..tools.sites.cloud import build
-    from ..tools.sites.local import Fitting
+    from ..tools.sites.cloud.backbone import build
+    from ..tools.sites.learning.local import Fitting
 
     return build(
         world.public,
@@ -104,8 +104,8 @@ def built(world: World, seed: int, quick: bool) -> "Elastic":
 
 def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path, aside: "Aside") -> Ran:
     """The loop, its controls and the baselines on one world."""
-    from ..tools.sites.examples import split as split_examples
-    from ..tools.sites.local import Fitting
+    from ..tools.sites.learning.examples import split as split_examples
+    from ..tools.sites.learning.local import Fitting
     from . import acme_baselines as baselines
 
     paths = world.write(folder / "data")
@@ -151,8 +151,8 @@ def run(world: World, elastic: "Elastic", split: Split, seed: int, folder: Path,
 
 def _headers(world: World, elastic: "Elastic", plans: Sequence[SitePlan], by: "By", seed: int) -> dict[Cut, HeaderSpec]:
     """For each size that is sent, the header that a search finds on the public examples."""
-    from ..tools.sites.cloud import search_header
-    from ..tools.sites.weight_sharing import Searching
+    from ..tools.sites.cloud.backbone import search_header
+    from ..tools.sites.heads.weight_sharing import Searching
 
     searching = Searching(seed=seed)
     return {
@@ -167,7 +167,7 @@ def _averaged(
     elastic: "Elastic", parts: "Parts", tightest: Cut, ours: "Reached", lesson: "Fitting", *, whole: bool
 ) -> dict[str, "Reached"]:
     """FedAvg of a model that every site can hold, at our bytes and epochs; and of the whole one, until it has our accuracy."""
-    from ..tools.sites.cloud import cut_of
+    from ..tools.sites.cloud.backbone import cut_of
     from .acme_baselines import FLOAT_BYTES, averaged
 
     small = cut_of(elastic.model, elastic.backbone.importance, tightest)
@@ -212,9 +212,9 @@ class Loop:
         self, way: str, sharpnesses: Sequence[float], headers: Mapping[Cut, HeaderSpec] | None = None
     ) -> "Reached":
         """In this process. A site that is sent the same model again answers as before and trains nothing twice."""
-        from ..tools.sites.posts import SameProcess
-        from ..tools.sites.server import customize
-        from ..tools.sites.site import Site
+        from ..tools.sites.engines.same_process import SameProcess
+        from ..tools.sites.loop.server import customize
+        from ..tools.sites.loop.site import Site
 
         homes = self.folder / ("searched" if headers else "plain")
         sites = {
@@ -235,9 +235,9 @@ class Loop:
 
     def over_flower(self) -> "Reached":
         """The same by a SuperLink and a SuperNode for each site, real processes on loopback."""
-        from ..tools.sites.flower import federation
-        from ..tools.sites.flower_app import WIRE_FILE, Node
-        from ..tools.sites.loop_orders import LoopOrders, SiteInLoop, outcome_in, save_backbone, write_orders
+        from ..tools.sites.engines.flower import federation
+        from ..tools.sites.engines.flower_app import WIRE_FILE, Node
+        from ..tools.sites.loop.loop_orders import LoopOrders, SiteInLoop, outcome_in, save_backbone, write_orders
 
         folder = self.folder / "flower"
         save_backbone(self.elastic.backbone, folder / "backbone")

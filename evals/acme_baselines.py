@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from ..tools.elastic.cutting import Cut
-from ..tools.sites.cloud import Elastic, cut_of
-from ..tools.sites.examples import Examples
-from ..tools.sites.header import new_header
-from ..tools.sites.local import Fitting, SiteModel, fit, right
+from ..tools.sites.cloud.backbone import Elastic, cut_of
+from ..tools.sites.heads.header import new_header
+from ..tools.sites.learning.examples import Examples
+from ..tools.sites.learning.local import Fitting, SiteModel, fit, right
 from .acme_worlds import World
 
 FLOAT_BYTES = 4

@@ -15,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tools.sites.cloud_shape import Shape
-from ..tools.sites.examples import Examples
-from ..tools.sites.letters import Bits
+from ..tools.sites.cloud.shape import Shape
+from ..tools.sites.learning.examples import Examples
+from ..tools.sites.loop.letters import Bits
 
 Split = Literal["alike", "two thirds", "third", "apart"]
 SPLITS: tuple[Split, ...] = ("alike", "two thirds", "third", "apart")

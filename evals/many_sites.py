@@ -21,12 +21,12 @@ import numpy as np
 
 from ..tools.elastic.cutting import Cut
 from ..tools.elastic.fronts import SiteLimits
-from ..tools.sites.orders import IMPORTANCE, RESULT, SKETCH, UNITS, WELCOME, Orders, SitePlan
+from ..tools.sites.loop.orders import IMPORTANCE, RESULT, SKETCH, UNITS, WELCOME, Orders, SitePlan
 from .plots import log_plot
 from .reporting import Claim, Report, arguments
 
 if TYPE_CHECKING:
-    from ..tools.sites.server import Backbone
+    from ..tools.sites.loop.server import Backbone
 
 COUNTS, REPEATS = (10, 30, 100, 300, 1000), 3
 FROM = 100
@@ -48,7 +48,7 @@ class SimulatedSites:
 
     def exchange(self, letters: Mapping[str, bytes]) -> Iterable[tuple[str, bytes | str]]:
         """As of `server.Post`."""
-        from ..tools.sites.letters import Letter
+        from ..tools.sites.loop.letters import Letter
 
         began, rng = time.process_time(), np.random.default_rng(self.seed)
         answers: dict[str, bytes | str] = {}
@@ -67,7 +67,7 @@ class SimulatedSites:
 
 def server_seconds(backbone: "Backbone", count: int, seed: int, folder: Path) -> float:
     """CPU-seconds of the server's work on one loop over so many sites."""
-    from ..tools.sites.server import customize
+    from ..tools.sites.loop.server import customize
 
     plans = [
         SitePlan(
@@ -99,7 +99,7 @@ def _untaught() -> "Backbone":
 
     from ..tools.elastic.importance import Importance
     from ..tools.elastic.units import layout_of
-    from ..tools.sites.server import Backbone
+    from ..tools.sites.loop.server import Backbone
 
     model = EuroBertModel(
         EuroBertConfig(
@@ -157,14 +157,14 @@ class Memory:
 def hundred_sites(folder: Path, count: int, seed: int) -> dict[str, Any]:
     """The loop over so many real sites: minutes, the most memory, and what they reached."""
     from ..tools.elastic.teaching import Recipe
-    from ..tools.sites.cloud import build
-    from ..tools.sites.examples import Examples
-    from ..tools.sites.flower_app import Node
-    from ..tools.sites.local import Fitting
-    from ..tools.sites.loop_orders import LoopOrders, SiteInLoop, outcome_in, run_loop, save_backbone, write_orders
-    from ..tools.sites.posts import SameProcess
-    from ..tools.sites.simulation import simulate
-    from ..tools.sites.site import Site
+    from ..tools.sites.cloud.backbone import build
+    from ..tools.sites.engines.flower_app import Node
+    from ..tools.sites.engines.same_process import SameProcess
+    from ..tools.sites.engines.simulation import simulate
+    from ..tools.sites.learning.examples import Examples
+    from ..tools.sites.learning.local import Fitting
+    from ..tools.sites.loop.loop_orders import LoopOrders, SiteInLoop, outcome_in, run_loop, save_backbone, write_orders
+    from ..tools.sites.loop.site import Site
     from .acme_worlds import digits
 
     world = digits(seed, "alike")

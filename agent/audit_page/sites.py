@@ -136,7 +136,7 @@ def _size_words(cut: CutFigures) -> str:
     front = "" if cut.on_front else "; another size beats it in everything"
     return (
         f"{cut.name}: {cut.accuracy.value:.1%} of the public development split, {cut.bytes / 1024:,.0f} KiB, {cut.latency_ms:.2f} ms, "
-        f"{1000 * cut.joules:.2f} mJ (estimated), trade-off {cut.score:.2f}{front}"
+        f"{1000 * cut.joules:.2f} mJ (estimated), trade-off {cut.score:z.2f}{front}"
     )
 
 

@@ -17,8 +17,8 @@ from stratos.state.evidence import wilson
 from stratos.state.sites import SiteChoice, SiteResult, SitesAttempt, SitesPlan
 from stratos.state.workspace import Workspace
 from stratos.tools.sites.checking import wrong_with_sites
-from stratos.tools.sites.flower import Door
-from stratos.tools.sites.keys import CA_FILE, CERTIFICATE_FILE, make_certificates, make_site_key
+from stratos.tools.sites.engines.flower import Door
+from stratos.tools.sites.engines.keys import CA_FILE, CERTIFICATE_FILE, make_certificates, make_site_key
 from stratos.tools.weights import weights_sha256
 from typer.testing import CliRunner
 

@@ -22,6 +22,7 @@ from stratos.state.journal import Journal
 from stratos.state.sites import SitesAttempt
 from stratos.state.workspace import Workspace
 from stratos.tools.base import Settings
+from stratos.tools.sites.checking import wrong_with_sites
 from typer.testing import CliRunner
 
 WORDS = {"bank": "money loan", "farm": "cow field", "sea": "wave ship", "sky": "cloud bird", "road": "car wheel"}
@@ -113,6 +114,8 @@ def test_a_site_answers_and_is_exported_for_any_tool(met: tuple[Path, str], tmp_
     assert (said["answer"], said["run"]) == ("sea", run_id)
     with pytest.raises(Correctable, match="no site 'east'; there are: north, south, west"):
         ask_site(Workspace(at), "east", "x", run_id)
+    with pytest.raises(Correctable, match=f"for a site 'east'; run {run_id} has: north, south, west"):
+        ask_site(Workspace(at), "east", "x")
     result = CliRunner().invoke(
         app, ["export", run_id, str(tmp_path / "out"), "--model", "--json", "--workspace", str(at)]
     )
@@ -142,7 +145,7 @@ def test_the_audit_page_draws_the_front_the_distances_and_the_bytes(met: tuple[P
     html = page(Journal(Workspace(at)).rows(run_id), "1")
     assert "What became of each site, attempt 1" in html
     assert html.count("<rect") == 9 + 2 * 3
-    assert "Size against accuracy of 16 sizes" in html
+    assert "Size against accuracy of 8 sizes" in html
     assert "3, whose data stay there: north, south, west" in html
     assert "north and south: " in html
 
@@ -153,9 +156,7 @@ def test_a_site_that_can_hold_nothing_is_named_and_the_others_get_theirs(tmp_pat
     assert "1 of 3 sites have no model: north" in outcome.reason
     (attempt,) = attempts_of(tmp_path / "at", outcome.run_id)
     north = next(result for result in attempt.results if result.site == "north")
-    assert north.failed.startswith(
-        "none of 16 cuts fits a site with at most 1,048 bytes: the smallest, w0.25-d0.5, has"
-    )
+    assert north.failed.startswith("none of 8 cuts fits a site with at most 1,048 bytes: the smallest, w0.25-d0.5, has")
     assert all(result.test for result in attempt.results if result.site != "north")
 
 
@@ -164,7 +165,7 @@ def test_where_no_site_can_hold_anything_nothing_is_sent(tmp_path: Path) -> None
     for name in OWN:
         given = at_site(given, name, max_latency_ms=1e-6)
     outcome = started(given, tmp_path / "at")
-    assert (outcome.status, "no site can hold any size: north: none of 16" in outcome.reason) == ("infeasible", True)
+    assert (outcome.status, "no site can hold any size: north: none of 8" in outcome.reason) == ("infeasible", True)
 
 
 def test_a_miss_is_tried_again_with_the_most_accurate_and_then_told(tmp_path: Path) -> None:
@@ -200,6 +201,25 @@ def test_everything_that_is_wrong_with_the_sites_is_told_at_once(tmp_path: Path)
         "1 label, at least two are needed",
     ):
         assert said in outcome.reason
+
+
+def test_a_target_that_the_examples_could_never_show_is_refused_before_anything_is_spent(tmp_path: Path) -> None:
+    given = brief(tmp_path, judged="each")
+    sure = given.model_copy(update={"targets": Targets(accuracy=0.95)})
+    refused = started(sure, tmp_path / "at")
+    assert refused.status == "refused"
+    said = (
+        "the target of 95.0% right can never be shown at north (and 2 more): of the 18 examples that judge it, all right would show no "
+        "more than 82.4%. Give 73 such examples or `judged: together` or a lower target"
+    )
+    assert said in refused.reason, refused.reason
+    assert wrong_with_sites(sure.model_copy(update={"targets": Targets(accuracy=0.8)})) == []
+    assert (
+        wrong_with_sites(given.model_copy(update={"targets": given.targets.model_copy(update={"accuracy": 0.95})}))
+        == []
+    )
+    together = brief(tmp_path).model_copy(update={"targets": Targets(accuracy=0.9)})
+    assert wrong_with_sites(together) == []
 
 
 def test_the_sites_prices_are_reserved_approved_and_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

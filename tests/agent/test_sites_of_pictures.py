@@ -14,7 +14,7 @@ from stratos.state.journal import Journal
 from stratos.state.sites import Family, SitesAttempt
 from stratos.state.workspace import Workspace
 from stratos.tools.base import Settings
-from stratos.tools.sites.pictures import patch_of
+from stratos.tools.sites.cloud.pictures import patch_of
 
 from ..tools.sites.world import bars
 

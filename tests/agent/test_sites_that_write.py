@@ -20,9 +20,9 @@ from stratos.state.sites import Family, SitesAttempt
 from stratos.state.workspace import Workspace
 from stratos.tools.base import Settings
 from stratos.tools.elastic.teaching import Recipe
-from stratos.tools.sites.cloud import build
-from stratos.tools.sites.cloud_shape import Shape
-from stratos.tools.sites.local import Fitting
+from stratos.tools.sites.cloud.backbone import build
+from stratos.tools.sites.cloud.shape import Shape
+from stratos.tools.sites.learning.local import Fitting
 from typer.testing import CliRunner
 
 from ..tools.sites.checkpoints import bert

@@ -14,10 +14,10 @@ from stratos.evals.acme_baselines import Reached, _mean, joined
 from stratos.evals.acme_claims import Ran, claims, mean_interval
 from stratos.evals.acme_worlds import SPLITS, Split, digits, limits
 from stratos.tools.elastic.cutting import Cut
-from stratos.tools.sites.cloud import Shape, _image_backbone
-from stratos.tools.sites.examples import Examples, read, split
-from stratos.tools.sites.header import HeaderSpec, new_header
-from stratos.tools.sites.local import SiteModel
+from stratos.tools.sites.cloud.backbone import Shape, _image_backbone
+from stratos.tools.sites.heads.header import HeaderSpec, new_header
+from stratos.tools.sites.learning.examples import Examples, read, split
+from stratos.tools.sites.learning.local import SiteModel
 
 
 @pytest.mark.parametrize(("kind", "labels"), [("alike", 10), ("two thirds", 6), ("third", 4), ("apart", 2)])

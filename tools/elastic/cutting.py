@@ -32,7 +32,7 @@ class Cut:
 
 
 CUTS = tuple(Cut(width=width, depth=depth) for width in SHARES for depth in SHARES)
-"""All sixteen sizes, largest first."""
+"""All sixteen sizes, largest first; see `distinct`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,12 @@ def kept(layout: Layout, cut: Cut, importance: Importance) -> Kept:
     keys, queries = _heads(layout, cut.width, [importance.heads[layer] for layer in layers])
     neurons = max(1, round(cut.width * layout.neurons))
     return Kept(layers=layers, units=tuple(_first(units, keys, queries, neurons) for units in ordered))
+
+
+def distinct(layout: Layout, importance: Importance) -> tuple[Cut, ...]:
+    """The sizes that differ in what they keep, largest first: a shallow or narrow model has fewer than sixteen."""
+    first = {kept(layout, cut, importance): cut for cut in reversed(CUTS)}
+    return tuple(cut for cut in CUTS if cut in first.values())
 
 
 def _spread(layers: int, depth: float) -> tuple[int, ...]:

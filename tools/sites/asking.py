@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...state.errors import RequestError
-from .examples import IMAGES, Examples, as_pixels
-from .pictures import are_pictures
+from .cloud.pictures import are_pictures
+from .learning.examples import IMAGES, Examples, as_pixels
 
 
 def answers(folder: Path, text: str) -> list[tuple[str, float]]:
@@ -21,8 +21,8 @@ def answers(folder: Path, text: str) -> list[tuple[str, float]]:
     import torch
     from transformers.utils import logging
 
-    from .models import load_site_model
-    from .writing import Writer
+    from .learning.writing import Writer
+    from .loop.site_model import load_site_model
 
     if not text.strip():
         raise RequestError(["nothing is asked"])

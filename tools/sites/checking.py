@@ -5,13 +5,14 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...state.brief import Answers, Brief, Sites
+from ...state.brief import Answers, Brief, Sites, Targets
 from ...state.errors import RequestError
-from .checkpoint import wrong_with_checkpoint
-from .cloud_shape import Shape
-from .examples import images, read
-from .keys import CA_FILE, CERTIFICATE_FILE, KEY_FILE
-from .pictures import are_pictures
+from ...state.evidence import wilson
+from .cloud.checkpoint import wrong_with_checkpoint
+from .cloud.pictures import are_pictures
+from .cloud.shape import Shape
+from .engines.keys import CA_FILE, CERTIFICATE_FILE, KEY_FILE
+from .learning.examples import SiteExamples, images, read
 
 NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "flower": (("flwr",), "sites"),
@@ -19,6 +20,8 @@ NEEDED: Mapping[str, tuple[tuple[str, ...], str]] = {
     "here": ((), ""),
 }
 """Packages that an engine needs, and the extra that installs them."""
+MOST_NEEDED = 100_000
+"""Examples that judge a target; where more were needed, none are told."""
 
 
 def wrong_with_sites(brief: Brief) -> list[str]:
@@ -36,10 +39,37 @@ def wrong_with_sites(brief: Brief) -> list[str]:
         )
     if brief.student is not None:
         problems += wrong_with_checkpoint(Path(brief.student).expanduser(), sites.answers, Shape().max_tokens)
+    seen: dict[str, SiteExamples] = {}
     for site in sites.each:
-        if site.data is not None:
-            problems += [f"site {site.name}: {problem}" for problem in wrong_with_file(Path(site.data), sites.answers)]
-    return problems + _unlike(brief) + _wrong_with_joining(sites)
+        if site.data is None:
+            continue
+        found = _looked_at(Path(site.data), sites.answers)
+        if isinstance(found, SiteExamples):
+            seen[site.name] = found
+        else:
+            problems += [f"site {site.name}: {problem}" for problem in found]
+    return problems + _unlike(brief) + _wrong_with_joining(sites) + _never_shown(brief.targets, sites, seen)
+
+
+def _never_shown(targets: Targets, sites: Sites, seen: Mapping[str, SiteExamples]) -> list[str]:
+    """The accuracy target, where too few examples judge it for any model to reach it; sites whose files are not here may have more."""
+    if targets.accuracy is None or targets.accuracy_rule != "lower_bound":
+        return []
+    held = {name: min(len(site.parts["validation"]), len(site.parts["test"])) for name, site in seen.items()}
+    if sites.judged == "together":
+        held = {"all sites": sum(held.values())} if len(held) == len(sites.each) else {}
+    few = {name: n for name, n in held.items() if wilson(n, n).low < targets.accuracy}
+    if not few:
+        return []
+    name, n = min(few.items(), key=lambda one: one[1])
+    others = f" (and {len(few) - 1} more)" if len(few) > 1 else ""
+    needed = next((n for n in range(n, MOST_NEEDED) if wilson(n, n).low >= targets.accuracy), None)
+    ways = [f"{needed:,} such examples" if needed else "", "`judged: together`" if sites.judged == "each" else ""]
+    return [
+        f"the target of {targets.accuracy:.1%} right can never be shown at {name}{others}: of the {n} examples that judge it, all right "
+        f"would show no more than {wilson(n, n).low:.1%}. Give {' or '.join(filter(None, [*ways, 'a lower target']))}, or "
+        "`accuracy_rule: point_estimate`, which holds the measured share against it"
+    ]
 
 
 def _unlike(brief: Brief) -> list[str]:
@@ -70,15 +100,20 @@ def _kind(path: Path) -> str:
 
 def wrong_with_file(path: Path, answers: Answers) -> list[str]:
     """What keeps a site's file of examples from being learned from."""
+    found = _looked_at(path, answers)
+    return [] if isinstance(found, SiteExamples) else found
+
+
+def _looked_at(path: Path, answers: Answers) -> SiteExamples | list[str]:
+    """A site's examples, or what is wrong with their file."""
     try:
-        read(path, 0, answers)
+        return read(path, 0, answers)
     except RequestError as error:
         return list(error.problems)
     except OSError as error:
         return [f"{path} cannot be opened: {error.strerror or error}"]
     except ValueError as error:  # no JSON, no array
         return [f"{path} cannot be read: {error}"]
-    return []
 
 
 def _wrong_with_joining(sites: Sites) -> list[str]:

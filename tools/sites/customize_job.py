@@ -15,15 +15,15 @@ from pydantic import Field
 
 from ...state.brief import Record
 from ..jobs import TimedJob, main, progress, report
-from .aggregation import Robust
-from .flower import Door, federation
-from .loop_orders import LoopOrders, SiteInLoop, outcome_in, run_loop, write_orders
-from .orders import Orders
+from .engines.flower import Door, federation
+from .loop.aggregation import Robust
+from .loop.loop_orders import LoopOrders, SiteInLoop, outcome_in, run_loop, write_orders
+from .loop.orders import Orders
 
 if TYPE_CHECKING:
-    from .adapter import AdapterSpec
-    from .header import HeaderSpec
-    from .weight_sharing import Found
+    from .heads.adapter import AdapterSpec
+    from .heads.header import HeaderSpec
+    from .heads.weight_sharing import Found
 
 SpecT = TypeVar("SpecT", bound=Record)
 SITES, FLOWER, ORDERS_FILE = "sites", "flower", "orders.json"
@@ -62,8 +62,8 @@ def run(job: CustomizeJob, folder: Path) -> Mapping[str, object]:
     """Runs or continues the loop in the job's folder."""
     import torch
 
-    from .flower_app import WIRE_FILE, Node
-    from .simulation import simulate
+    from .engines.flower_app import WIRE_FILE, Node
+    from .engines.simulation import simulate
 
     torch.set_num_threads(job.threads)
     began = time.process_time()
@@ -84,8 +84,8 @@ def run(job: CustomizeJob, folder: Path) -> Mapping[str, object]:
     ]
     with _watched(folder, ANSWERS * len(job.sites)):
         if job.engine == "here":
-            from .posts import SameProcess
-            from .site import Site
+            from .engines.same_process import SameProcess
+            from .loop.site import Site
 
             sites = {node.name: Site(name=node.name, data=node.data, folder=node.folder) for node in nodes}
             run_loop(orders_file, SameProcess(sites=sites))
@@ -113,7 +113,7 @@ def _who(job: CustomizeJob, here: int) -> str:
     if job.door is None:
         return said
     names = ", ".join(job.door.keys)
-    return f"{said}; waiting at most {job.appear_s / 60:g} minutes for {names} to join {job.door.address}"
+    return f"{said}; waiting at most {job.appear_s / 60:g} min for {names} to join {job.door.address}"
 
 
 def _at_once(job: CustomizeJob) -> int:
@@ -141,8 +141,8 @@ def _watched(folder: Path, answers: int) -> Generator[None]:
 
 def _headers(job: CustomizeJob) -> dict[str, "HeaderSpec"]:
     """For each size that is sent, the header that a search finds on the public examples."""
-    from .cloud import search_header
-    from .given import public_examples
+    from .cloud.backbone import search_header
+    from .cloud.public_examples import public_examples
 
     assert job.public is not None
     names, (train, validation) = public_examples(job.public)
@@ -151,8 +151,8 @@ def _headers(job: CustomizeJob) -> dict[str, "HeaderSpec"]:
 
 def _adapters(job: CustomizeJob) -> dict[str, "AdapterSpec"]:
     """The same of adapters."""
-    from .cloud import search_adapter
-    from .given import public_answers
+    from .cloud.backbone import search_adapter
+    from .cloud.public_examples import public_answers
 
     assert job.public is not None
     train, validation = public_answers(job.public)
@@ -160,8 +160,8 @@ def _adapters(job: CustomizeJob) -> dict[str, "AdapterSpec"]:
 
 
 def _searched(job: CustomizeJob, search: Callable[..., "Found[SpecT]"]) -> dict[str, SpecT]:
-    from .loop_orders import load_backbone
-    from .weight_sharing import Searching
+    from .heads.weight_sharing import Searching
+    from .loop.loop_orders import load_backbone
 
     backbone = load_backbone(job.backbone, job.orders.answers)
     found: dict[str, SpecT] = {}

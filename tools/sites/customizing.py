@@ -15,13 +15,13 @@ from ..base import FREE, Context, Cost, Tool, require
 from ..waiting import JobRequest, run
 from ..weights import weights_sha256
 from .choosing import limits_of
+from .cloud.pictures import public_files
 from .customize_job import SITES, CustomizeJob, SiteAtWork
+from .engines.flower import Door
 from .family_job import GIVEN_RATE_SHARE
-from .flower import Door
+from .loop.orders import Orders
+from .loop.site_folder import MODEL
 from .money import GIB, customizing_parts, hours_left
-from .orders import Orders
-from .pictures import public_files
-from .site_folder import MODEL
 
 MODULE = "stratos.tools.sites.customize_job"
 RATE = 2e-3

@@ -8,10 +8,10 @@ from ...state.run import RunState
 from ...state.sites import CutFigures, Family
 from ..base import FREE, Context, Cost, Tool
 from ..waiting import JobRequest, run
-from .cloud_shape import Shape
+from .cloud.pictures import public_files
+from .cloud.shape import Shape
 from .family_job import BACKBONE, FamilyJob
 from .money import building_parts, hours_left
-from .pictures import public_files
 
 MODULE = "stratos.tools.sites.family_job"
 

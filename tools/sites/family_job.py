@@ -1,6 +1,6 @@
 """The job that makes a family: a backbone from public examples, all its sizes taught and measured.
 
-`python -m stratos.tools.sites.family_job job.json`; see `cloud` for how.
+`python -m stratos.tools.sites.family_job job.json`; see `cloud.backbone` for how.
 """
 
 import time
@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ...state.brief import Answers
 from ..jobs import TimedJob, main, progress, report
-from .cloud_shape import Shape
+from .cloud.shape import Shape
 
 BACKBONE = "backbone"
 """In the job's folder: the whole model, with the importances of its units."""
@@ -45,11 +45,11 @@ def run(job: FamilyJob, folder: Path) -> Mapping[str, object]:
     from ..elastic.fronts import front, scores
     from ..elastic.teaching import Recipe
     from ..weights import weights_sha256
-    from .cloud import build
-    from .given import public_answers, public_examples
-    from .local import Fitting
-    from .loop_orders import save_backbone
-    from .pictures import patch_of
+    from .cloud.backbone import build
+    from .cloud.pictures import patch_of
+    from .cloud.public_examples import public_answers, public_examples
+    from .learning.local import Fitting
+    from .loop.loop_orders import save_backbone
 
     torch.set_num_threads(job.threads)
     began = time.process_time()

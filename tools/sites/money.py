@@ -29,7 +29,7 @@ def sites_parts(state: RunState, settings: Settings) -> dict[str, float]:
 def building_parts(state: RunState, settings: Settings) -> dict[str, float]:
     """Of making the family."""
     hours, price = hours_left(state), settings.local_usd_per_hour
-    return {f"the family (at most {60 * hours:.0f} minutes of this machine)": price * hours} if price > 0 else {}
+    return {f"the family (at most {60 * hours:.0f} min of this machine)": price * hours} if price > 0 else {}
 
 
 def customizing_parts(state: RunState, settings: Settings) -> dict[str, float]:
@@ -42,7 +42,7 @@ def customizing_parts(state: RunState, settings: Settings) -> dict[str, float]:
     letters = (max(cut.bytes for cut in family.cuts) * sites.bits / 32 * OVERHEAD + 2 * LETTER_BYTES) / GIB
     at = [site for site in sites.each if site.name in chosen]
     parts = {
-        f"the sites' processors (at most {60 * hours:.0f} minutes each)": sum(one.usd_per_hour for one in at) * hours,
+        f"the sites' processors (at most {60 * hours:.0f} min each)": sum(one.usd_per_hour for one in at) * hours,
         "the sites' traffic": sum(one.usd_per_gib for one in at) * letters,
         "this machine": settings.local_usd_per_hour * hours,
     }

@@ -14,6 +14,7 @@ from stratos.tools.elastic.cutting import (
     Cut,
     chosen,
     cut_model,
+    distinct,
     kept,
     kept_of,
     reorder,
@@ -184,3 +185,13 @@ def test_a_share_that_is_none_is_refused() -> None:
 def test_a_model_that_cannot_lose_heads_is_refused(model: Any, missing: str) -> None:
     with pytest.raises(Correctable, match=f"{missing} cannot be cut: 0 lists of 2 layers with a q_proj"):
         layout_of(model)
+
+
+def test_a_shallow_model_has_fewer_sizes() -> None:
+    model, _ = TOYS["images"]()
+    layout = layout_of(model)
+    assert distinct(layout, importance_of(layout)) == CUTS
+    shallow = layout_of(cut_model(model, layout, kept(layout, Cut(width=1, depth=0.5), importance_of(layout))))
+    found = distinct(shallow, importance_of(shallow))
+    assert [cut.name for cut in found[:3]] == ["w1-d1", "w1-d0.5", "w0.75-d1"], found
+    assert len(found) == 8

@@ -6,10 +6,10 @@ import copy
 from dataclasses import replace
 
 import pytest
-from stratos.tools.sites.adapter import AdapterSpec
-from stratos.tools.sites.adapter_search import AdapterBank, search
-from stratos.tools.sites.local import mean_loss
-from stratos.tools.sites.weight_sharing import By, Searching
+from stratos.tools.sites.heads.adapter import AdapterSpec
+from stratos.tools.sites.heads.adapter_search import AdapterBank, search
+from stratos.tools.sites.heads.weight_sharing import By, Searching
+from stratos.tools.sites.learning.local import mean_loss
 
 from .test_writing import writer
 from .writing_world import examples

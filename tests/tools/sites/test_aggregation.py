@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from stratos.tools.sites.aggregation import (
+from stratos.tools.sites.loop.aggregation import (
     ALONE,
     NEAREST,
     SHARPNESSES,

@@ -14,12 +14,12 @@ from stratos.state.brief import Answers
 from stratos.state.errors import Correctable
 from stratos.tools.elastic.cutting import CUTS
 from stratos.tools.elastic.teaching import Recipe
-from stratos.tools.sites.checkpoint import load, wrong_with_checkpoint
-from stratos.tools.sites.cloud import build
-from stratos.tools.sites.cloud_shape import Shape
-from stratos.tools.sites.local import Fitting
-from stratos.tools.sites.posts import SameProcess
-from stratos.tools.sites.server import customize
+from stratos.tools.sites.cloud.backbone import build
+from stratos.tools.sites.cloud.checkpoint import load, wrong_with_checkpoint
+from stratos.tools.sites.cloud.shape import Shape
+from stratos.tools.sites.engines.same_process import SameProcess
+from stratos.tools.sites.learning.local import Fitting
+from stratos.tools.sites.loop.server import customize
 
 from . import test_cloud
 from .checkpoints import bert, decoder, encoder, vision

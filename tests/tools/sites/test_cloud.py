@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from stratos.tools.elastic.cutting import CUTS, Cut
 from stratos.tools.elastic.teaching import Recipe
-from stratos.tools.sites.cloud import Elastic, build, cut_of, search_header
-from stratos.tools.sites.cloud_shape import Shape
-from stratos.tools.sites.examples import Examples
-from stratos.tools.sites.header import HeaderSpec
-from stratos.tools.sites.local import Fitting, right
-from stratos.tools.sites.loop_orders import load_backbone, save_backbone
-from stratos.tools.sites.weight_sharing import Searching
+from stratos.tools.sites.cloud.backbone import Elastic, build, cut_of, search_header
+from stratos.tools.sites.cloud.shape import Shape
+from stratos.tools.sites.heads.header import HeaderSpec
+from stratos.tools.sites.heads.weight_sharing import Searching
+from stratos.tools.sites.learning.examples import Examples
+from stratos.tools.sites.learning.local import Fitting, right
+from stratos.tools.sites.loop.loop_orders import load_backbone, save_backbone
 
 from .world import bars
 

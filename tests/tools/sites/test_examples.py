@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from stratos.state.errors import RequestError
-from stratos.tools.sites.examples import PARTS, Examples, read
+from stratos.tools.sites.learning.examples import PARTS, Examples, read
 
 
 def texts(path: Path, count: int = 40) -> Path:

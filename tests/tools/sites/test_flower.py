@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 from stratos.state.errors import ToolFailed
-from stratos.tools.sites.flower import Door, Trust, federation, free_port
-from stratos.tools.sites.flower_app import WIRE_FILE, Node
-from stratos.tools.sites.joining import Joining
-from stratos.tools.sites.keys import CA_FILE, make_certificates, make_site_key
-from stratos.tools.sites.loop_orders import LoopOrders, SiteInLoop, save_backbone
-from stratos.tools.sites.models import load_site_model
-from stratos.tools.sites.server import ABOUT_FILE
-from stratos.tools.sites.site import MODEL
+from stratos.tools.sites.engines.flower import Door, Trust, federation, free_port
+from stratos.tools.sites.engines.flower_app import WIRE_FILE, Node
+from stratos.tools.sites.engines.joining import Joining
+from stratos.tools.sites.engines.keys import CA_FILE, make_certificates, make_site_key
+from stratos.tools.sites.loop.loop_orders import LoopOrders, SiteInLoop, save_backbone
+from stratos.tools.sites.loop.server import ABOUT_FILE
+from stratos.tools.sites.loop.site import MODEL
+from stratos.tools.sites.loop.site_model import load_site_model
 from stratos.tools.weights import weights_sha256
 
 from .world import backbone, orders, plans, sites

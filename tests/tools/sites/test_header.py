@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 from pydantic import ValidationError
-from stratos.tools.sites.header import (
+from stratos.tools.sites.heads.header import (
     OPERATIONS,
     POOLS,
     Block,

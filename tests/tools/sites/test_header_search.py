@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from stratos.tools.sites.header import OPERATIONS, POOLS, HeaderSpec, composed
-from stratos.tools.sites.header_search import Features, search
-from stratos.tools.sites.weight_sharing import By, Controller, Searching
+from stratos.tools.sites.heads.header import OPERATIONS, POOLS, HeaderSpec, composed
+from stratos.tools.sites.heads.header_search import Features, search
+from stratos.tools.sites.heads.weight_sharing import By, Controller, Searching
 
 SHORT = Searching(rounds=4, bank_steps=40, controller_steps=10, finalists=3, candidates=12, final_steps=200, seed=1)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stratos.tools.sites.letters import (
+from stratos.tools.sites.loop.letters import (
     Bits,
     Letter,
     Meter,

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from stratos.tools.sites.privacy import noise_for, private_mean
+from stratos.tools.sites.loop.privacy import noise_for, private_mean
 
 
 @pytest.mark.parametrize("epsilon", [0.1, 1.0, 5.0])

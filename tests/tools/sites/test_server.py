@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from stratos.state.errors import ToolFailed
 from stratos.tools.elastic.teaching import Recipe
-from stratos.tools.sites.cloud import build, cut_of
-from stratos.tools.sites.cloud_shape import Shape
-from stratos.tools.sites.examples import Examples, read
-from stratos.tools.sites.header import new_header
-from stratos.tools.sites.letters import Letter
-from stratos.tools.sites.local import Fitting, bare, right
-from stratos.tools.sites.models import load_site_model, take_over
-from stratos.tools.sites.orders import CHOICES, IMPORTANCE, SKETCH, UNITS, WELCOME, Orders, SitePlan
-from stratos.tools.sites.posts import SameProcess
-from stratos.tools.sites.server import Outcome, customize
-from stratos.tools.sites.similarity import PRIVATE_DIRECTIONS
-from stratos.tools.sites.site import AS_SENT, MODEL, Site
+from stratos.tools.sites.cloud.backbone import build, cut_of
+from stratos.tools.sites.cloud.shape import Shape
+from stratos.tools.sites.engines.same_process import SameProcess
+from stratos.tools.sites.heads.header import new_header
+from stratos.tools.sites.learning.examples import Examples, read
+from stratos.tools.sites.learning.local import Fitting, bare, right
+from stratos.tools.sites.loop.letters import Letter
+from stratos.tools.sites.loop.orders import CHOICES, IMPORTANCE, SKETCH, UNITS, WELCOME, Orders, SitePlan
+from stratos.tools.sites.loop.server import Outcome, customize
+from stratos.tools.sites.loop.similarity import PRIVATE_DIRECTIONS
+from stratos.tools.sites.loop.site import AS_SENT, MODEL, Site
+from stratos.tools.sites.loop.site_model import load_site_model, take_over
 from transformers import AutoModel
 
 from .world import SITES, backbone, bars, orders, plans, sites

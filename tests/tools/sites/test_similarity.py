@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from stratos.tools.sites.similarity import (
+from stratos.tools.sites.loop.similarity import (
     DIRECTIONS,
     PRIVATE_BINS,
     PRIVATE_DIRECTIONS,

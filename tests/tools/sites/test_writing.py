@@ -10,13 +10,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 from stratos.tools.elastic.units import layout_of
-from stratos.tools.sites.adapter import PLACEMENTS, AdapterSpec
-from stratos.tools.sites.adapter_modules import Adapters
-from stratos.tools.sites.cloud import _from_scratch
-from stratos.tools.sites.examples import Examples
-from stratos.tools.sites.local import Fitting, fit, mean_loss, right, tokenizer_of
-from stratos.tools.sites.models import from_nothing
-from stratos.tools.sites.writing import UNCOUNTED, Writer
+from stratos.tools.sites.cloud.backbone import _from_scratch
+from stratos.tools.sites.heads.adapter import PLACEMENTS, AdapterSpec
+from stratos.tools.sites.heads.adapter_modules import Adapters
+from stratos.tools.sites.learning.examples import Examples
+from stratos.tools.sites.learning.local import Fitting, fit, mean_loss, right, tokenizer_of
+from stratos.tools.sites.learning.writing import UNCOUNTED, Writer
+from stratos.tools.sites.loop.site_model import from_nothing
 
 from .writing_world import SHAPE, examples
 

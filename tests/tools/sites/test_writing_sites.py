@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from stratos.tools.elastic.cutting import CUTS
 from stratos.tools.elastic.teaching import Recipe
-from stratos.tools.sites.cloud import Elastic, build
-from stratos.tools.sites.examples import read
-from stratos.tools.sites.letters import Letter, unpacked_text
-from stratos.tools.sites.local import Fitting, right, tokenizer_of
-from stratos.tools.sites.loop_orders import load_backbone, save_backbone
-from stratos.tools.sites.models import load_site_model
-from stratos.tools.sites.orders import TOKENIZER, WELCOME
-from stratos.tools.sites.posts import SameProcess
-from stratos.tools.sites.server import Outcome, customize
-from stratos.tools.sites.site import MODEL, Site
-from stratos.tools.sites.writing import Writer
+from stratos.tools.sites.cloud.backbone import Elastic, build
+from stratos.tools.sites.engines.same_process import SameProcess
+from stratos.tools.sites.learning.examples import read
+from stratos.tools.sites.learning.local import Fitting, right, tokenizer_of
+from stratos.tools.sites.learning.writing import Writer
+from stratos.tools.sites.loop.letters import Letter, unpacked_text
+from stratos.tools.sites.loop.loop_orders import load_backbone, save_backbone
+from stratos.tools.sites.loop.orders import TOKENIZER, WELCOME
+from stratos.tools.sites.loop.server import Outcome, customize
+from stratos.tools.sites.loop.site import MODEL, Site
+from stratos.tools.sites.loop.site_model import load_site_model
 from transformers import AutoModelForCausalLM
 
 from .test_server import Listening

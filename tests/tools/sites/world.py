@@ -11,9 +11,9 @@ from stratos.tools.elastic.cutting import Cut, reorder
 from stratos.tools.elastic.fronts import SiteLimits
 from stratos.tools.elastic.importance import Importance, measure
 from stratos.tools.elastic.units import layout_of
-from stratos.tools.sites.orders import Orders, SitePlan
-from stratos.tools.sites.server import Backbone
-from stratos.tools.sites.site import Site
+from stratos.tools.sites.loop.orders import Orders, SitePlan
+from stratos.tools.sites.loop.server import Backbone
+from stratos.tools.sites.loop.site import Site
 from transformers import ViTConfig, ViTModel
 
 SITES = ("north", "south", "east", "west")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from stratos.tools.elastic.cutting import Cut
 from stratos.tools.elastic.fronts import SiteLimits
-from stratos.tools.sites.cloud_shape import Shape
-from stratos.tools.sites.examples import Examples
-from stratos.tools.sites.orders import Orders, SitePlan
-from stratos.tools.sites.site import Site
+from stratos.tools.sites.cloud.shape import Shape
+from stratos.tools.sites.learning.examples import Examples
+from stratos.tools.sites.loop.orders import Orders, SitePlan
+from stratos.tools.sites.loop.site import Site
 
 SOUNDS = {"cat": "Meow", "dog": "Woof", "owl": "Hoo hoo", "cow": "Moo", "hen": "Cluck", "bee": "Bzz"}
 PLACES = ("barn", "lake", "wood", "hill")

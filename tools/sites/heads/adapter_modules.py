@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..elastic.units import layout_of
+from ...elastic.units import layout_of
 from .adapter import AdapterSpec
 
 SCALE = 2.0

@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import Field
 
-from ...state.brief import Answers, Record
-from ..elastic.cutting import Cut
-from ..elastic.fronts import SiteLimits
-from .adapter import AdapterSpec
-from .header import HeaderSpec
+from ....state.brief import Answers, Record
+from ...elastic.cutting import Cut
+from ...elastic.fronts import SiteLimits
+from ..heads.adapter import AdapterSpec
+from ..heads.header import HeaderSpec
 from .letters import Bits
 
 WELCOME, IMPORTANCE = "welcome", "importance"

@@ -15,23 +15,23 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from ...state.brief import Answers
-from ..elastic.cutting import CUTS, Cut, cut_model, kept, reorder
-from ..elastic.fronts import Measured
-from ..elastic.importance import Importance
-from ..elastic.teaching import Recipe, teach
-from ..elastic.units import layout_of
-from . import adapter_search
-from .adapter import AdapterSpec
+from ....state.brief import Answers
+from ...elastic.cutting import Cut, cut_model, distinct, kept, reorder
+from ...elastic.fronts import Measured
+from ...elastic.importance import Importance
+from ...elastic.teaching import Recipe, teach
+from ...elastic.units import layout_of
+from ..heads import adapter_search
+from ..heads.adapter import AdapterSpec
+from ..heads.header import HeaderSpec, new_header
+from ..heads.header_search import Features, search
+from ..heads.weight_sharing import By, Found, Searching
+from ..learning.examples import Examples
+from ..learning.local import PAD, Fitting, Model, SiteModel, bare, batches, fit, importance, right, tokenizer_of
+from ..learning.writing import UNCOUNTED, Writer
+from ..loop.server import Backbone
 from .checkpoint import load
-from .cloud_shape import Shape
-from .examples import Examples
-from .header import HeaderSpec, new_header
-from .header_search import Features, search
-from .local import PAD, Fitting, Model, SiteModel, bare, batches, fit, importance, right, tokenizer_of
-from .server import Backbone
-from .weight_sharing import By, Found, Searching
-from .writing import UNCOUNTED, Writer
+from .shape import Shape
 
 END = "<end>"
 """Of an answer, in a tokenizer that is made here."""
@@ -96,7 +96,7 @@ def build(
     head, lessons = _lessons(model, train, fitting)
     teach(model.backbone, layout_of(backbone), ordered, lessons, recipe, head=head, reached=heard)
     model.train(False)
-    table = tuple(_measured(model, ordered, cut, validation, watts) for cut in CUTS)
+    table = tuple(_measured(model, ordered, cut, validation, watts) for cut in distinct(layout_of(backbone), ordered))
     return Elastic(
         backbone=Backbone(
             model=model.backbone,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..jobs import write_atomic
+from ...jobs import write_atomic
 
 LETTER, NAME = "letter", "site"
 RECORD = "stratos"
@@ -64,7 +64,7 @@ def client_app(simulated: Sequence[Node] = ()) -> Any:
 
     @app.train()
     def answer(message: Message, context: Context) -> Message:  # pyright: ignore[reportUnusedFunction]
-        from .site import Site
+        from ..loop.site import Site
 
         node = here(context)
         site = Site(name=node.name, data=node.data, folder=node.folder)
@@ -85,7 +85,7 @@ def server_app(given: Mapping[str, Any] | None = None) -> Any:
 
     @app.main()
     def loop(grid: Grid, context: Context) -> None:  # pyright: ignore[reportUnusedFunction]
-        from .loop_orders import run_loop
+        from ..loop.loop_orders import run_loop
 
         settings = given or context.run_config
         orders = Path(str(settings[ORDERS_SETTING]))
@@ -106,8 +106,8 @@ class FlowerPost:
         self._asked: set[int] = set()
 
     def exchange(self, letters: Mapping[str, bytes]) -> Iterator[tuple[str, bytes | str]]:
-        """As of `server.Post`."""
-        from .letters import NotSent
+        """As of `loop.server.Post`."""
+        from ..loop.letters import NotSent
 
         # A node that went and came again has another number.
         there = set(self._grid.get_node_ids())

@@ -10,10 +10,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...state.errors import NotAvailable
+from ....state.errors import NotAvailable
+from ..loop.loop_orders import outcome_in
 from .flower import QUIET
 from .flower_app import APPEAR_SETTING, AT_ONCE_SETTING, ORDERS_SETTING, TIMEOUT_SETTING, Node, client_app, server_app
-from .loop_orders import outcome_in
 
 WAIT_S = 3600.0
 """Nobody is late in a simulation: its sites take their turns."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ..loop.site_folder import ABOUT_FILE, ERROR_FILE, FITTED, MODEL
 from .flower import Trust, start_node, stop
 from .flower_app import Node
-from .site_folder import ABOUT_FILE, ERROR_FILE, FITTED, MODEL
 
 LOOK_EVERY_S, RETRY_S = 0.5, 5.0
 LASTING_S, TOLD_AFTER = 20.0, 3

@@ -5,10 +5,10 @@
 from pathlib import Path
 from typing import Any
 
-from ...state.brief import Answers
-from ...state.errors import Correctable
-from ..elastic.units import layout_of
-from ..tuning.source import lacking_weights
+from ....state.brief import Answers
+from ....state.errors import Correctable
+from ...elastic.units import layout_of
+from ...tuning.source import lacking_weights
 
 TOKENIZER_FILE = "tokenizer.json"
 PARTS_READ: dict[Answers, int] = {"labels": 1, "texts": 2}
@@ -35,7 +35,7 @@ def load(folder: Path, answers: Answers, max_tokens: int) -> tuple[Any, str | No
     import torch
     from transformers import GenerationConfig
 
-    from .local import bare
+    from ..learning.local import bare
 
     if problems := wrong_with_checkpoint(folder, answers, max_tokens):
         raise Correctable("; ".join(problems))
@@ -91,7 +91,7 @@ def _can_be_cut(folder: Path, answers: Answers) -> None:
     import torch
     from transformers import AutoConfig
 
-    from .local import bare
+    from ..learning.local import bare
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     try:

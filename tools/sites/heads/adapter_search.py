@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 import torch
 
+from ..learning.examples import Examples
+from ..learning.local import Fitting, batches, mean_loss
+from ..learning.writing import Writer
 from .adapter import PLACEMENTS, RANKS, AdapterSpec, largest
 from .adapter_modules import Adapters
-from .examples import Examples
-from .local import Fitting, batches, mean_loss
 from .weight_sharing import By, Choose, Found, Searching, explore
-from .writing import Writer
 
 
 def search(writer: Writer, train: Examples, validation: Examples, by: By, searching: Searching) -> Found[AdapterSpec]:

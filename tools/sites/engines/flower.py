@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...state.brief import Record
-from ...state.errors import NotAvailable, ToolFailed
-from ..jobs import process_environment
+from ....state.brief import Record
+from ....state.errors import NotAvailable, ToolFailed
+from ...jobs import process_environment
 from .flower_app import (
     APPEAR_SETTING,
     AT_ONCE_SETTING,
@@ -67,7 +67,7 @@ clientapp = "{APP_MODULE}:client"
 APP = '''\
 """The apps of Stratos, made where they run from the package that is installed there."""
 
-from stratos.tools.sites.flower_app import client_app, server_app
+from stratos.tools.sites.engines.flower_app import client_app, server_app
 
 client = client_app()
 server = server_app()

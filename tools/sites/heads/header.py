@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from ...state.brief import Record
+from ....state.brief import Record
 
 Operation = Literal["skip", "mean_3", "max_3", "conv_3", "conv_5", "mlp", "gated"]
 """On (texts, tokens, width), keeping the shape: nothing; mean or maximum over three tokens; separable convolution over three or five;

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...state.errors import RequestError
-from ...state.run import GivenFacts, Split
-from ..generate_data import DEVELOPMENT
-from ..generation import file_sha256
-from ..given_data import GIVEN_FOLDER
-from .examples import IMAGES, images
+from ....state.errors import RequestError
+from ....state.run import GivenFacts, Split
+from ...generate_data import DEVELOPMENT
+from ...generation import file_sha256
+from ...given_data import GIVEN_FOLDER
+from ..learning.examples import IMAGES, images
 
 TRAIN = "train"
 HELD_OUT_SHARE, FEWEST_HELD_OUT = 0.1, 10

@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...state.errors import StratosError
-from ..elastic.cutting import cut_model, kept_of, leading
-from ..elastic.units import layout_of
-from ..weights import weights_sha256
-from .examples import Examples, SiteExamples, read
+from ....state.errors import StratosError
+from ...elastic.cutting import cut_model, kept_of, leading
+from ...elastic.units import layout_of
+from ...weights import weights_sha256
+from ..learning.examples import Examples, SiteExamples, read
+from ..learning.local import Fitting, fit, importance, mean_loss, pooled, right
 from .letters import Letter, unpacked_choice
-from .local import Fitting, fit, importance, mean_loss, pooled, right
-from .models import AnyModel, from_nothing, load_site_model, save, unpacked
 from .orders import CHOICES, FAILED, IMPORTANCE, RESULT, SKETCH, UNITS, WELCOME, Orders
 from .privacy import DELTA, private_mean
 from .similarity import directions, private_sketch, sketch
 from .site_folder import ERROR_FILE, FITTED, MODEL, SENT
+from .site_model import AnyModel, from_nothing, load_site_model, save, unpacked
 
 AS_SENT = "as sent"
 """In the place of a sharpness: nothing was tuned, since the cloud's own cut answered more validation examples rightly."""

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from ..jobs import write_atomic
-from .adapter import AdapterSpec
-from .header import HeaderSpec, new_header
+from ...jobs import write_atomic
+from ..heads.adapter import AdapterSpec
+from ..heads.header import HeaderSpec, new_header
+from ..learning.local import SiteModel, bare, tokenizer_of
+from ..learning.writing import Writer
 from .letters import Letter, unpacked_text, unpacked_weights
-from .local import SiteModel, bare, tokenizer_of
 from .orders import HEADER, LABELS, TOKENIZER, Orders
 from .site_folder import ABOUT_FILE
-from .writing import Writer
 
 HEADER_FILE, TOKENIZER_FILE = "header.safetensors", "tokenizer.json"
 

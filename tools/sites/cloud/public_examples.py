@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...skills.given.folder import read_examples
-from .examples import IMAGES, Examples, images
+from ....skills.given.folder import read_examples
+from ..learning.examples import IMAGES, Examples, images
 
 
 def public_examples(files: Sequence[Path]) -> tuple[tuple[str, ...], list[Examples]]:

@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from ..elastic.costs import Costs, measure_costs
-from ..elastic.importance import Importance, measure
-from ..elastic.units import Layout
+from ...elastic.costs import Costs, measure_costs
+from ...elastic.importance import Importance, measure
+from ...elastic.units import Layout
+from ..heads.header import HeaderSpec
 from .examples import Examples
-from .header import HeaderSpec
 
 Floats = NDArray[np.float64]
 

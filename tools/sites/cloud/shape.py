@@ -1,8 +1,8 @@
-"""The shape of a backbone that is built from scratch; apart from `cloud`, which imports torch."""
+"""The shape of a backbone that is built from scratch; apart from `backbone`, which imports torch."""
 
 from pydantic import Field
 
-from ...state.brief import Record
+from ....state.brief import Record
 
 
 class Shape(Record):

@@ -16,9 +16,9 @@ from typing import Any, Self
 import torch
 from torch.nn import functional
 
-from ..elastic.costs import Costs, measure_costs
-from .adapter import AdapterSpec
-from .adapter_modules import Adapters
+from ...elastic.costs import Costs, measure_costs
+from ..heads.adapter import AdapterSpec
+from ..heads.adapter_modules import Adapters
 from .examples import Examples
 
 AFTER_PROMPT = "\n"

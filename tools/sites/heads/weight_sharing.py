@@ -17,7 +17,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import torch
 from torch import nn
 
-from ...state.brief import Record
+from ....state.brief import Record
 
 By = Literal["controller", "random"]
 CONTROLLER_UNITS = 100

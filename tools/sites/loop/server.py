@@ -18,11 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...state.errors import ToolFailed
-from ..elastic.cutting import Cut, Kept, chosen, cut_model, kept
-from ..elastic.importance import Importance
-from ..elastic.units import Layout, layout_of
-from ..jobs import write_atomic
+from ....state.errors import ToolFailed
+from ...elastic.cutting import Cut, Kept, chosen, cut_model, kept
+from ...elastic.importance import Importance
+from ...elastic.units import Layout, layout_of
+from ...jobs import write_atomic
 from .aggregation import ALONE, SHARPNESSES, Floats, Heard, Nearness, Robust, heard, personal
 from .letters import Letter, Meter, NotSent, packed_choice, packed_text, packed_weights
 from .loop_orders import ABOUT_FILE

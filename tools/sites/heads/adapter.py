@@ -8,8 +8,8 @@ from typing import Literal, Self, get_args
 
 from pydantic import model_validator
 
-from ...state.brief import Record
-from ..elastic.units import KEY, QUERY, VALUE, Layout
+from ....state.brief import Record
+from ...elastic.units import KEY, QUERY, VALUE, Layout
 
 Placement = Literal["query", "key", "value", "out", "up", "down"]
 PLACEMENTS: tuple[Placement, ...] = get_args(Placement)

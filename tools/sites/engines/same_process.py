@@ -1,10 +1,10 @@
-"""Ways for letters to travel. Here: within one process, for many sites on one machine without a network. Flower's is in `flower`."""
+"""Letters that travel within one process: many sites on one machine without a network."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .letters import NotSent
-from .site import Site
+from ..loop.letters import NotSent
+from ..loop.site import Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +14,6 @@ class SameProcess:
     sites: Mapping[str, Site]
 
     def exchange(self, letters: Mapping[str, bytes]) -> Iterator[tuple[str, bytes | str]]:
-        """As of `server.Post`."""
+        """As of `loop.server.Post`."""
         for name, letter in letters.items():
             yield name, self.sites[name].answer(letter) if name in self.sites else NotSent("no such site")

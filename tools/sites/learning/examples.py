@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...state.brief import Answers
-from ...state.errors import RequestError
+from ....state.brief import Answers
+from ....state.errors import RequestError
 
 SHARES = (0.7, 0.15, 0.15)
 """Of training, validation and test where the site has no test file: seeded, by label."""

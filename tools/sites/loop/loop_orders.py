@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from ...state.brief import Answers, Record
-from ...state.errors import ToolFailed
-from ..elastic.cutting import Cut
-from ..elastic.fronts import SiteLimits
-from ..jobs import write_atomic
-from .adapter import AdapterSpec
+from ....state.brief import Answers, Record
+from ....state.errors import ToolFailed
+from ...elastic.cutting import Cut
+from ...elastic.fronts import SiteLimits
+from ...jobs import write_atomic
+from ..heads.adapter import AdapterSpec
+from ..heads.header import HeaderSpec
 from .aggregation import Robust
-from .header import HeaderSpec
 from .orders import Orders, SitePlan
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def load_backbone(folder: Path, answers: Answers = "labels") -> "Backbone":
     """The backbone that was saved."""
     from transformers import AutoModel, AutoModelForCausalLM
 
-    from ..elastic.importance import Importance
-    from ..elastic.units import layout_of
-    from .local import bare
+    from ...elastic.importance import Importance
+    from ...elastic.units import layout_of
+    from ..learning.local import bare
     from .server import Backbone
 
     kind = AutoModelForCausalLM if answers == "texts" else AutoModel
@@ -126,7 +126,7 @@ def _header(folder: Path, width: int, classes: int) -> Any:
     """The plain header that was saved beside a backbone."""
     from safetensors.torch import load_file
 
-    from .header import new_header
+    from ..heads.header import new_header
 
     header = new_header((), width, classes)
     header.load_state_dict(load_file(folder / HEADER_FILE))
