@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +115,18 @@ def test_a_run_goes_on_after_its_server_was_killed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_site_joins_from_elsewhere_and_only_with_its_registered_key(tmp_path: Path) -> None:
-    """`north` joins by its own means, as on another machine. `south` comes with a key that nobody registered."""
-    path, (north, south) = ordered(tmp_path, ("north", "south"))
+    """`north` joins by its own means, as on another machine. `south` comes with a key that nobody registered. `west` comes with its own
+    and says that it is `north`: it is sent what is for `west`."""
+    path, (north, south, west) = ordered(tmp_path, ("north", "south", "west"))
     make_certificates(tmp_path / "server")
-    _, public = make_site_key(tmp_path / "keys", "north")
-    make_site_key(tmp_path / "keys", "south")
-    door = Door(address=f"127.0.0.1:{free_port()}", certificates=tmp_path / "server", keys={"north": public})
-    told: dict[str, list[str]] = {"north": [], "south": []}
+    keys = {node.name: make_site_key(tmp_path / "keys", node.name)[1] for node in (north, south, west)}
+    del keys["south"]
+    door = Door(address=f"127.0.0.1:{free_port()}", certificates=tmp_path / "server", keys=keys)
+    told: dict[str, list[str]] = {"north": [], "south": [], "west": []}
     over = threading.Event()
-    for node in (north, south):
+    for node in (north, south, west):
         joining = Joining(
-            site=node,
+            site=replace(north, data=west.data, folder=west.folder) if node is west else node,
             server=door.address,
             trust=Trust(authority=tmp_path / "server" / CA_FILE, key=tmp_path / "keys" / node.name),
             told=lambda step, facts, name=node.name: told[name].append(step),
@@ -136,11 +138,15 @@ def test_a_site_joins_from_elsewhere_and_only_with_its_registered_key(tmp_path: 
     finally:
         over.set()
     found = outcome(path)
-    assert (found["north"]["failed"], found["south"]["failed"]) == ("", "it was not there within 30 s")
-    assert found["north"]["facts"]["weights_sha256"] == weights_sha256(north.folder / MODEL)
+    assert found["south"]["failed"].startswith(
+        "it was not there within 30 s: not started, not reached, or with another key"
+    )
+    for node in (north, west):
+        assert found[node.name]["failed"] == ""
+        assert found[node.name]["facts"]["weights_sha256"] == weights_sha256(node.folder / MODEL)
     assert not (south.folder / MODEL).exists()
     assert [step for step in told["north"] if step != "not let in"] == ["waiting", "fitted", "model"]
-    assert told["south"] == ["waiting", "not let in"]
+    assert set(told["south"]) == {"waiting", "not let in"}  # told again where a busy machine ends a SuperNode late
 
 
 def test_a_site_that_joins_tells_what_it_does(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Flower (flwr) is an optional part; its programs are run, not its internals. Site
 """
 
 import ipaddress
+import json
 import os
 import shutil
 import socket
@@ -18,12 +19,13 @@ from pathlib import Path
 
 from ....state.brief import Record
 from ....state.errors import NotAvailable, ToolFailed
-from ...jobs import process_environment
+from ...jobs import process_environment, write_atomic
 from .flower_app import (
     APPEAR_SETTING,
     AT_ONCE_SETTING,
     DATA_SETTING,
     FOLDER_SETTING,
+    NODES_SETTING,
     ORDERS_SETTING,
     SITE_SETTING,
     TIMEOUT_SETTING,
@@ -36,8 +38,9 @@ STOP_WITHIN_S = 10.0
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 APP_MODULE = "stratos_sites_app"
 CONNECTION = "stratos"
-ALREADY = "already in use"
-"""What Flower says of a key that it knows."""
+DATABASE = "superlink.db"
+NODES_FILE = "nodes.json"
+"""The number that Flower gave each site's key."""
 
 PYPROJECT = f"""\
 [build-system]
@@ -63,6 +66,7 @@ clientapp = "{APP_MODULE}:client"
 {APPEAR_SETTING} = 60.0
 {TIMEOUT_SETTING} = 600.0
 {AT_ONCE_SETTING} = 0
+{NODES_SETTING} = ""
 """
 APP = '''\
 """The apps of Stratos, made where they run from the package that is installed there."""
@@ -112,6 +116,8 @@ class Federation:
     address: str
     superlink: subprocess.Popen[bytes]
     nodes: dict[str, subprocess.Popen[bytes]]
+    known: Path | None
+    """NODES_FILE, where keys are registered."""
 
     def run(self, orders_file: Path, *, appear_s: float, answer_s: float, timeout_s: float, at_once: int = 0) -> None:
         """Submits the app and waits for its end; sites have so long to be there and to answer, `at_once` of them at the same time (0:
@@ -125,7 +131,7 @@ class Federation:
             CONNECTION,
             "--stream",
             "--run-config",
-            f'{ORDERS_SETTING}="{orders_file}" {waits}',
+            f'{ORDERS_SETTING}="{orders_file}" {NODES_SETTING}="{self.known or ""}" {waits}',
         ]
         log = self.folder / "run.log"
         with log.open("wb") as out:
@@ -164,6 +170,8 @@ def federation(
     (folder / "home").mkdir(exist_ok=True)
     trust = f'root-certificates = "{certificates / CA_FILE}"' if secure else "insecure = true"
     (folder / "home" / "config.toml").write_text(f'[superlink.{CONNECTION}]\naddress = "{address}"\n{trust}\n')
+    for before in folder.glob(f"{DATABASE}*"):  # of an earlier start: what it knew of keys and runs is said anew
+        before.unlink()
     link = start(
         folder,
         "superlink",
@@ -172,22 +180,25 @@ def federation(
             *(_secured(certificates) if secure else ["--insecure"]),
             "--disable-runtime-dependency-installation",
             *("--host", host, "--port", str(port)),
-            *("--database", str(folder / "superlink.db")),
+            *("--database", str(folder / DATABASE)),
         ],
     )
-    running = Federation(folder, address, link, {})
+    running = Federation(folder, address, link, {}, folder / NODES_FILE if secure else None)
+    known: dict[str, int] = {}
     try:
         _wait_for(port, link, folder / "superlink.log")
         if door is not None:
             for name, key in door.keys.items():
-                _register(folder, name, key)
+                known[name] = _register(folder, name, key)
         for site in sites:
             own = None
             if secure:
                 private, public = make_site_key(keys, site.name)
-                _register(folder, site.name, public)
+                known[site.name] = _register(folder, site.name, public)
                 own = Trust(authority=certificates / CA_FILE, key=private)
             running.nodes[site.name] = start_node(folder, address, site, own)
+        if running.known is not None:
+            write_atomic(running.known, json.dumps(known))
         yield running
     finally:
         stop([*running.nodes.values(), link])
@@ -202,12 +213,15 @@ def _secured(certificates: Path) -> list[str]:
     ]
 
 
-def _register(folder: Path, site: str, public: Path) -> None:
-    """Lets a site's key in, which an earlier start may have done. Raises ToolFailed where Flower does not take it."""
-    command = [_program("flwr"), "supernode", "register", str(public), CONNECTION, "--name", site]
+def _register(folder: Path, site: str, public: Path) -> int:
+    """Lets a site's key in; the number that its node has. Raises ToolFailed where Flower does not take it."""
+    command = [_program("flwr"), "supernode", "register", str(public), CONNECTION, "--name", site, "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True, env=_environment(folder), check=False)
-    if done.returncode and ALREADY not in done.stdout + done.stderr:
-        raise ToolFailed(f"Flower did not register the key of {site!r}: {(done.stdout + done.stderr)[-1000:]}")
+    said = done.stdout + done.stderr
+    try:
+        return int(json.loads(done.stdout)["node-id"])
+    except (ValueError, KeyError):
+        raise ToolFailed(f"Flower did not register the key of {site!r}: {said[-1000:]}") from None
 
 
 def start_node(folder: Path, address: str, site: Node, trust: Trust | None = None) -> "subprocess.Popen[bytes]":

@@ -8,7 +8,7 @@ torch.
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ ORDERS_SETTING, APPEAR_SETTING, TIMEOUT_SETTING = "stratos-orders", "stratos-app
 AT_ONCE_SETTING = "stratos-at-once"
 """Of the run: the file that says what the server is to do; seconds that are waited for sites to be there, and for their answers;
 how many of them work at the same time, 0: all."""
+NODES_SETTING = "stratos-nodes"
+"""The file of the numbers that Flower gave the sites' registered keys, by site; empty where keys are not asked for."""
 PARTITION = "partition-id"
 """Of a simulated node, said by Flower."""
 SITE_SETTING, DATA_SETTING, FOLDER_SETTING = "site", "data", "folder"
@@ -91,17 +93,31 @@ def server_app(given: Mapping[str, Any] | None = None) -> Any:
         orders = Path(str(settings[ORDERS_SETTING]))
         waits = float(settings[APPEAR_SETTING]), float(settings[TIMEOUT_SETTING])
         at_once = int(settings[AT_ONCE_SETTING])
-        run_loop(orders, FlowerPost(grid, *waits, orders.parent / WIRE_FILE, at_once=at_once))
+        nodes = json.loads(Path(file).read_text(encoding="utf-8")) if (file := str(settings[NODES_SETTING])) else None
+        run_loop(orders, FlowerPost(grid, *waits, orders.parent / WIRE_FILE, at_once=at_once, registered=nodes))
 
     return app
 
 
 class FlowerPost:
-    """Carries letters through Flower. A site that is not there, is too slow or whose process dies has a reason for an answer."""
+    """Carries letters through Flower. A site that is not there, is too slow or whose process dies has a reason for an answer.
 
-    def __init__(self, grid: Any, appear_s: float, timeout_s: float, wire: Path, *, at_once: int = 0) -> None:
+    A node says its site's name, and is believed where all nodes are this machine's own. Where keys are registered, the key tells:
+    whoever holds one is that site and no other, whatever it says.
+    """
+
+    def __init__(
+        self,
+        grid: Any,
+        appear_s: float,
+        timeout_s: float,
+        wire: Path,
+        *,
+        at_once: int = 0,
+        registered: Mapping[str, int] | None = None,
+    ) -> None:
         self._grid, self._appear_s, self._timeout_s, self._wire = grid, appear_s, timeout_s, wire
-        self._at_once = at_once
+        self._at_once, self._registered = at_once, registered
         self._nodes: dict[str, int] = {}
         self._asked: set[int] = set()
 
@@ -112,7 +128,7 @@ class FlowerPost:
         # A node that went and came again has another number.
         there = set(self._grid.get_node_ids())
         self._nodes = {site: node for site, node in self._nodes.items() if node in there}
-        self._find(set(letters))
+        self._find(set(letters), self._by_key if self._registered is not None else self._by_word)
         sent = {
             site: self._message(site, {LETTER: letter}, "train")
             for site, letter in letters.items()
@@ -120,7 +136,7 @@ class FlowerPost:
         }
         for site in letters:
             if site not in sent:
-                yield site, NotSent(f"it was not there within {self._appear_s:g} s")
+                yield site, NotSent(f"it was not there within {self._appear_s:g} s{self._why_not}")
         left, most = list(sent.items()), self._at_once or max(1, len(sent))
         while left:
             some = dict(left[:most])
@@ -128,21 +144,34 @@ class FlowerPost:
             yield from ((site, answers.get(site, f"it did not answer within {self._timeout_s:g} s")) for site in some)
             left = left[most:]
 
-    def _find(self, wanted: set[str]) -> None:
-        """Asks nodes that were not asked before for their names, until all the wanted sites are known or the time is up."""
+    @property
+    def _why_not(self) -> str:
+        return "" if self._registered is None else ": not started, not reached, or with another key than is registered"
+
+    def _find(self, wanted: set[str], look: Callable[[], None]) -> None:
+        """Looks until all the wanted sites are known or the time is up."""
+        until = time.monotonic() + self._appear_s
+        while True:
+            look()
+            if wanted <= set(self._nodes) or time.monotonic() > until:
+                return
+            time.sleep(LOOK_EVERY_S)
+
+    def _by_key(self) -> None:
+        assert self._registered is not None
+        there = set(self._grid.get_node_ids())
+        self._nodes = {site: node for site, node in self._registered.items() if node in there}
+
+    def _by_word(self) -> None:
+        """Asks nodes that were not asked before for their names."""
         from flwr.app import Message, RecordDict
 
-        until = time.monotonic() + self._appear_s
-        while not wanted <= set(self._nodes) and time.monotonic() < until:
-            new = [node for node in self._grid.get_node_ids() if node not in self._asked]
-            if not new:
-                time.sleep(LOOK_EVERY_S)
-                continue
-            self._asked |= set(new)
-            asked = [Message(RecordDict(), node, "query") for node in new]
-            for reply in self._grid.send_and_receive(asked, timeout=self._timeout_s):
-                if reply.has_content():
-                    self._nodes[str(reply.content.config_records[RECORD][NAME])] = reply.metadata.src_node_id
+        new = [node for node in self._grid.get_node_ids() if node not in self._asked]
+        self._asked |= set(new)
+        asked = [Message(RecordDict(), node, "query") for node in new]
+        for reply in self._grid.send_and_receive(asked, timeout=self._timeout_s) if asked else ():
+            if reply.has_content():
+                self._nodes[str(reply.content.config_records[RECORD][NAME])] = reply.metadata.src_node_id
 
     def _message(self, site: str, said: Mapping[str, Any], kind: str) -> Any:
         from flwr.app import ConfigRecord, Message, RecordDict

@@ -13,7 +13,16 @@ from pathlib import Path
 from ....state.errors import NotAvailable
 from ..loop.loop_orders import outcome_in
 from .flower import QUIET
-from .flower_app import APPEAR_SETTING, AT_ONCE_SETTING, ORDERS_SETTING, TIMEOUT_SETTING, Node, client_app, server_app
+from .flower_app import (
+    APPEAR_SETTING,
+    AT_ONCE_SETTING,
+    NODES_SETTING,
+    ORDERS_SETTING,
+    TIMEOUT_SETTING,
+    Node,
+    client_app,
+    server_app,
+)
 
 WAIT_S = 3600.0
 """Nobody is late in a simulation: its sites take their turns."""
@@ -30,7 +39,13 @@ def simulate(orders_file: Path, sites: Sequence[Node], *, workers: int) -> None:
     os.environ |= QUIET | {"RAY_USAGE_STATS_ENABLED": "0"}
     from flwr.simulation import run_simulation
 
-    settings = {ORDERS_SETTING: str(orders_file), APPEAR_SETTING: 120.0, TIMEOUT_SETTING: WAIT_S, AT_ONCE_SETTING: 0}
+    settings = {
+        ORDERS_SETTING: str(orders_file),
+        APPEAR_SETTING: 120.0,
+        TIMEOUT_SETTING: WAIT_S,
+        AT_ONCE_SETTING: 0,
+        NODES_SETTING: "",
+    }
     run_simulation(
         server_app(settings),
         client_app(sites),
