@@ -50,20 +50,30 @@ class World:
 
     def write(self, folder: Path) -> dict[str, Path]:
         """A file for each site, as a site has it."""
-        paths: dict[str, Path] = {}
-        for name, examples in self.sites.items():
-            home = folder / name
-            home.mkdir(parents=True, exist_ok=True)
-            labels = [self.labels[label] for label in examples.labels]
-            if examples.pixels is not None:
-                paths[name] = home / "data.npz"
-                np.savez(paths[name], pixels=examples.pixels, labels=labels)
-                continue
-            paths[name] = home / "data.csv"
-            with paths[name].open("w", encoding="utf-8", newline="") as lines:
-                writer = csv.writer(lines, lineterminator="\n")
-                writer.writerows([("text", "label"), *zip(examples.texts, labels, strict=True)])
-        return paths
+        return {name: self._written(examples, folder / name / "data") for name, examples in self.sites.items()}
+
+    def write_public(self, folder: Path) -> Path:
+        """A file of all that is public, validation included."""
+        pixels = (self.public.pixels, self.validation.pixels)
+        every = Examples(
+            texts=self.public.texts + self.validation.texts,
+            pixels=None if pixels[0] is None or pixels[1] is None else np.concatenate([pixels[0], pixels[1]]),
+            labels=np.concatenate([self.public.labels, self.validation.labels]),
+        )
+        return self._written(every, folder / "public")
+
+    def _written(self, examples: Examples, path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        labels = [self.labels[label] for label in examples.labels]
+        if examples.pixels is not None:
+            pictures = path.with_suffix(".npz")
+            np.savez(pictures, pixels=examples.pixels, labels=labels)
+            return pictures
+        texts = path.with_suffix(".csv")
+        with texts.open("w", encoding="utf-8", newline="") as lines:
+            writer = csv.writer(lines, lineterminator="\n")
+            writer.writerows([("text", "label"), *zip(examples.texts, labels, strict=True)])
+        return texts
 
 
 def digits(seed: int, split: Split, sites: int = 5) -> World:

@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
+from stratos.evals import sites_example
 from stratos.evals.acme import _plan
 from stratos.evals.acme_baselines import Reached, _mean, joined
 from stratos.evals.acme_claims import Ran, claims, mean_interval
 from stratos.evals.acme_worlds import SPLITS, Split, digits, limits
+from stratos.state.brief import Brief
 from stratos.tools.elastic.cutting import Cut
+from stratos.tools.sites.checking import wrong_with_sites
 from stratos.tools.sites.cloud.backbone import Shape, _image_backbone
 from stratos.tools.sites.heads.header import HeaderSpec, new_header
 from stratos.tools.sites.learning.examples import Examples, read, split
@@ -51,6 +55,18 @@ def test_a_site_reads_what_the_baselines_are_given(tmp_path: Path) -> None:
         names = [int(own.names[label]) for label in own.parts[part].labels]
         assert names == given[part].labels.tolist()
         assert np.array_equal(np.asarray(own.parts[part].pixels), np.asarray(given[part].pixels))
+
+
+def test_the_example_is_a_brief_whose_files_can_be_worked_with(tmp_path: Path) -> None:
+    world = digits(0, "third")
+    given = yaml.safe_load(sites_example.write(world, tmp_path).read_text())
+    given["sites"]["engine"] = "here"
+    brief = Brief.model_validate(given | {"skill": "intents", "task": "answer"})
+    assert wrong_with_sites(brief) == []
+    assert brief.sites is not None
+    assert [site.max_mib for site in brief.sites.each] == [0.03, 0.1, 0.2, None, None]
+    with np.load(tmp_path / "public.npz") as public:
+        assert len(public["labels"]) == len(world.public) + len(world.validation)
 
 
 def test_boxes_lie_between_the_smallest_cut_and_the_whole() -> None:
