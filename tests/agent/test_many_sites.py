@@ -1,6 +1,7 @@
 """Runs over many sites, from the files to each site's model: real trainings of a tiny family, in one process."""
 
 import csv
+import importlib.util
 import json
 import random
 import subprocess
@@ -126,6 +127,20 @@ def test_a_site_answers_and_is_exported_for_any_tool(met: tuple[Path, str], tmp_
         [sys.executable, "-c", code], cwd=tmp_path / "out", capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "sea"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is an optional part")
+def test_flowers_simulation_gives_the_sites_what_one_process_does(met: tuple[Path, str], tmp_path: Path) -> None:
+    at, run_id = met
+    outcome = started(brief(tmp_path, engine="simulation"), tmp_path / "at")
+    assert outcome.status == "met", outcome.reason
+    simulated, here = attempts_of(tmp_path / "at", outcome.run_id), attempts_of(at, run_id)
+    assert [[result.test for result in attempt.results] for attempt in simulated] == [
+        [result.test for result in attempt.results] for attempt in here
+    ]
+    assert simulated[0].wire_bytes
+    assert replay(outcome.run_id, workspace=Workspace(tmp_path / "at")).identical
 
 
 def test_weights_that_were_changed_are_not_asked(met: tuple[Path, str]) -> None:
