@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 REQUEST ?= A small model that tells whether 14 mahjong tiles are a winning hand, with the decomposition: at least 95 % exact, p95 under 200 ms, at most $$1
 
-.PHONY: setup setup-dev demo check test test-slow evals results constraints clean FORCE
+.PHONY: setup setup-dev demo check test test-slow test-cloud evals results constraints clean FORCE
 
 setup: $(VENV)/.installed
 setup-dev: $(VENV)/.installed-dev
@@ -44,6 +44,11 @@ test: check
 
 test-slow: setup-dev
 	$(BIN)/python -m pytest -m slow
+
+# SKY: SkyPilot's program, in an environment of its own with `skypilot[slurm]` and `uv`. As root, with Slurm's packages; see evals/cloud.
+SKY ?= sky
+test-cloud: setup-dev
+	STRATOS_SKY=$(SKY) $(BIN)/python -m pytest -m cloud
 
 EVALS := mahjong planner selection estimator front prices pairing strategies teachers alignment acme many_sites speed tuning reliability
 DOCUMENTS := $(EVALS:%=build/evals/%.json)

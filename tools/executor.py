@@ -125,8 +125,8 @@ class LocalExecutor:
             raise ToolFailed(f"{offer.id} is not this machine, and no executor for {offer.cloud} is configured")
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
-            _write_job(folder, job)
+        with locked(folder):
+            write_job(folder, job)
             if (folder / RESULT_FILE).exists():
                 return JobHandle(folder=folder, module=module, how="complete")
             started = _started(folder)
@@ -171,7 +171,7 @@ class LocalExecutor:
 
     def cancel(self, handle: JobHandle) -> None:
         """SIGTERM, then after the grace SIGKILL, to the job and its descendants; ToolFailed when one stays."""
-        with _locked(handle.folder):
+        with locked(handle.folder):
             started = _started(handle.folder) or _orphan(handle.folder)
             if started is None or not _family(started):
                 return
@@ -189,7 +189,8 @@ class LocalExecutor:
 
 
 @contextmanager
-def _locked(folder: Path) -> Generator[None]:
+def locked(folder: Path) -> Generator[None]:
+    """Keeps others from starting or stopping the job of a folder. Raises ToolFailed where another has done so for a minute."""
     from filelock import FileLock, Timeout
 
     try:
@@ -199,7 +200,8 @@ def _locked(folder: Path) -> Generator[None]:
         raise ToolFailed(f"another process has been starting or stopping the job in {folder} for a minute") from error
 
 
-def _write_job(folder: Path, job: Job) -> None:
+def write_job(folder: Path, job: Job) -> None:
+    """The job's file, written once. Raises ToolFailed where the folder holds another job."""
     path = folder / JOB_FILE
     if not path.exists():
         write_atomic(path, job.model_dump_json(indent=2))

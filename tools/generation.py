@@ -48,6 +48,8 @@ class Mix(Job):
 class GenerateJob(SkillJob, TimedJob):
     """Brings the data folder up to `examples` training examples and writes the held-out splits when they are missing."""
 
+    writes = ("data_folder",)
+
     seed: int
     data_folder: Path
     examples: int = Field(gt=0)

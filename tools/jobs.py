@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,6 +35,9 @@ class Job(BaseModel):
     """Base of all job files: closed and frozen. A job's folder is the folder its file is in."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    writes: ClassVar[tuple[str, ...]] = ()
+    """Fields that name folders which the job writes into beside its own."""
 
 
 class SkillJob(Job):

@@ -1,0 +1,103 @@
+"""A pretended SkyPilot: its clusters are folders here, and their jobs processes in a home of their own. Nothing of the real one is run."""
+
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from stratos.state.errors import ToolFailed
+from stratos.tools.cloud.sky import JobState, Queued, Sky
+
+
+@dataclass
+class Cluster:
+    """A folder as a home, and what was started in it, the newest last."""
+
+    home: Path
+    jobs: list[tuple[str, "subprocess.Popen[bytes]"]] = field(default_factory=list[Any])
+    cancelled: set[int] = field(default_factory=set[int])
+
+
+class PretendedSky(Sky):
+    """As `Sky`. `refuses` is said when a cluster is asked for; `unreached` ones answer nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.made = folder, dict[str, Cluster]()
+        self.refuses, self.unreached, self.spoils = "", False, ""
+        self.launched: list[dict[str, Any]] = []
+
+    def launch(self, cluster: str, task: Path, *, idle_minutes: int, timeout_s: float) -> None:
+        if self.refuses:
+            raise ToolFailed(self.refuses)
+        told = yaml.safe_load(task.read_text(encoding="utf-8"))
+        self.launched.append(told)
+        at = self.made.setdefault(cluster, Cluster(home=self.folder / cluster))
+        for there, here in told["file_mounts"].items():
+            target = at.home / there.removeprefix("~/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if Path(here).is_dir():
+                shutil.copytree(here, target, dirs_exist_ok=True)
+            else:
+                shutil.copy2(here, target)
+        command = ["bash", "-c", told["run"]]
+        environment = os.environ | {"HOME": str(at.home)}
+        started = subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
+        at.jobs.append((told["name"], started))
+
+    def queue(self, cluster: str) -> list[Queued]:
+        at = self._reached(cluster)
+        numbered = list(enumerate(at.jobs))[::-1]
+        return [Queued(number=number, name=name, state=self._state(at, number)) for number, (name, _) in numbered]
+
+    def clusters(self) -> list[dict[str, Any]]:
+        if self.unreached:
+            raise ToolFailed("no connection")
+        return [{"name": name, "status": "UP"} for name in self.made]
+
+    def cancel(self, cluster: str, job: int) -> None:
+        at = self._reached(cluster)
+        at.cancelled.add(job)
+        _end(at.jobs[job][1])
+
+    def down(self, cluster: str) -> None:
+        if (at := self.made.pop(cluster, None)) is not None:
+            for _, process in at.jobs:
+                _end(process)
+            shutil.rmtree(at.home)
+
+    def bring(self, cluster: str, there: str, here: Path, *rules: str, timeout_s: float = 600) -> bool:
+        if self.unreached or cluster not in self.made or not (source := self.made[cluster].home / there).is_dir():
+            return False
+        named = [rule.removeprefix("--include=/") for rule in rules if rule.startswith("--include=/")]
+        without = {rule.removeprefix("--exclude=/") for rule in rules if rule.startswith("--exclude=/")}
+        for path in source.iterdir():
+            if path.name in without or ("--exclude=*" in rules and path.name not in named):
+                continue
+            if path.is_dir():
+                shutil.copytree(path, here / path.name, dirs_exist_ok=True)
+            else:
+                shutil.copy2(path, here / path.name)
+            if path.name == self.spoils:
+                (here / path.name).write_bytes(b"spoiled")
+        return True
+
+    def _reached(self, cluster: str) -> Cluster:
+        if self.unreached:
+            raise ToolFailed("no connection")
+        return self.made[cluster]
+
+    def _state(self, at: Cluster, number: int) -> JobState:
+        code = at.jobs[number][1].poll()
+        if code is None:
+            return "running"
+        return "cancelled" if number in at.cancelled else "done" if code == 0 else "failed"
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,164 @@
+"""The executor of other machines over a pretended SkyPilot: jobs run, report, come back whole, end when told, and are found again."""
+
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stratos.state.errors import JobLost, ToolFailed
+from stratos.state.plan import Offer
+from stratos.tools.cloud import executor as module
+from stratos.tools.cloud.executor import SkyExecutor
+from stratos.tools.cloud.tasks import SetUp
+from stratos.tools.executor import JobHandle
+from stratos.tools.generation import GenerateJob
+from stratos.tools.waiting import JobRequest, run
+
+from .pretended import PretendedSky
+
+OFFER = Offer(
+    id="slurm/loopback/cpu",
+    cloud="slurm",
+    instance_type="cpu",
+    region="loopback",
+    accelerator=None,
+    accelerator_count=0,
+    accelerator_memory_gib=None,
+    vcpus=1,
+    memory_gib=2,
+    usd_per_hour=0.1,
+    spot_usd_per_hour=None,
+    price_basis="on demand",
+    source="own",
+    as_of=None,
+    executable=True,
+)
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks and questions cost nothing here."""
+    monkeypatch.setattr(module, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(module, "ASK_EVERY_S", 0.2)
+
+
+@pytest.fixture
+def sky(tmp_path: Path) -> Generator[PretendedSky]:
+    pretended = PretendedSky(tmp_path / "clusters")
+    yield pretended
+    for name in list(pretended.made):
+        pretended.down(name)
+
+
+def executor(tmp_path: Path, sky: PretendedSky) -> SkyExecutor:
+    return SkyExecutor(tmp_path, frozenset({"slurm"}), sky=sky, set_up=SetUp(python=sys.executable))
+
+
+def request(tmp_path: Path, **changes: Any) -> JobRequest:
+    run_folder = tmp_path / "runs" / "r1"
+    job = GenerateJob(
+        skill="mahjong",
+        task="win",
+        seed=0,
+        data_folder=run_folder / "data",
+        examples=50,
+        splits=("dev",),
+        held_out_items=10,
+        workers=1,
+    ).model_copy(update=changes)
+    return JobRequest(module="stratos.tools.generation", job=job, folder=run_folder / "steps" / "data", offer=OFFER)
+
+
+def test_a_job_runs_there_and_all_it_made_comes_back(tmp_path: Path, sky: PretendedSky) -> None:
+    events: list[dict[str, Any]] = []
+    result = run(executor(tmp_path, sky), request(tmp_path), events.append)
+    assert result["splits"][0]["n"] == 10
+    data = tmp_path / "runs" / "r1" / "data"
+    assert {"train-00000.jsonl", "dev.jsonl"} <= {path.name for path in data.iterdir()}
+    assert any(event["event"] == "progress" and event["done"] > 0 for event in events)
+    (told,) = sky.launched
+    assert told["resources"] == {"infra": "slurm/loopback", "cpus": "1", "memory": "2"}
+
+
+def test_what_was_spoiled_on_its_way_is_not_taken(tmp_path: Path, sky: PretendedSky) -> None:
+    sky.spoils = "dev.jsonl"
+    with pytest.raises(ToolFailed, match=r"what was fetched is not what was made there: dev\.jsonl"):
+        run(executor(tmp_path, sky), request(tmp_path))
+    assert not (request(tmp_path).folder / "result.json").exists()
+    assert sky.made == {}
+
+
+def test_a_job_that_fails_says_there_why_and_leaves_no_cluster(tmp_path: Path, sky: PretendedSky) -> None:
+    with pytest.raises(ToolFailed, match="'nothing'"):
+        run(executor(tmp_path, sky), request(tmp_path, skill="nothing"))
+    assert sky.made == {}
+
+
+def test_a_server_that_cannot_be_had_is_told(tmp_path: Path, sky: PretendedSky) -> None:
+    sky.refuses = "no capacity in loopback"
+    with pytest.raises(ToolFailed, match="no capacity in loopback"):
+        run(executor(tmp_path, sky), request(tmp_path))
+
+
+def test_a_job_is_found_again_by_another_agent_and_ended(tmp_path: Path, sky: PretendedSky) -> None:
+    asked = request(tmp_path, examples=3_000_000)
+    first = executor(tmp_path, sky).submit(asked.module, asked.job, asked.folder, offer=OFFER)
+    later = executor(tmp_path, sky)
+    again = later.submit(asked.module, asked.job, asked.folder, offer=OFFER)
+    assert (first.how, again.how, len(sky.launched)) == ("started", "attached", 1)
+    assert _until(later, again, "running")
+    later.cancel(again)
+    assert sky.made == {}
+    assert later.poll(again).state == "cancelled"
+
+
+def test_a_cluster_that_is_gone_loses_the_job_which_is_started_once_more(tmp_path: Path, sky: PretendedSky) -> None:
+    asked = request(tmp_path, examples=3_000_000)
+    at = executor(tmp_path, sky)
+    handle = at.submit(asked.module, asked.job, asked.folder, offer=OFFER)
+    sky.down(next(iter(sky.made)))
+    found = _until(at, handle, "failed")
+    assert (found.lost, "is gone" in found.message) == (True, True)
+    with pytest.raises(JobLost):
+        run(at, JobRequest(module=asked.module, job=asked.job, folder=asked.folder, offer=OFFER), _lose(sky))
+
+
+def test_a_cluster_that_cannot_be_reached_for_a_while_is_waited_for(tmp_path: Path, sky: PretendedSky) -> None:
+    at, asked = executor(tmp_path, sky), request(tmp_path)
+    handle = at.submit(asked.module, asked.job, asked.folder, offer=OFFER)
+    sky.unreached = True
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        assert at.poll(handle).state == "running"
+        time.sleep(0.1)
+    sky.unreached = False
+    assert _until(at, handle, "done")
+    assert at.fetch(handle)["splits"][0]["n"] == 10
+
+
+def test_jobs_without_another_machine_run_here(tmp_path: Path, sky: PretendedSky) -> None:
+    asked = request(tmp_path)
+    result = run(executor(tmp_path, sky), JobRequest(module=asked.module, job=asked.job, folder=asked.folder))
+    assert (result["splits"][0]["n"], sky.launched) == (10, [])
+
+
+def _until(at: SkyExecutor, handle: JobHandle, state: str) -> Any:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        found = at.poll(handle)
+        if found.state == state:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not {state} within a minute")
+
+
+def _lose(sky: PretendedSky) -> Any:
+    """Every cluster is gone as soon as something of it is heard."""
+
+    def heard(event: dict[str, Any]) -> None:
+        for name in list(sky.made):
+            sky.down(name)
+
+    return heard

@@ -1,0 +1,187 @@
+"""Runs jobs on the servers that plans name, by SkyPilot: the executor's five verbs, and this machine for what names none.
+
+A job's folder here mirrors its folder there: reports are fetched as they come, everything when it has ended, and what came is held
+against the hashes that were made there. The jobs of a run on one offer share a cluster, which ends itself when it was idle.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ...state.errors import ToolFailed
+from ...state.plan import LOCAL, Machine, Offer
+from ..executor import Event, JobHandle, JobStatus, LocalExecutor, locked, write_job
+from ..jobs import ERROR_FILE, LOG_FILE, RESULT_FILE, Job, write_atomic
+from .arrived import STDERR_FILE
+from .carrying import CARRIED_FILE, ENDED_FILE, TASK_FILE, Carried, carried
+from .package import pins, staged
+from .returning import fetched
+from .sky import Queued, Sky
+from .tasks import SetUp, task, written
+from .whereabouts import Where, cluster_of, ended, last_words, note, where_of
+
+PACKAGE_FOLDER = "package"
+REPORTS = (LOG_FILE, STDERR_FILE, ERROR_FILE, ENDED_FILE)
+LOOK_EVERY_S, ASK_EVERY_S = 3.0, 30.0
+"""Between fetching reports, and between asking SkyPilot about a job that said nothing of its end: the second takes seconds of work."""
+UNREACHED_S = 600.0
+"""A cluster that could not be asked for so long is taken as gone."""
+LAUNCH_TIMEOUT_S = 3600.0
+IDLE_MINUTES = 10
+
+
+class SkyExecutor:
+    """Each job with an offer of another machine as a job of a SkyPilot cluster; all others here."""
+
+    def __init__(self, workspace: Path, clouds: frozenset[str], *, sky: Sky | None = None, set_up: SetUp | None = None):
+        """`clouds`: those that are enabled, as prices name them. Raises NotAvailable without SkyPilot."""
+        self._here = LocalExecutor(workspace=workspace)
+        self.clouds = clouds | {LOCAL}
+        self._sky = sky or Sky()
+        self._set_up = set_up or SetUp(pins=pins())
+        self._looked: dict[Path, float] = {}
+        self._asked: dict[Path, float] = {}
+        self._reached: dict[Path, float] = {}
+
+    def machine(self) -> Machine:
+        """This one."""
+        return self._here.machine()
+
+    def submit(
+        self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None
+    ) -> JobHandle:
+        """Starts the job on the offer's server, or finds it running or complete; starting a lost one again continues it, from what was
+        fetched of it. Raises ToolFailed where the offer's cloud is not enabled or the server cannot be had."""
+        if offer is None or offer.cloud == LOCAL:
+            return self._here.submit(module, job, folder, threads=threads, offer=offer)
+        if offer.cloud not in self.clouds:
+            raise ToolFailed(f"{offer.id} cannot be started: SkyPilot has not enabled {offer.cloud} (`sky check`)")
+        folder = folder.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            write_job(folder, job)
+            if (folder / RESULT_FILE).exists():
+                return JobHandle(folder=folder, module=module, how="complete")
+            where = where_of(folder)
+            if where is not None and self._goes_on(folder, where):
+                return JobHandle(folder=folder, module=module, how="attached")
+            self._start(module, carried(job, folder), folder, offer, threads)
+        return JobHandle(folder=folder, module=module, how="started")
+
+    def poll(self, handle: JobHandle) -> JobStatus:
+        """Where the job stands, as its reports tell, which are fetched every few seconds; SkyPilot is asked where they do not."""
+        where = where_of(handle.folder)
+        if where is None:
+            return self._here.poll(handle)
+        if (handle.folder / RESULT_FILE).exists():
+            return JobStatus(state="done", exit_code=0)
+        if where.cancelled:
+            return JobStatus(state="cancelled")
+        if self._due(self._looked, handle.folder, LOOK_EVERY_S):
+            self._look(handle.folder, where)
+        if (told := ended(handle.folder, where)) is not None:
+            return self._as_ended(handle.folder, where, told)
+        return self._as_queued(handle.folder, where)
+
+    def logs(self, handle: JobHandle, offset: int = 0) -> tuple[list[Event], int]:
+        """As of this machine's executor, of what was fetched."""
+        return self._here.logs(handle, offset)
+
+    def cancel(self, handle: JobHandle) -> None:
+        """Ends the job, and its cluster where nothing else runs on it. Raises ToolFailed where it is still there afterwards."""
+        where = where_of(handle.folder)
+        if where is None:
+            self._here.cancel(handle)
+            return
+        with locked(handle.folder):
+            note(handle.folder, where.model_copy(update={"cancelled": True}))
+            queued = self._queue(where)
+            mine = [one for one in queued if one.name == where.name]
+            others = [one for one in queued if one.name != where.name and one.state in ("waiting", "running")]
+            if not others:
+                self._sky.down(where.cluster)
+                if where.cluster in {one["name"] for one in self._sky.clusters()}:
+                    raise ToolFailed(f"cluster {where.cluster} is still there; end it with: sky down {where.cluster}")
+                return
+            for one in mine:
+                if one.state in ("waiting", "running"):
+                    self._sky.cancel(where.cluster, one.number)
+
+    def fetch(self, handle: JobHandle) -> dict[str, Any]:
+        """As of this machine's executor, of what was fetched."""
+        return self._here.fetch(handle)
+
+    def _start(self, module: str, sent: Carried, folder: Path, offer: Offer, threads: int | None) -> None:
+        files = {str(place): path for place, path in sent.files.items()}
+        where = Where(cluster=cluster_of(folder, offer), name=sent.name, offer=offer.id, start=uuid4().hex, files=files)
+        told = {"module": module, "job": sent.job, "writes": list(map(str, sent.writes)), "start": where.start}
+        for old in (ENDED_FILE, ERROR_FILE):
+            (folder / old).unlink(missing_ok=True)
+        write_atomic(folder / CARRIED_FILE, json.dumps(told))
+        package = staged(folder.parent / f".{PACKAGE_FOLDER}-{folder.name}")
+        made = written(task(sent, offer, package, folder, self._set_up, threads), folder / TASK_FILE)
+        note(folder, where)
+        self._sky.launch(where.cluster, made, idle_minutes=IDLE_MINUTES, timeout_s=LAUNCH_TIMEOUT_S)
+
+    def _goes_on(self, folder: Path, where: Where) -> bool:
+        """Whether a job that was started is waiting or at work, or ended well and only has to be fetched."""
+        if where.cancelled:
+            return False
+        mine = next((one for one in self._queue(where) if one.name == where.name), None)
+        return mine is not None and mine.state in ("waiting", "running", "done")
+
+    def _queue(self, where: Where) -> list[Queued]:
+        """Empty where the cluster is gone."""
+        if where.cluster not in {one["name"] for one in self._sky.clusters() if one["status"] == "UP"}:
+            return []
+        return self._sky.queue(where.cluster)
+
+    def _look(self, folder: Path, where: Where) -> None:
+        if self._sky.bring(
+            where.cluster, where.folder, folder, *(f"--include=/{name}" for name in REPORTS), "--exclude=*"
+        ):
+            self._reached[folder] = time.monotonic()
+
+    def _as_ended(self, folder: Path, where: Where, told: Mapping[str, Any]) -> JobStatus:
+        """Of a job that wrote its end. One that ended well is done when all of it is here."""
+        try:
+            if not fetched(self._sky, folder, where, told):
+                return JobStatus(state="running", message="it has ended and could not be fetched yet")
+        except ToolFailed as error:
+            return JobStatus(state="failed", message=str(error))
+        code = int(told["exit_code"])
+        if (folder / RESULT_FILE).exists():
+            return JobStatus(state="done", exit_code=code)
+        lost = not (folder / ERROR_FILE).exists()
+        message = f"it ended with {code} there: {last_words(folder)}"
+        return JobStatus(state="failed", message=message, exit_code=code, lost=lost)
+
+    def _as_queued(self, folder: Path, where: Where) -> JobStatus:
+        """Of a job that wrote no end: whether it can still."""
+        if not self._due(self._asked, folder, ASK_EVERY_S):
+            return JobStatus(state="running")
+        try:
+            mine = next((one for one in self._queue(where) if one.name == where.name), None)
+        except ToolFailed as error:
+            if time.monotonic() - self._reached.setdefault(folder, time.monotonic()) < UNREACHED_S:
+                return JobStatus(state="running", message=str(error))
+            return JobStatus(state="failed", message=str(error), lost=True)
+        if mine is None:
+            return JobStatus(state="failed", message=f"cluster {where.cluster} or its job is gone", lost=True)
+        if mine.state in ("waiting", "running"):
+            return JobStatus(state="running")
+        self._look(folder, where)
+        if ended(folder, where) is not None:
+            return JobStatus(state="running")  # the next look fetches it
+        return JobStatus(state="failed", message=f"SkyPilot says it {mine.state}: {last_words(folder)}", lost=True)
+
+    @staticmethod
+    def _due(when: dict[Path, float], folder: Path, every_s: float) -> bool:
+        now = time.monotonic()
+        if now - when.get(folder, -every_s) < every_s:
+            return False
+        when[folder] = now
+        return True

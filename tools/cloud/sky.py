@@ -1,0 +1,144 @@
+"""SkyPilot's program: what Stratos asks of it, and what it answers in JSON. Its messages to people are read only to be shown."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ...state.errors import NotAvailable, ToolFailed
+
+PROGRAM_VARIABLE = "STRATOS_SKY"
+"""Of the environment: the program `sky`; unset: the one on the path."""
+QUIET = {"SKYPILOT_DISABLE_USAGE_COLLECTION": "1", "NO_COLOR": "1"}
+ALIVE = [
+    word
+    for option in ("ConnectTimeout=20", "ServerAliveInterval=15", "ServerAliveCountMax=4")
+    for word in ("-o", option)
+]
+"""Of secure shell: a connection that is lost ends within a minute or so."""
+SAID = 2000
+"""Characters of the end of a message that are shown."""
+
+JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
+STATES: Mapping[str, JobState] = {
+    "INIT": "waiting",
+    "PENDING": "waiting",
+    "SETTING_UP": "waiting",
+    "RUNNING": "running",
+    "SUCCEEDED": "done",
+    "FAILED": "failed",
+    "FAILED_SETUP": "failed",
+    "FAILED_DRIVER": "failed",
+    "CANCELLED": "cancelled",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queued:
+    """A job as a cluster's queue has it."""
+
+    number: int
+    name: str
+    state: JobState
+
+
+class Sky:
+    """The program, in an environment of its own."""
+
+    def __init__(self, program: str | None = None) -> None:
+        """Raises NotAvailable where there is none."""
+        found = shutil.which(program or os.environ.get(PROGRAM_VARIABLE, "sky"))
+        if found is None:
+            raise NotAvailable(
+                "SkyPilot's program `sky` is not there: install it in an environment of its own "
+                f"(python -m venv sky && sky/bin/pip install 'skypilot[CLOUD]') and set {PROGRAM_VARIABLE} to sky/bin/sky"
+            )
+        self._program = found
+
+    def launch(self, cluster: str, task: Path, *, idle_minutes: int, timeout_s: float) -> None:
+        """Starts a cluster where it is not there, and the task on it; the cluster ends itself when it was idle so long."""
+        words = [
+            "--yes",
+            "--detach-run",
+            "--cluster",
+            cluster,
+            "--idle-minutes-to-autostop",
+            str(idle_minutes),
+            "--down",
+        ]
+        self._run("launch", *words, str(task), timeout_s=timeout_s)
+
+    def execute(self, cluster: str, task: Path, *, timeout_s: float) -> None:
+        """Starts the task on a cluster that is there, without setting it up again."""
+        self._run("exec", "--detach-run", "--cluster", cluster, str(task), timeout_s=timeout_s)
+
+    def queue(self, cluster: str) -> list[Queued]:
+        """The cluster's jobs, the newest first."""
+        said = self._json("queue", cluster)
+        return [
+            Queued(number=int(row["job_id"]), name=str(row["job_name"]), state=STATES.get(row["status"], "running"))
+            for row in said.get(cluster, ())
+        ]
+
+    def clusters(self) -> list[dict[str, Any]]:
+        """All that there are, refreshed, with `name`, `status` and more."""
+        return self._json("status", "--refresh")
+
+    def costs(self) -> list[dict[str, Any]]:
+        """What clusters have cost, those that ended too."""
+        return self._json("cost-report")
+
+    def cancel(self, cluster: str, job: int) -> None:
+        """Ends one job."""
+        self._run("cancel", "--yes", cluster, str(job))
+
+    def down(self, cluster: str) -> None:
+        """Ends a cluster and all on it; nothing where it is gone."""
+        if any(one["name"] == cluster for one in self.clusters()):
+            self._run("down", "--yes", cluster)
+
+    def shell(self, cluster: str) -> list[str]:
+        """The words of a secure shell to a cluster, as SkyPilot set it up."""
+        generated = Path.home() / ".sky" / "generated"
+        # The key by its path: the settings name it with ~, which secure shell takes from the system and not from HOME.
+        key = f"IdentityFile={generated / 'ssh-keys' / cluster}.key"
+        return ["ssh", "-F", str(generated / "ssh" / cluster), "-o", key, "-o", "LogLevel=ERROR", *ALIVE]
+
+    def bring(self, cluster: str, there: str, here: Path, *rules: str, timeout_s: float = 600) -> bool:
+        """Copies a folder of the cluster's home by rsync, by its own rules of what to include and exclude; whether that went well."""
+        command = ["rsync", "--archive", *rules, "-e", " ".join(self.shell(cluster)), f"{cluster}:{there}/", f"{here}/"]
+        try:
+            done = subprocess.run(command, capture_output=True, env=self._environment, check=False, timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        """This process's, secrets too: some clouds' credentials are there."""
+        return {**os.environ, **QUIET}
+
+    def _json(self, *words: str) -> Any:
+        said = self._run(*words, "--output", "json")
+        start = re.search(r"^[\[{]", said, re.MULTILINE)  # after lines to people
+        if start is None:
+            raise ToolFailed(f"`sky {' '.join(words)}` answered no JSON: {said[-SAID:]}")
+        return json.loads(said[start.start() :])
+
+    def _run(self, *words: str, timeout_s: float = 300) -> str:
+        command = [self._program, *words]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=self._environment, check=False, timeout=timeout_s
+            )
+        except subprocess.TimeoutExpired:
+            raise ToolFailed(f"`sky {' '.join(words)}` did not end within {timeout_s:g} s") from None
+        if done.returncode:
+            end = (done.stdout + done.stderr)[-SAID:].strip()
+            raise ToolFailed(f"`sky {' '.join(words)}` ended with {done.returncode}: {end}")
+        return done.stdout
