@@ -644,12 +644,19 @@ def ask(
 
 
 @app.command()
-def doctor(workspace: At = None, as_json: AsJson = False) -> None:
+def doctor(
+    workspace: At = None,
+    as_json: AsJson = False,
+    cloud: Annotated[
+        bool, typer.Option("--cloud", help="Go through what servers of other machines need, step by step.")
+    ] = False,
+) -> None:
     """Say what is there, what is missing and how to add it."""
     from .doctor import checks
+    from .doctor_cloud import cloud_checks
 
     with errors(as_json):
-        found = checks(workspace_at(workspace))
+        found = (cloud_checks if cloud else checks)(workspace_at(workspace))
         if as_json:
             print_json([check.model_dump() for check in found])
         else:

@@ -35,7 +35,9 @@ def checks(workspace: Workspace) -> list[Check]:
         _program("GPU", "nvidia-smi", "not needed; with one, larger students become practical"),
         _program("vLLM", "vllm", "not needed; install vllm in an environment of its own and put its program on PATH"),
         _program(
-            "SkyPilot", "sky", "not needed; cloud servers are priced and shown, this version cannot run jobs on them"
+            "SkyPilot",
+            "sky",
+            "not needed; cloud servers are priced and shown, no command runs jobs on them yet; `stratos doctor --cloud` looks closer",
         ),
     ]
 

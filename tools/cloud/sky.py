@@ -73,10 +73,6 @@ class Sky:
         ]
         self._run("launch", *words, str(task), timeout_s=timeout_s)
 
-    def execute(self, cluster: str, task: Path, *, timeout_s: float) -> None:
-        """Starts the task on a cluster that is there, without setting it up again."""
-        self._run("exec", "--detach-run", "--cluster", cluster, str(task), timeout_s=timeout_s)
-
     def queue(self, cluster: str) -> list[Queued]:
         """The cluster's jobs, the newest first."""
         said = self._json("queue", cluster)
@@ -89,9 +85,14 @@ class Sky:
         """All that there are, refreshed, with `name`, `status` and more."""
         return self._json("status", "--refresh")
 
-    def costs(self) -> list[dict[str, Any]]:
-        """What clusters have cost, those that ended too."""
-        return self._json("cost-report")
+    def version(self) -> str:
+        """Such as 0.14.1."""
+        return self._run("--version").strip().rpartition(" ")[2]
+
+    def enabled(self) -> list[str]:
+        """The clouds that may be used with what is set up, as prices name them; asks each cloud."""
+        said: dict[str, dict[str, list[str]]] = self._json("check")
+        return sorted({cloud.lower() for clouds in said.values() for cloud in clouds})
 
     def cancel(self, cluster: str, job: int) -> None:
         """Ends one job."""

@@ -15,6 +15,8 @@ from .carrying import CLOUD_FILE, ENDED_FILE, JOBS
 
 HOME_FOLDER = "stratos"
 """The root, in the home at the other machine."""
+CLUSTERS = "stratos-"
+"""How the names of clusters begin."""
 SAID = 2000
 """Characters of a job's last words."""
 
@@ -43,7 +45,7 @@ class Where(BaseModel):
 def cluster_of(folder: Path, offer: Offer) -> str:
     """The name of a job's cluster: one for each run and offer, since the steps of a run are folders beside each other."""
     run = next((parent for parent in folder.parents if parent.parent.name == "runs"), folder.parent)
-    return "stratos-" + hashlib.sha256(f"{run} {offer.id}".encode()).hexdigest()[:10]
+    return CLUSTERS + hashlib.sha256(f"{run} {offer.id}".encode()).hexdigest()[:10]
 
 
 def where_of(folder: Path) -> Where | None:
