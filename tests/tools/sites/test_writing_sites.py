@@ -39,12 +39,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 def test_a_decoder_is_cut_taught_and_measured_by_exact_answers(done: Done, tmp_path: Path) -> None:
     elastic = done[0]
-    table = {measured.cut: measured for measured in elastic.table}
-    assert list(table) == list(CUTS)
-    assert table[CUTS[0]].accuracy > 0.9
-    assert table[CUTS[-1]].accuracy > 0.4
-    assert table[CUTS[0]].bytes > table[CUTS[-1]].bytes
-    assert table[CUTS[0]].flops > table[CUTS[-1]].flops > 0
+    assert [measured.cut for measured in elastic.table] == [cut for cut in CUTS if cut.depth in (1, 0.5)]
+    whole, smallest = elastic.table[0], elastic.table[-1]
+    assert (whole.accuracy > 0.9, smallest.accuracy > 0.4) == (True, True)
+    assert whole.bytes > smallest.bytes
+    assert whole.flops > smallest.flops > 0
     save_backbone(elastic.backbone, tmp_path)
     again = load_backbone(tmp_path, "texts")
     assert again.tokenizer == elastic.backbone.tokenizer
