@@ -68,8 +68,9 @@ def _with_models(workspace: Workspace) -> Iterator[tuple[str, list[str]]]:
 
 def _there_are(workspace: Workspace) -> str:
     """The sites that could be asked instead, as the end of a sentence."""
-    run, sites = next(((run, sites) for run, sites in _with_models(workspace) if sites), ("", []))
-    if not sites:
+    found = next(((run, sites) for run, sites in _with_models(workspace) if sites), None)
+    if found is None:
         return "; `stratos customize` makes them"
+    run, sites = found
     more = f" and {len(sites) - TOLD} more" if len(sites) > TOLD else ""
     return f"; run {run} has: {', '.join(sites[:TOLD])}{more}"
