@@ -85,4 +85,4 @@ def _clusters(sky: Sky) -> Check:
 
 
 def _check(name: str, *, ok: bool, state: str, to_add: str = "") -> Check:
-    return Check(name=name, ok=ok, required=True, state=state, to_add="" if ok and name != "clusters" else to_add)
+    return Check(name=name, ok=ok, required=True, state=state, to_add=to_add)

@@ -17,7 +17,6 @@ from .carrying import CARRIED_FILE, CLOUD_FILE, ENDED_FILE, TASK_FILE, arrived_a
 
 STDERR_FILE = "stderr.log"
 """What the job said beside its reports."""
-BLOCK = 1 << 20
 
 
 def main() -> int:
@@ -63,11 +62,8 @@ def _run(module: str, folder: Path) -> int:
 
 
 def _sha256(path: Path) -> str:
-    found = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            found.update(block)
-    return found.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 if __name__ == "__main__":

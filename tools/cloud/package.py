@@ -1,10 +1,12 @@
 """This package and what it needs, as another machine gets them: the files, and the versions that are installed here."""
 
-import re
 import shutil
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 HERE = Path(__file__).parents[2]
 DISTRIBUTION = "stratos-slm"
@@ -37,37 +39,20 @@ def _folders(top: Path) -> Iterator[Path]:
 def pins(extras: tuple[str, ...] = ()) -> list[str]:
     """`name==version` of everything that the package needs to run, as installed here; of no build of one kind of machine."""
     found: dict[str, str] = {}
-    due = [(DISTRIBUTION, extras)]
+    due = [(DISTRIBUTION, frozenset(extras))]
     while due:
         name, wanted = due.pop()
-        for line in requires(name) or ():
-            needed = _name(line)
-            if needed not in found and _holds(line, wanted) and (installed := _version(needed)):
-                found[needed] = installed
-                due.append((needed, _extras(line)))
+        for needed in map(Requirement, requires(name) or ()):
+            called = canonicalize_name(needed.name)
+            held = needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in ("", *wanted))
+            if held and called not in found and (installed := _version(called)):
+                found[called] = installed
+                due.append((called, frozenset(needed.extras)))
     return [f"{name}=={found[name]}" for name in sorted(found)]
-
-
-def _name(requirement: str) -> str:
-    named = re.match(r"[\w.-]+", requirement)
-    assert named is not None
-    return re.sub(r"[-_.]+", "-", named[0]).lower()
-
-
-def _extras(requirement: str) -> tuple[str, ...]:
-    named = re.match(r"[\w.-]+\s*\[([^\]]*)\]", requirement)
-    return tuple(extra.strip() for extra in named[1].split(",")) if named else ()
-
-
-def _holds(requirement: str, extras: tuple[str, ...]) -> bool:
-    """Whether it is asked for by these extras, or by none. Other markers are of the machine: what is installed here was asked for."""
-    extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)['\"]", requirement)
-    return extra is None or extra[1] in extras
 
 
 def _version(name: str) -> str | None:
     try:
-        distribution(name)
+        return version(name).partition("+")[0]
     except PackageNotFoundError:
         return None
-    return version(name).partition("+")[0]

@@ -15,9 +15,6 @@ from ...state.plan import Offer
 from .carrying import JOBS, PACKAGE, Carried
 
 REMOTE_ROOT = "~/stratos"
-SPOT_BASIS = "spot"
-NAMES_IN_SKYPILOT: Mapping[str, str] = {"lambda": "lambda", "slurm": "slurm"}
-"""Clouds that SkyPilot calls otherwise than prices do; the others have one name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +53,14 @@ def task(
 
 def resources(offer: Offer) -> dict[str, Any]:
     """What SkyPilot is asked for: the offer's own machine type where it has one, and never less than its parts."""
-    cloud = NAMES_IN_SKYPILOT.get(offer.cloud, offer.cloud)
-    wanted: dict[str, Any] = {"infra": f"{cloud}/{offer.region}" if offer.region else cloud}
+    wanted: dict[str, Any] = {"infra": f"{offer.cloud}/{offer.region}" if offer.region else offer.cloud}
     if offer.accelerator is not None:
         wanted["accelerators"] = f"{offer.accelerator}:{offer.accelerator_count}"
-    if cloud in ("slurm", "kubernetes", "ssh"):  # which have no machine types
+    if offer.cloud in ("slurm", "kubernetes", "ssh"):  # which have no machine types
         wanted |= {"cpus": f"{offer.vcpus:g}"} if offer.vcpus else {}
         wanted |= {"memory": f"{offer.memory_gib:g}"} if offer.memory_gib else {}
     else:
         wanted["instance_type"] = offer.instance_type
-    if SPOT_BASIS in offer.price_basis:
-        wanted["use_spot"] = True
     return wanted
 
 

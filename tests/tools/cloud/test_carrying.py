@@ -79,8 +79,8 @@ def test_a_task_is_a_file_that_names_what_travels_and_installs_pinned_packages(t
             {"infra": "aws/us-east-1", "accelerators": "A10G:1", "instance_type": "g5.xlarge"},
         ),
         (
-            {"cloud": "gcp", "region": "us-west1", "instance_type": "n2-standard-4", "price_basis": "spot"},
-            {"infra": "gcp/us-west1", "instance_type": "n2-standard-4", "use_spot": True},
+            {"cloud": "gcp", "region": "us-west1", "instance_type": "n2-standard-4"},
+            {"infra": "gcp/us-west1", "instance_type": "n2-standard-4"},
         ),
     ],
 )

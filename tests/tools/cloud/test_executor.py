@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from stratos.state.errors import JobLost, ToolFailed
-from stratos.state.plan import Offer
 from stratos.tools.cloud import executor as module
 from stratos.tools.cloud.executor import SkyExecutor
 from stratos.tools.cloud.tasks import SetUp
@@ -16,24 +15,18 @@ from stratos.tools.executor import JobHandle
 from stratos.tools.generation import GenerateJob
 from stratos.tools.waiting import JobRequest, run
 
+from ...building import offer
 from .pretended import PretendedSky
 
-OFFER = Offer(
-    id="slurm/loopback/cpu",
-    cloud="slurm",
-    instance_type="cpu",
-    region="loopback",
-    accelerator=None,
-    accelerator_count=0,
-    accelerator_memory_gib=None,
-    vcpus=1,
-    memory_gib=2,
-    usd_per_hour=0.1,
-    spot_usd_per_hour=None,
-    price_basis="on demand",
-    source="own",
-    as_of=None,
-    executable=True,
+OFFER = offer(0.1).model_copy(
+    update={
+        "id": "slurm/loopback/cpu",
+        "cloud": "slurm",
+        "region": "loopback",
+        "instance_type": "cpu",
+        "vcpus": 1,
+        "memory_gib": 2,
+    }
 )
 
 
