@@ -81,8 +81,9 @@ def _clusters(sky: Sky) -> Check:
     """Whether some of Stratos' are still there: one that works is no fault, one that was forgotten costs money."""
     left = [f"{one['name']} ({one['status']})" for one in sky.clusters() if one["name"].startswith(CLUSTERS)]
     state = ", ".join(left) or "none of Stratos is there"
-    return _check("clusters", ok=True, state=state, to_add="`sky down NAME` ends one that no run needs" if left else "")
+    advice = "`sky down NAME` ends one that no run needs" if left else ""
+    return Check(name="clusters", ok=True, required=True, state=state, to_add=advice)
 
 
-def _check(name: str, *, ok: bool, state: str, to_add: str = "") -> Check:
-    return Check(name=name, ok=ok, required=True, state=state, to_add=to_add)
+def _check(name: str, *, ok: bool, state: str, to_add: str) -> Check:
+    return Check(name=name, ok=ok, required=True, state=state, to_add="" if ok else to_add)

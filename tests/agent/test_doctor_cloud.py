@@ -36,6 +36,7 @@ def test_what_is_ready_is_said_and_what_was_left_running(tmp_path: Path, monkeyp
     code, found = looked(program, tmp_path, monkeypatch)
     assert (code, found["SkyPilot"]["state"], found["SkyPilot"]["ok"]) == (0, "0.14.1", True)
     assert found["clouds"]["state"] == "aws, slurm; no prices for slurm"
+    assert [one["to_add"] for one in found.values() if one["name"] != "clusters"] == ["", "", "", ""]
     assert found["clusters"]["state"] == "stratos-1234 (UP)"
     assert "sky down NAME" in found["clusters"]["to_add"]
 
