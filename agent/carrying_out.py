@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from ..state.brief import Brief
-from ..state.errors import Correctable, OutOfTime, PriceChanged
-from ..state.evidence import Entry
+from ..state.errors import Correctable, OutOfTime, PriceChanged, ServerUnavailable, ToolFailed
+from ..state.evidence import KEPT, Entry
 from ..state.journal import Steps
 from ..state.plan import Offer
 from ..state.run import ProposedCall, RunState
@@ -14,13 +14,16 @@ from ..state.talk import Word
 from ..state.workspace import Workspace
 from ..tools.base import Context, Event, Settings, Tool
 from ..tools.costs import fits, plan_parts
-from ..tools.executor import Executor
+from ..tools.executor import Executor, Rents, ServerBill
 from ..tools.pricing.moves import MOVED_SHARE, PriceMove, price_moved
 from ..tools.sites.money import sites_parts
 from ..tools.teaching.budget import probe_usd
 from ..tools.waiting import BILLED
 from .guard import Ruling, call_text, rule
 from .planners import Planner
+
+BESIDE = frozenset({"price", "server"})
+"""Keys of a call's recorded output that are not of the tool's own result."""
 
 
 class Shown(Protocol):
@@ -101,7 +104,7 @@ def guarded_call(
     parsed = tool.args.model_validate(ruling.arguments)
 
     def do() -> dict[str, Any]:
-        output = _outcome(tool, given, parsed, price)
+        output = _on_server(tool, given, parsed, price, ruling)
         return {**output, "price": price.met} if price.met else output
 
     run = _reserve(run, ruling)
@@ -109,25 +112,39 @@ def guarded_call(
     output, replayed = take(context, f"tool {name}", {"arguments": ruling.arguments}, do, kind=tool.kind)
     met = output.get("price", {})
     paid = _Paid.of(run, **met)
+    server = ServerBill.model_validate(output["server"]) if "server" in output else None
     if problem := output.get("problem"):
         # A tool objects before it starts what costs money, or says what was spent when its time was up.
-        run = _settle(context, run, ruling, output.get("usd", 0.0), paid.ratio)
+        run = _settle(context, run, ruling, 0.0 if server else output.get("usd", 0.0), paid.ratio, server)
         run = run.model_copy(update={"seconds_lost": run.seconds_lost + output.get("seconds", 0.0)})
         run = _refused(context, run, proposed, problem, replayed)
-        if "offer_id" in output:
+        if output.get("unavailable"):
+            run = _without(run, output["offer_id"], problem)
+        elif "offer_id" in output:
             run = _repriced(run, output["offer_id"], output["usd_per_hour"], problem)
             told = {"price_note": problem} if output.get("moved") else {}
             run = run.model_copy(update={"corrections": run.corrections - 1, **told})  # the call was right
         return _after_bill(context, run, paid), problem
-    result = tool.result.model_validate({key: value for key, value in output.items() if key != "price"})
+    result = tool.result.model_validate({key: value for key, value in output.items() if key not in BESIDE})
     run = tool.apply(run.model_copy(update={"looked_up": ""}), result).model_copy(
         update={"last_problem": "", "corrections": 0, "last_call": call_text(name, parsed)}
     )
     started_at = at_price(given, paid.started_at) if met else given
-    run = _settle(context, run, ruling, tool.settle(started_at, result), paid.ratio)
+    settled_at = at_price(given, 0.0) if server else started_at  # the server's own bill is in the place of its quote
+    run = _settle(context, run, ruling, tool.settle(settled_at, result), paid.ratio, server)
     run = _after_bill(context, run, paid)
     context.shown.step(name, run, replayed=replayed)
     return run, None
+
+
+def _on_server(tool: Tool[Any, Any], given: Context, parsed: Any, price: "_PriceMet", ruling: Ruling) -> dict[str, Any]:
+    """What a tool gave; where its work is on a rented server also what that cost, which was reserved before."""
+    rents = given.executor
+    if ruling.server_usd <= 0 or not isinstance(rents, Rents):
+        return _outcome(tool, given, parsed, price)
+    rents.reserve(given.step_folder, given.state.known_plan.offer, ruling.server_usd)
+    output = _outcome(tool, given, parsed, price)
+    return {**output, "server": rents.charge(given.step_folder).model_dump(mode="json")}
 
 
 @dataclass(kw_only=True)
@@ -185,6 +202,8 @@ def _outcome(tool: Tool[Any, Any], given: Context, parsed: Any, price: _PriceMet
             return tool.run(at_price(given, error.usd_per_hour), parsed).model_dump(mode="json")
     except PriceChanged as error:
         return _price_problem(given.state, error)
+    except ServerUnavailable as error:
+        return {"problem": str(error), "offer_id": error.offer_id, "unavailable": True}
     except OutOfTime as error:
         return {"problem": str(error), "seconds": error.seconds, "usd": error.usd}
     except Correctable as error:
@@ -250,6 +269,24 @@ def _repriced(run: RunState, offer_id: str, usd_per_hour: float, told: str) -> R
     return run.model_copy(update=changes)
 
 
+def _without(run: RunState, offer_id: str, told: str) -> RunState:
+    """The state where a server cannot be used, and is not chosen any more."""
+    assert run.offers is not None
+    offers = tuple(
+        offer.model_copy(update={"executable": False}) if offer.id == offer_id else offer for offer in run.offers
+    )
+    changes = {
+        "offers": offers,
+        "offers_note": f"{run.offers_note}; {told}",
+        "unavailable": (*run.unavailable, offer_id),
+        "choice": None,
+        "last_problem": "",
+        "last_call": "",
+        "corrections": run.corrections - 1,  # the call was right
+    }
+    return run.model_copy(update=changes)
+
+
 def _refused(context: RunContext, run: RunState, call: ProposedCall, problem: str, replayed: bool) -> RunState:
     """The state of a run whose planner is told what was wrong with its call."""
     changes = {"last_problem": problem, "refused": call, "corrections": run.corrections + 1, "pending": ()}
@@ -263,19 +300,61 @@ def _reserve(run: RunState, ruling: Ruling) -> RunState:
     if ruling.reserved_usd <= 0:
         return run
     entry = Entry(step=ruling.tool, reserved_usd=ruling.reserved_usd, basis=ruling.basis)
-    return run.model_copy(update={"bill": (*run.bill, entry)})
+    bill = unkept(run) if ruling.server_usd else run.bill
+    return run.model_copy(update={"bill": (*bill, entry)})
 
 
-def _settle(context: RunContext, run: RunState, ruling: Ruling, usd: float, bill: float) -> RunState:
+def unkept(run: RunState) -> tuple[Entry, ...]:
+    """The bill without what is reserved for keeping a server."""
+    return tuple(entry for entry in run.bill if entry.step != KEPT or entry.settled_usd is not None)
+
+
+def _settle(
+    context: RunContext, run: RunState, ruling: Ruling, usd: float, bill: float, server: ServerBill | None
+) -> RunState:
     """Puts what a paid call really cost in the place of its reservation, the newest of the bill. Its clock ends a job within a
     step of its time: what that step took beyond the reservation is not charged. A bill at another price than it was started at,
-    `bill` times that, is, even beyond the reservation."""
+    `bill` times that, is, even beyond the reservation. So is what a rented server cost, which may be kept for the next call."""
     if ruling.reserved_usd <= 0:
         return run
     given = {"tool": ruling.tool, "reserved_usd": ruling.reserved_usd}
-    settled, _ = take(context, "settle", given, lambda: {"usd": min(usd, ruling.reserved_usd) * bill}, kind="decision")
+    most = {"usd": min(usd, ruling.reserved_usd) * bill} if server is None else {"usd": usd + server.usd}
+    settled, _ = take(context, "settle", given, lambda: most, kind="decision")
     entry = run.bill[-1].model_copy(update={"settled_usd": settled["usd"]})
-    return run.model_copy(update={"bill": (*run.bill[:-1], entry)})
+    kept = (
+        (Entry(step=KEPT, reserved_usd=server.kept_usd, basis="for the next call, or until it ends itself"),)
+        if server is not None and server.kept_usd > 0
+        else ()
+    )
+    return run.model_copy(update={"bill": (*run.bill[:-1], entry, *kept)})
+
+
+def released(context: RunContext, run: RunState) -> RunState:
+    """The state when the run's rented servers were ended and paid for; that one could not be is told, and the watchdog goes on trying."""
+    if context.settings.executor == "local" or not run.bill:
+        return run
+
+    def do() -> dict[str, Any]:
+        assert isinstance(context.executor, Rents)
+        try:
+            return {"usd": context.executor.release(context.workspace.run_folder(run.run_id))}
+        except ToolFailed as error:
+            return {"problem": str(error)}
+
+    done, replayed = take(context, "release servers", {}, do)
+    if "problem" in done:
+        assert run.outcome is not None
+        ended = run.outcome.model_copy(update={"reason": f"{run.outcome.reason}; {done['problem']}"})
+        return run.model_copy(update={"outcome": ended})
+    kept_usd = run.spent_usd - run.unkept_usd
+    entry = Entry(step=KEPT, reserved_usd=kept_usd, settled_usd=done["usd"], basis="until it was ended")
+    bill = (*unkept(run), entry) if kept_usd or done["usd"] else run.bill
+    run = run.model_copy(update={"bill": bill})
+    assert run.outcome is not None
+    ended = run.outcome.model_copy(update={"spent_usd": round(run.spent_usd, 6)})
+    run = run.model_copy(update={"outcome": ended})
+    context.shown.step("release", run, replayed=replayed)
+    return run
 
 
 def needs_a_word(context: RunContext, run: RunState) -> bool:

@@ -18,7 +18,7 @@ from .calibrate_command import calibrate
 from .customize_command import customize
 from .data_option import Beside
 from .models_command import models
-from .options import AsJson, At, LocalPrice, MaxMinutes, MaxUsd, PlannerName, Seed, figures
+from .options import AsJson, At, ExecutorName, LocalPrice, MaxMinutes, MaxUsd, PlannerName, Seed, figures
 from .pair_command import pair
 from .plain_help import PlainTyper
 from .prices_command import prices
@@ -178,6 +178,7 @@ def run(
     seed: Seed = 0,
     no_deploy: Annotated[bool, typer.Option("--no-deploy", help="Stop after the verdict; serve nothing.")] = False,
     local_usd_per_hour: LocalPrice = 0.0,
+    executor: ExecutorName = "local",
     serve_hours: ServeHours = 1.0,
     tracker: TrackerName = None,
     as_json: AsJson = False,
@@ -196,6 +197,7 @@ def run(
             "seed": seed,
             "deploy": not no_deploy,
             "local_usd_per_hour": local_usd_per_hour,
+            "executor": executor,
             "serve_hours": serve_hours,
             "tracker": tracker,
         },
@@ -230,6 +232,7 @@ def chat(
     seed: Seed = 0,
     no_deploy: Annotated[bool, typer.Option("--no-deploy", help="Stop after the verdict; serve nothing.")] = False,
     local_usd_per_hour: LocalPrice = 0.0,
+    executor: ExecutorName = "local",
     serve_hours: ServeHours = 1.0,
 ) -> None:
     """Talk it over: ask for a model, see the plan and its money, approve or change it, follow the work."""
@@ -260,6 +263,7 @@ def chat(
             seed=seed,
             deploy=not no_deploy,
             local_usd_per_hour=local_usd_per_hour,
+            executor=executor,
             serve_hours=serve_hours,
             data=source,
             teacher=taught_by,
@@ -294,6 +298,7 @@ def plan(
     workspace: At = None,
     seed: Seed = 0,
     local_usd_per_hour: LocalPrice = 0.0,
+    executor: ExecutorName = "local",
     as_json: AsJson = False,
 ) -> None:
     """Show the brief, the priced servers, the front and the plan; spend nothing."""
@@ -310,6 +315,7 @@ def plan(
             "seed": seed,
             "plan_only": True,
             "local_usd_per_hour": local_usd_per_hour,
+            "executor": executor,
         },
         beside=Beside(
             data=data,

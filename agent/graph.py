@@ -31,7 +31,7 @@ from ..tools.given_data import take_data
 from ..tools.given_model.taking import take_checkpoint
 from ..tools.sites.checking import wrong_with_sites
 from ..tools.sites.cloud.pictures import are_pictures, take_pictures
-from .carrying_out import RunContext, guarded_call, money_parts, needs_a_word, take, to_approve
+from .carrying_out import RunContext, guarded_call, money_parts, needs_a_word, released, take, to_approve
 from .digest import digest
 from .guard import UNAPPROVED
 from .intake import NO_DOLLARS, read_request
@@ -494,10 +494,11 @@ def deploy(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
 def report(state: GraphState, runtime: Runtime[RunContext]) -> GraphState:
     """Writes the run's last row."""
     context, run = runtime.context, state["run"]
+    run = released(context, run)
     assert run.outcome is not None
     context.recorder.finish(run.outcome.status, run.outcome.model_dump(mode="json"))
     context.shown.step("report", run, replayed=False)
-    return state
+    return {**state, "run": run}
 
 
 def build_graph() -> CompiledStateGraph[GraphState, RunContext, GraphState, GraphState]:

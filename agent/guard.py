@@ -8,7 +8,7 @@ judge's part.
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from ..state.brief import Record
 from ..state.errors import Correctable
@@ -29,6 +29,9 @@ class Ruling(Record):
     problem: str | None
     reserved_usd: float
     basis: str
+    server_usd: float = Field(
+        default=0.0, exclude_if=lambda usd: usd == 0, description="of what is reserved, for a rented server"
+    )
 
 
 def rule(tools: Mapping[str, Tool[Any, Any]], context: Context, name: str, arguments: Mapping[str, Any]) -> Ruling:
@@ -49,7 +52,12 @@ def rule(tools: Mapping[str, Tool[Any, Any]], context: Context, name: str, argum
     except Correctable as error:
         return Ruling(tool=name, arguments=dict(arguments), problem=str(error), reserved_usd=0.0, basis="")
     return Ruling(
-        tool=name, arguments=parsed.model_dump(mode="json"), problem=None, reserved_usd=cost.usd, basis=cost.basis
+        tool=name,
+        arguments=parsed.model_dump(mode="json"),
+        problem=None,
+        reserved_usd=cost.usd,
+        basis=cost.basis,
+        server_usd=cost.server_usd,
     )
 
 
@@ -75,17 +83,19 @@ def _check_money(state: RunState, cost: Cost, name: str) -> None:
     if cost.usd <= 0:
         return
     limit = state.known_brief.limits.usd or 0.0
-    if not fits(state.spent_usd + cost.usd, limit):
+    kept_usd = state.spent_usd - state.unkept_usd if cost.server_usd else 0.0  # reserved anew with the call
+    spent_usd, billed_usd = state.spent_usd - kept_usd, state.billed_usd - kept_usd
+    if not fits(spent_usd + cost.usd, limit):
         raise Correctable(
-            f"{name} would cost up to ${cost.usd:,.4f} ({cost.basis}); ${state.spent_usd:,.4f} of the limit of "
+            f"{name} would cost up to ${cost.usd:,.4f} ({cost.basis}); ${spent_usd:,.4f} of the limit of "
             f"{dollars(limit)} is spent or reserved, so it does not fit"
         )
     approval = state.approval
     if approval is None or approval.plan_sha256 != state.payable_sha256:
         what = "this plan" if state.has_plan else "that"
         raise Correctable(f"{name} would cost up to ${cost.usd:,.4f}, and {what} {UNAPPROVED}")
-    if not fits(state.billed_usd + cost.usd, approval.usd):
+    if not fits(billed_usd + cost.usd, approval.usd):
         raise Correctable(
-            f"{name} would cost up to ${cost.usd:,.4f}; ${approval.usd:,.4f} is approved and ${state.billed_usd:,.4f} of it is "
+            f"{name} would cost up to ${cost.usd:,.4f}; ${approval.usd:,.4f} is approved and ${billed_usd:,.4f} of it is "
             f"spent or reserved: it {UNAPPROVED}"
         )

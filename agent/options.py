@@ -4,7 +4,7 @@
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,13 @@ MaxMinutes = Annotated[float | None, typer.Option(min=0.1, callback=figures, hel
 Seed = Annotated[int, typer.Option(min=0, help="Seed of data, weights and order.")]
 LocalPrice = Annotated[
     float, typer.Option(min=0, callback=figures, help="What an hour of this machine costs you, US dollars.")
+]
+ExecutorName = Annotated[
+    Literal["local", "sky"],
+    typer.Option(
+        "--executor",
+        help="What runs the jobs: this machine, or SkyPilot (sky) on the servers that plans name; `stratos doctor --cloud` checks it.",
+    ),
 ]
 PlannerName = Annotated[
     str,

@@ -4,7 +4,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from ..state.errors import (
     OutputError,
     RequestError,
     ToolError,
+    ToolFailed,
     UnusablePrices,
 )
 from ..state.evidence import Outcome
@@ -30,7 +32,7 @@ from ..state.run import RunState
 from ..state.talk import Answer, Question, Word
 from ..state.workspace import Workspace
 from ..tools.base import Event, Settings
-from ..tools.executor import Executor, LocalExecutor
+from ..tools.executor import Executor, LocalExecutor, Rents
 from ..tools.teaching.access import check_teacher
 from ..tools.tracking import require_tracker
 from .intake import tighter
@@ -251,17 +253,44 @@ def _drive(journal: Journal, run_id: str, mode: Mode = "live", **seams: Unpack[S
         header: Any = recorder.header
         settings = Settings.model_validate(header["settings"])
         try:
-            return drive(
-                recorder,
-                RunState(run_id=run_id, request=header["request"], planner=settings.planner),
-                settings=settings,
-                workspace=journal.workspace,
-                brief=Brief.model_validate(header["brief"]) if header["brief"] else None,
-                **seams,
-            )
+            if seams.get("executor") is None:
+                seams["executor"] = executor_of(settings, journal.workspace, mode)
+            with no_server_left(seams["executor"], journal.workspace.run_folder(run_id)):
+                return drive(
+                    recorder,
+                    RunState(run_id=run_id, request=header["request"], planner=settings.planner),
+                    settings=settings,
+                    workspace=journal.workspace,
+                    brief=Brief.model_validate(header["brief"]) if header["brief"] else None,
+                    **seams,
+                )
         except (UnusablePrices, ToolError, NotAvailable, OutputError) as error:
             recorder.note(STOPPED, {"problem": str(error)})
             raise
+
+
+def executor_of(settings: Settings, workspace: Workspace, mode: Mode) -> Executor:
+    """What runs the jobs of a run that was started so; a replay runs none. Raises NotAvailable without SkyPilot where it is needed."""
+    if settings.executor == "local" or mode != "live":
+        return LocalExecutor(workspace=workspace.path)
+    from ..tools.cloud.executor import SkyExecutor
+
+    return SkyExecutor(workspace.path)
+
+
+@contextmanager
+def no_server_left(executor: Executor | None, run_folder: Path) -> Generator[None]:
+    """Ends the run's rented servers when it is broken off, whatever breaks it off; what they cost, the next call of the resumed run
+    bears."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(executor, Rents):
+            try:
+                executor.end_all(run_folder)
+            except ToolFailed as left:  # the watchdog goes on trying
+                error.add_note(str(left))
+        raise
 
 
 def why_stopped(rows: Sequence[Row]) -> str:

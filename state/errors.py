@@ -5,6 +5,7 @@ StratosError
 ├── ToolError
 │   ├── Correctable       the planner can correct the call: it is told what was wrong and what is valid
 │   │   ├── PriceChanged  a server no longer costs what the plan reckoned with: the run takes the new price and chooses again
+│   │   ├── ServerUnavailable  a server cannot be had: the run chooses among the others
 │   │   └── OutOfTime     a paid job reached the end of the time reserved for it: what it cost is charged
 │   └── ToolFailed        final but shown: no server fits, a job failed, a limit would be passed
 │       └── JobLost       a job's process or machine is gone without a word of its own: it is started once more
@@ -50,6 +51,14 @@ class PriceChanged(Correctable):
     def __init__(self, offer_id: str, usd_per_hour: float) -> None:
         self.offer_id, self.usd_per_hour = offer_id, usd_per_hour
         super().__init__(f"{offer_id} now costs ${shown(usd_per_hour, AS_SAID)} an hour")
+
+
+class ServerUnavailable(Correctable):
+    """A server that was asked for cannot be had; nothing was started on it."""
+
+    def __init__(self, offer_id: str, why: str) -> None:
+        self.offer_id = offer_id
+        super().__init__(f"{offer_id} cannot be had: {why}")
 
 
 class OutOfTime(Correctable):

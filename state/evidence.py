@@ -274,6 +274,10 @@ class Verdict(Record):
     reason: str
 
 
+KEPT = "keeping the server"
+"""The open entry of the bill for a rented server between two calls."""
+
+
 class Entry(Record):
     """One line of the bill: money reserved before a call and, once it ended, what it really cost."""
 

@@ -33,10 +33,28 @@ class Offer(Record):
     source: str
     as_of: str | None = Field(description="date of the price, ISO; null where the source gives none")
     executable: bool = Field(description="an executor here can run jobs on it")
+    held_minutes: float = Field(
+        default=0.0,
+        exclude_if=lambda minutes: minutes == 0,
+        description="that its server is paid for beside the work of a call: to start it, to keep it for the next one, to end it",
+    )
+    disk_usd_per_hour: float = Field(
+        default=0.0, exclude_if=lambda usd: usd == 0, description="of its disk, where that is paid for beside it"
+    )
     doubts: tuple[str, ...] = Field(default=(), description="why it must not be chosen; empty when it may")
     warnings: tuple[str, ...] = Field(
         default=(), description="what is odd about its price; it may be chosen all the same"
     )
+
+    @property
+    def paid_usd_per_hour(self) -> float:
+        """What an hour of its server costs, the disk included."""
+        return self.usd_per_hour + self.disk_usd_per_hour
+
+    @property
+    def held_usd(self) -> float:
+        """What its server costs at most beside the work of one call."""
+        return self.held_minutes / 60 * self.paid_usd_per_hour
 
 
 class Gpu(Record):

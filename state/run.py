@@ -7,7 +7,7 @@ from pydantic import Field
 
 from .brief import Brief, Metric, Record
 from .canonical import canonical
-from .evidence import Attempt, CurvePoint, Entry, Interval, Outcome, Verdict
+from .evidence import KEPT, Attempt, CurvePoint, Entry, Interval, Outcome, Verdict
 from .model_facts import ModelFacts
 from .plan import Candidate, Correction, Machine, Offer, Plan, StudentShape
 from .sites import Family, SitesAttempt, SitesPlan
@@ -250,6 +250,7 @@ class RunState(Record):
     own_models: tuple[ModelFacts, ...] = Field(default=(), description="models that the user added to the catalogue")
     offers: tuple[Offer, ...] | None = None
     offers_note: str = ""
+    unavailable: tuple[str, ...] = Field(default=(), description="offers, by id, whose servers could not be had")
     match: Match | None = None
     complexity: Complexity | None = None
     choice: Choice | None = None
@@ -334,6 +335,11 @@ class RunState(Record):
     def spent_usd(self) -> float:
         """All money, the planner's own tokens included, US dollars. The brief's limit is on this."""
         return self.billed_usd + self.planner_use.usd
+
+    @property
+    def unkept_usd(self) -> float:
+        """All money but what is reserved for keeping a rented server: the next call on it reserves that anew."""
+        return self.spent_usd - sum(entry.reserved_usd for entry in self.bill if entry.step == KEPT)
 
     @property
     def hours_used(self) -> float:

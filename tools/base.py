@@ -11,6 +11,7 @@ from ..skills import load
 from ..skills.protocol import Skill
 from ..state.brief import Brief, DataSource, Record, Sites, TeacherSource
 from ..state.errors import Correctable
+from ..state.plan import Offer
 from ..state.run import OwnNames, RunState
 from .executor import Executor
 from .tracking import Tracker
@@ -28,6 +29,11 @@ class Settings(Record):
     model_config = ConfigDict(allow_inf_nan=False)
 
     seed: int = 0
+    executor: Literal["local", "sky"] = Field(
+        default="local",
+        exclude_if=lambda name: name == "local",
+        description="what runs jobs: this machine, or SkyPilot on the servers that plans name",
+    )
     planner: str = "rules"
     planner_usd_per_million: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = Field(
         default=(0.0, 0.0), description="what a million input and output tokens of the planner cost, US dollars"
@@ -104,9 +110,15 @@ class Cost(Record):
 
     usd: float = 0.0
     basis: str = "costs nothing"
+    server_usd: float = Field(default=0.0, description="of that for a server that is rented for it")
 
 
 FREE = Cost()
+
+
+def on_server(offer: Offer, usd: float, basis: str, beside_usd: float = 0.0) -> Cost:
+    """What a call costs on an offer's server, and beside it."""
+    return Cost(usd=usd + beside_usd, basis=basis, server_usd=usd if offer.held_minutes > 0 else 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,6 +69,16 @@ def lacks_data(state: RunState, train_tokens: int) -> bool:
     return made < examples_needed(state, train_tokens) or not state.has_own_data or lacks_mix or lessons_due(state)
 
 
+def server_usd(offer: Offer, minutes: float) -> float:
+    """The most that so many minutes of work on an offer's server cost, its start and end included where it is rented."""
+    return minutes / 60 * offer.paid_usd_per_hour + offer.held_usd
+
+
+def server_minutes(offer: Offer, usd: float) -> float:
+    """The minutes of work that so much pays for. The offer costs something."""
+    return 60 * (usd - offer.held_usd) / offer.paid_usd_per_hour
+
+
 def clock_s(minutes: float, offer: Offer) -> float | None:
     """Seconds after which a job is stopped because no more was reserved; null where the server costs nothing."""
     return 60 * minutes if offer.usd_per_hour > 0 else None
@@ -81,7 +91,7 @@ def evaluation_minutes(candidate: Candidate) -> float:
 
 def evaluation_usd(state: RunState) -> float:
     """The most one evaluation may cost."""
-    return evaluation_minutes(state.known_plan.candidate) / 60 * state.known_plan.offer.usd_per_hour
+    return server_usd(state.known_plan.offer, evaluation_minutes(state.known_plan.candidate))
 
 
 def generation_minutes(state: RunState) -> float:
@@ -91,7 +101,7 @@ def generation_minutes(state: RunState) -> float:
 
 def generation_usd(state: RunState) -> float:
     """The most that making data may cost, a teacher's tokens apart."""
-    return generation_minutes(state) / 60 * state.known_plan.offer.usd_per_hour
+    return server_usd(state.known_plan.offer, generation_minutes(state))
 
 
 def measuring_usd(offer: Offer, most_minutes: float | None = None) -> float:
@@ -100,13 +110,13 @@ def measuring_usd(offer: Offer, most_minutes: float | None = None) -> float:
     usual, most = (
         (USUAL_MINUTES, EVALUATION_MINUTES) if most_minutes is None else (most_minutes / PATIENCE, most_minutes)
     )
-    return (usual + most) / 60 * offer.usd_per_hour
+    return server_usd(offer, usual + most)
 
 
 def overhead_usd(offer: Offer, most_minutes: float | None = None) -> float:
     """What a plan must leave beside its training: making data, as long as usual, and measuring. Reserving the most for all
     three would refuse what the money does pay for; a training that is left too little by slow data is refused."""
-    return USUAL_MINUTES / 60 * offer.usd_per_hour + measuring_usd(offer, most_minutes)
+    return USUAL_MINUTES / 60 * offer.paid_usd_per_hour + measuring_usd(offer, most_minutes)
 
 
 def training_usd(state: RunState) -> float:
@@ -114,27 +124,31 @@ def training_usd(state: RunState) -> float:
     evaluations, but at least what it is predicted to cost."""
     plan = state.known_plan
     wanted = patient_training_usd(plan)
-    left = (state.known_brief.limits.usd or 0.0) - state.spent_usd - EVALUATIONS * evaluation_usd(state)
-    return max(plan.candidate.usd.value, min(wanted, left))
+    left = (state.known_brief.limits.usd or 0.0) - state.unkept_usd - EVALUATIONS * evaluation_usd(state)
+    return max(plan.candidate.usd.value + plan.offer.held_usd, min(wanted, left))
 
 
 def patient_training_usd(plan: Plan) -> float:
     """What a training of the plan may cost where no limit cuts it: so many times the longest predicted."""
-    return PATIENCE * plan.candidate.hours.high * plan.offer.usd_per_hour
+    return server_usd(plan.offer, 60 * PATIENCE * plan.candidate.hours.high)
 
 
 def plan_parts(state: RunState, settings: Settings) -> dict[str, float]:
     """The most that carrying out the plan and serving may still cost, US dollars, by what it is for; only what costs something."""
     parts: dict[str, float] = {}
-    evaluations = EVALUATIONS
+    evaluations, held = (
+        EVALUATIONS,
+        state.known_plan.offer.held_usd,
+    )  # which is free again after each call: it is needed once
     if state.attempt_is_made:
         evaluations = max(1, EVALUATIONS - len(state.attempts[-1].evaluations))
     else:
         if lacks_data(state, state.known_plan.candidate.train_tokens):
-            parts["data"] = generation_usd(state)
+            parts["data"] = generation_usd(state) - held
             parts["what the teacher writes"] = lessons_usd(state)
-        parts[_training_words(state)] = training_usd(state)
-    parts[f"{evaluations} evaluations"] = evaluations * evaluation_usd(state)
+        parts[_training_words(state)] = training_usd(state) - held
+    parts[f"{evaluations} evaluations"] = evaluations * (evaluation_usd(state) - held)
+    parts["starting, keeping and ending the server"] = held
     parts[f"serving for {shown(serving_hours(state, settings) or 0)} h"] = serving_usd(state, settings)
     return {what: usd for what, usd in parts.items() if usd > 0}
 
@@ -144,7 +158,7 @@ def _training_words(state: RunState) -> str:
     plan, usd = state.known_plan, training_usd(state)
     if usd >= patient_training_usd(plan) or plan.offer.usd_per_hour <= 0:
         return f"training (a busy machine may take {PATIENCE:g} times the longest predicted)"
-    minutes, longest = 60 * usd / plan.offer.usd_per_hour, 60 * plan.candidate.hours.high
+    minutes, longest = server_minutes(plan.offer, usd), 60 * plan.candidate.hours.high
     return (
         f"training (the limit leaves it {shown(minutes)} minutes, not {shown(PATIENCE * longest)}, {PATIENCE:g} times the longest "
         "predicted: a slow one is cut short)"

@@ -15,8 +15,8 @@ from ..state.evidence import Attempt
 from ..state.numbers import AS_SAID, dollars, shown
 from ..state.plan import Candidate, Plan
 from ..state.run import RunState
-from .base import FREE, Context, Cost, Tool
-from .costs import examples_needed, fits, measuring_usd, training_usd
+from .base import FREE, Context, Cost, Tool, on_server
+from .costs import examples_needed, fits, measuring_usd, server_minutes, training_usd
 from .emphasis import shards_with_mix
 from .given_model.reinforcing import begun_from
 from .given_model.tuning import kept_apart, tuned
@@ -181,7 +181,7 @@ def _wall_clock_s(context: Context) -> float | None:
     plan, limits = context.state.known_plan, context.brief.limits
     bounds: list[float] = []
     if plan.offer.usd_per_hour > 0:
-        bounds.append(3600 * training_usd(context.state) / plan.offer.usd_per_hour)
+        bounds.append(60 * server_minutes(plan.offer, training_usd(context.state)))
     if limits.hours is not None:
         bounds.append(max(1.0, 3600 * (TRAINING_SHARE * limits.hours - context.state.hours_used)))
     return min(bounds, default=None)
@@ -192,15 +192,18 @@ def _estimate(context: Context, args: Distill) -> Cost:
     plan, price = state.known_plan, state.known_plan.offer.usd_per_hour
     if price <= 0:
         return FREE
-    wanted, limit = plan.candidate.usd.value, state.known_brief.limits.usd or 0.0
+    wanted, limit = plan.candidate.usd.value + plan.offer.held_usd, state.known_brief.limits.usd or 0.0
     measuring = measuring_usd(plan.offer, plan.candidate.evaluation_minutes)
-    if not fits(state.spent_usd + wanted + measuring, limit):  # paid for, it could not be measured
+    if not fits(
+        state.unkept_usd + wanted + measuring - plan.offer.held_usd, limit
+    ):  # paid for, it could not be measured
         raise Correctable(
             f"distill is predicted to cost ${wanted:,.4f} and measuring it may take ${measuring:,.4f} more; "
-            f"${state.spent_usd:,.4f} of the limit of {dollars(limit)} is spent or reserved, so it does not fit"
+            f"${state.unkept_usd:,.4f} of the limit of {dollars(limit)} is spent or reserved, so it does not fit"
         )
     usd = training_usd(state)
-    return Cost(usd=usd, basis=f"at most {60 * usd / price:.1f} minutes at ${shown(price, AS_SAID)} an hour")
+    basis = f"at most {server_minutes(plan.offer, usd):.1f} minutes at ${shown(price, AS_SAID)} an hour"
+    return on_server(plan.offer, usd, basis)
 
 
 def _apply(state: RunState, result: Distilled) -> RunState:
@@ -228,7 +231,7 @@ DISTILL = Tool(
     run=_run,
     apply=_apply,
     estimate=_estimate,
-    settle=lambda context, result: result.usd,
+    settle=lambda context, result: result.usd if context.state.known_plan.offer.usd_per_hour > 0 else 0.0,
 )
 
 

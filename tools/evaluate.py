@@ -11,7 +11,7 @@ from ..state.evidence import Attempt, Evaluation, Regression
 from ..state.numbers import AS_SAID, shown
 from ..state.plan import Strategy
 from ..state.run import CheckpointFacts, Data, RunState, Split
-from .base import Context, Cost, Tool
+from .base import Context, Cost, Tool, on_server
 from .costs import clock_s, evaluation_minutes, evaluation_usd
 from .distill import ANSWERS_ONLY, NATURAL_MIX, answers_only, trained_model, untrained_model
 from .evaluation import EvaluateJob, NamedModel
@@ -204,7 +204,7 @@ def _estimate(context: Context, args: Evaluate) -> Cost:
     plan = context.state.known_plan
     price, minutes = plan.offer.usd_per_hour, evaluation_minutes(plan.candidate)
     basis = f"at most {shown(minutes)} minutes at ${shown(price, AS_SAID)} an hour"
-    return Cost(usd=evaluation_usd(context.state), basis=basis)
+    return on_server(plan.offer, evaluation_usd(context.state), basis)
 
 
 def _apply(state: RunState, result: Evaluated) -> RunState:
@@ -222,5 +222,5 @@ EVALUATE = Tool(
     run=_run,
     apply=_apply,
     estimate=_estimate,
-    settle=lambda context, result: result.usd,
+    settle=lambda context, result: result.usd if context.state.known_plan.offer.usd_per_hour > 0 else 0.0,
 )

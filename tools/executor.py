@@ -14,7 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,6 +24,9 @@ from ..state.plan import LOCAL, Machine, Offer
 from .jobs import ERROR_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, process_environment, write_atomic
 from .machine import measure_machine
 from .remembered_machine import remembered_machine
+
+if TYPE_CHECKING:
+    from .pricing.look_up import ListedOffer
 
 PROCESS_FILE = "process.json"
 STDERR_FILE = "stderr.log"
@@ -55,6 +58,8 @@ class JobStatus:
     exit_code: int | None = None
     lost: bool = False
     """It failed without an error of its own: its process or machine is gone."""
+    out_of_money: bool = False
+    """Its server was ended because what was reserved for it was nearly used."""
 
 
 class Executor(Protocol):
@@ -84,6 +89,41 @@ class Executor(Protocol):
     def cancel(self, handle: JobHandle) -> None: ...
 
     def fetch(self, handle: JobHandle) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class Rents(Protocol):
+    """An executor whose servers are paid for from when they are asked for until they are ended, whatever runs on them."""
+
+    def terms(self, offer: "ListedOffer") -> dict[str, float]:
+        """What of a rented server is paid for beside the work: `held_minutes` and `disk_usd_per_hour`; empty for what is not rented."""
+        ...
+
+    def reserve(self, call: Path, offer: Offer, usd: float) -> None:
+        """Sets aside what a call may cost on the offer's server, its start and end included; a watchdog ends the server before it
+        costs more. `call` is the folder of the call's step. Another server of the run is ended."""
+        ...
+
+    def charge(self, call: Path) -> "ServerBill":
+        """What the run's servers cost since the last charge, once and for all borne by this call."""
+        ...
+
+    def release(self, run_folder: Path) -> float:
+        """Ends all servers of a run; what they cost since the last charge. Raises ToolFailed where one stays."""
+        ...
+
+    def end_all(self, run_folder: Path) -> None:
+        """Ends all servers of a run that is broken off; whatever comes next of it bears what they cost. Raises as `release`."""
+        ...
+
+
+class ServerBill(BaseModel):
+    """What a call's server cost, and what stays reserved for keeping it for the next one; US dollars."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    usd: float
+    kept_usd: float
 
 
 class _Started(BaseModel):

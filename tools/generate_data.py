@@ -10,7 +10,7 @@ from ..state.brief import Record
 from ..state.errors import ToolFailed
 from ..state.numbers import AS_SAID, shown
 from ..state.run import Data, GivenFacts, RunState, Split
-from .base import Context, Cost, Tool
+from .base import Context, Cost, Tool, on_server
 from .candidates import new_tokens
 from .costs import (
     GENERATION_MINUTES,
@@ -142,7 +142,7 @@ def _estimate(context: Context, args: GenerateData) -> Cost:
     basis = f"at most {generation_minutes(state):g} minutes at ${shown(price, AS_SAID)} an hour"
     written = lessons_usd(state)
     basis += f", and up to ${written:,.4f} for what the teacher writes" if written > 0 else ""
-    return Cost(usd=generation_usd(state) + written, basis=basis)
+    return on_server(state.known_plan.offer, generation_usd(state), basis, beside_usd=written)
 
 
 def _apply(state: RunState, result: Data) -> RunState:

@@ -125,6 +125,8 @@ def _has_ended(executor: Executor, one: _Waiting, show: Callable[[Event], None])
         show(event)
     if status.state == "cancelled":
         raise Cancelled(f"{one.handle.module} was cancelled")
+    if status.out_of_money:
+        raise OutOfTime(f"{one.handle.module} was stopped: {status.message}", 0.0, 0.0)
     if status.state == "failed":
         kind = JobLost if status.lost else ToolFailed
         raise kind(f"{one.handle.module} failed: {status.message} (its files: {one.handle.folder})")

@@ -1,50 +1,106 @@
 """Runs jobs on the servers that plans name, by SkyPilot: the executor's five verbs, and this machine for what names none.
 
 A job's folder here mirrors its folder there: reports are fetched as they come, everything when it has ended, and what came is held
-against the hashes that were made there. The jobs of a run on one offer share a cluster, which ends itself when it was idle.
+against the hashes that were made there. The jobs of a run on one offer share a cluster, which ends itself when it was idle. Nothing is
+started without money that was reserved for it: see `servers`.
 """
 
 import json
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from ...state.errors import ToolFailed
 from ...state.plan import LOCAL, Machine, Offer
-from ..executor import Event, JobHandle, JobStatus, LocalExecutor, locked, write_job
+from ..executor import Event, JobHandle, JobStatus, LocalExecutor, ServerBill, locked, write_job
 from ..jobs import ERROR_FILE, LOG_FILE, RESULT_FILE, Job, write_atomic
+from ..pricing.look_up import ListedOffer
+from .account import account_of, of_run
 from .arrived import STDERR_FILE
 from .carrying import CARRIED_FILE, ENDED_FILE, TASK_FILE, Carried, carried
 from .package import pins, staged
-from .returning import fetched
+from .returning import fetched, saved
+from .servers import DISK_GIB, HELD_MINUTES, KEEPING_MINUTES, Servers
 from .sky import Queued, Sky
-from .tasks import SetUp, task, written
+from .tasks import PYTHON_VARIABLE, SetUp, task, written
+from .watchdog import watched
 from .whereabouts import Where, cluster_of, ended, last_words, note, where_of
 
 PACKAGE_FOLDER = "package"
 REPORTS = (LOG_FILE, STDERR_FILE, ERROR_FILE, ENDED_FILE)
 LOOK_EVERY_S, ASK_EVERY_S = 3.0, 30.0
 """Between fetching reports, and between asking SkyPilot about a job that said nothing of its end: the second takes seconds of work."""
+SAVE_EVERY_S = 120.0
+"""Between fetching what a job wrote so far: from its newest checkpoint here it goes on where its server is lost."""
 UNREACHED_S = 600.0
 """A cluster that could not be asked for so long is taken as gone."""
 LAUNCH_TIMEOUT_S = 3600.0
-IDLE_MINUTES = 10
+HERE = "stratos.tools.teaching"
+"""Modules of jobs that ask a teacher's endpoint: they run here, where its key is."""
+HOURS_A_MONTH = 730
 
 
 class SkyExecutor:
     """Each job with an offer of another machine as a job of a SkyPilot cluster; all others here."""
 
-    def __init__(self, workspace: Path, clouds: frozenset[str], *, sky: Sky | None = None, set_up: SetUp | None = None):
-        """`clouds`: those that are enabled, as prices name them. Raises NotAvailable without SkyPilot."""
+    def __init__(
+        self,
+        workspace: Path,
+        clouds: frozenset[str] | None = None,
+        *,
+        sky: Sky | None = None,
+        set_up: SetUp | None = None,
+        watched: Callable[[Path], None] = watched,
+    ) -> None:
+        """`clouds`: those that are enabled, as prices name them; null: as SkyPilot says when it is asked. `watched` starts the
+        watchdog of a run. Raises NotAvailable without SkyPilot."""
         self._here = LocalExecutor(workspace=workspace)
-        self.clouds = clouds | {LOCAL}
+        self._clouds, self._watched = clouds, watched
         self._sky = sky or Sky()
-        self._set_up = set_up or SetUp(pins=pins())
+        self._set_up = set_up or SetUp(python=os.environ.get(PYTHON_VARIABLE), pins=pins())
         self._looked: dict[Path, float] = {}
+        self._saved: dict[Path, float] = {}
         self._asked: dict[Path, float] = {}
         self._reached: dict[Path, float] = {}
+
+    @property
+    def clouds(self) -> frozenset[str]:
+        """Those that SkyPilot may use, and this machine."""
+        if self._clouds is None:
+            self._clouds = frozenset(self._sky.enabled())
+        return self._clouds | {LOCAL}
+
+    def terms(self, offer: ListedOffer) -> dict[str, float]:
+        """As `Rents` says: the minutes that a server is held, and its disk where the price list has a price of disks."""
+        if offer.cloud == LOCAL:
+            return {}
+        disk = (offer.disk_usd_per_gib_month or 0.0) * DISK_GIB / HOURS_A_MONTH
+        return {"held_minutes": HELD_MINUTES, **({"disk_usd_per_hour": disk} if disk > 0 else {})}
+
+    def servers(self, run_folder: Path) -> Servers:
+        """Those of a run."""
+        return Servers(run_folder, self._sky)
+
+    def reserve(self, call: Path, offer: Offer, usd: float) -> None:
+        """As `Rents` says."""
+        self.servers(of_run(call)).reserve(call.name, offer, usd, cluster_of(call, offer))
+
+    def charge(self, call: Path) -> ServerBill:
+        """As `Rents` says."""
+        usd, kept_usd = self.servers(of_run(call)).charge(call.name)
+        return ServerBill(usd=usd, kept_usd=kept_usd)
+
+    def release(self, run_folder: Path) -> float:
+        """As `Rents` says."""
+        return self.servers(run_folder).release()
+
+    def end_all(self, run_folder: Path) -> None:
+        """As `Rents` says."""
+        servers = self.servers(run_folder)
+        servers.end(list(servers.account.up))
 
     def machine(self) -> Machine:
         """This one."""
@@ -54,8 +110,9 @@ class SkyExecutor:
         self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None
     ) -> JobHandle:
         """Starts the job on the offer's server, or finds it running or complete; starting a lost one again continues it, from what was
-        fetched of it. Raises ToolFailed where the offer's cloud is not enabled or the server cannot be had."""
-        if offer is None or offer.cloud == LOCAL:
+        fetched of it. Raises ServerUnavailable where the server cannot be had, ToolFailed where the offer's cloud is not enabled or no
+        money is reserved."""
+        if offer is None or offer.cloud == LOCAL or module.startswith(HERE):
             return self._here.submit(module, job, folder, threads=threads, offer=offer)
         if offer.cloud not in self.clouds:
             raise ToolFailed(f"{offer.id} cannot be started: SkyPilot has not enabled {offer.cloud} (`sky check`)")
@@ -80,6 +137,8 @@ class SkyExecutor:
             return JobStatus(state="done", exit_code=0)
         if where.cancelled:
             return JobStatus(state="cancelled")
+        if stopped := account_of(of_run(handle.folder)).stopped:
+            return JobStatus(state="failed", message=stopped, out_of_money=True)
         if self._due(self._looked, handle.folder, LOOK_EVERY_S):
             self._look(handle.folder, where)
         if (told := ended(handle.folder, where)) is not None:
@@ -102,9 +161,7 @@ class SkyExecutor:
             mine = [one for one in queued if one.name == where.name]
             others = [one for one in queued if one.name != where.name and one.state in ("waiting", "running")]
             if not others:
-                self._sky.down(where.cluster)
-                if where.cluster in {one["name"] for one in self._sky.clusters()}:
-                    raise ToolFailed(f"cluster {where.cluster} is still there; end it with: sky down {where.cluster}")
+                self.servers(of_run(handle.folder)).end([where.cluster])
                 return
             for one in mine:
                 if one.state in ("waiting", "running"):
@@ -124,7 +181,13 @@ class SkyExecutor:
         package = staged(folder.parent / f".{PACKAGE_FOLDER}-{folder.name}")
         made = written(task(sent, offer, package, folder, self._set_up, threads), folder / TASK_FILE)
         note(folder, where)
-        self._sky.launch(where.cluster, made, idle_minutes=IDLE_MINUTES, timeout_s=LAUNCH_TIMEOUT_S)
+        run_folder = of_run(folder)
+
+        def launch() -> None:
+            self._watched(run_folder)
+            self._sky.launch(where.cluster, made, idle_minutes=KEEPING_MINUTES, timeout_s=LAUNCH_TIMEOUT_S)
+
+        self.servers(run_folder).ask(where.cluster, offer, launch)
 
     def _goes_on(self, folder: Path, where: Where) -> bool:
         """Whether a job that was started is waiting or at work, or ended well and only has to be fetched."""
@@ -140,6 +203,8 @@ class SkyExecutor:
         return self._sky.queue(where.cluster)
 
     def _look(self, folder: Path, where: Where) -> None:
+        if self._due(self._saved, folder, SAVE_EVERY_S):
+            saved(self._sky, folder, where)
         if self._sky.bring(
             where.cluster, where.folder, folder, *(f"--include=/{name}" for name in REPORTS), "--exclude=*"
         ):
@@ -170,6 +235,7 @@ class SkyExecutor:
                 return JobStatus(state="running", message=str(error))
             return JobStatus(state="failed", message=str(error), lost=True)
         if mine is None:
+            self.servers(of_run(folder)).look()
             return JobStatus(state="failed", message=f"cluster {where.cluster} or its job is gone", lost=True)
         if mine.state in ("waiting", "running"):
             return JobStatus(state="running")

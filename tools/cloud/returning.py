@@ -8,7 +8,7 @@ from typing import Any
 from ...state.errors import ToolFailed
 from ..jobs import JOB_FILE, RESULT_FILE, write_atomic
 from .arrived import hashes
-from .carrying import CARRIED_FILE, CLOUD_FILE, JOBS, TASK_FILE, brought_back
+from .carrying import CARRIED_FILE, CLOUD_FILE, ENDED_FILE, JOBS, TASK_FILE, brought_back
 from .sky import Sky
 from .whereabouts import HOME_FOLDER, Where
 
@@ -45,6 +45,12 @@ def fetched(sky: Sky, folder: Path, where: Where, told: Mapping[str, Any]) -> bo
         places[f"{told['root']}/{JOBS}/{where.name}"] = folder
         write_atomic(folder / RESULT_FILE, json.dumps(brought_back(result, places)))
     return True
+
+
+def saved(sky: Sky, folder: Path, where: Where) -> bool:
+    """Whether what a job wrote so far came: its checkpoints and reports, nothing that says it has ended."""
+    rules = [f"--exclude=/{name}" for name in (*OWN, RESULT_FILE, ENDED_FILE)]
+    return sky.bring(where.cluster, where.folder, folder, *rules)
 
 
 def _others(made: Mapping[str, str], found: Mapping[str, str]) -> list[str]:

@@ -24,6 +24,9 @@ ALIVE = [
 SAID = 2000
 """Characters of the end of a message that are shown."""
 
+WAIT_BETWEEN_S = 5.0
+"""Between two looks at whether a cluster is gone."""
+
 JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
 STATES: Mapping[str, JobState] = {
     "INIT": "waiting",
@@ -45,6 +48,16 @@ class Queued:
     number: int
     name: str
     state: JobState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What SkyPilot reports of all clusters of one name, those that ended included."""
+
+    seconds: float
+    """That they were up."""
+    usd: float
+    """By its own catalogue; 0 where that has no price."""
 
 
 class Sky:
@@ -81,9 +94,22 @@ class Sky:
             for row in said.get(cluster, ())
         ]
 
-    def clusters(self) -> list[dict[str, Any]]:
-        """All that there are, refreshed, with `name`, `status` and more."""
-        return self._json("status", "--refresh")
+    def clusters(self, *, refresh: bool = True) -> list[dict[str, Any]]:
+        """All that there are, with `name`, `status` and more; refreshed, which takes seconds, as their clouds say."""
+        return self._json("status", *(["--refresh"] if refresh else []))
+
+    def names(self, *, refresh: bool) -> set[str]:
+        """Of all clusters that there are."""
+        return {str(one["name"]) for one in self.clusters(refresh=refresh)}
+
+    def costs(self) -> dict[str, Cost]:
+        """What clusters were up for and cost, by name; of the last month."""
+        found: dict[str, Cost] = {}
+        for row in self._json("cost-report", "--all"):
+            so_far = found.get(row["name"], Cost(seconds=0, usd=0))
+            seconds, usd = float(row["duration"] or 0), float(row["total_cost"] or 0)
+            found[row["name"]] = Cost(seconds=so_far.seconds + seconds, usd=so_far.usd + usd)
+        return found
 
     def version(self) -> str:
         """Such as 0.14.1."""
@@ -94,13 +120,13 @@ class Sky:
         said: dict[str, dict[str, list[str]]] = self._json("check")
         return sorted({cloud.lower() for clouds in said.values() for cloud in clouds})
 
-    def cancel(self, cluster: str, job: int) -> None:
-        """Ends one job."""
-        self._run("cancel", "--yes", cluster, str(job))
+    def cancel(self, cluster: str, job: int | None = None) -> None:
+        """Ends one job, or all."""
+        self._run("cancel", "--yes", cluster, "--all" if job is None else str(job))
 
     def down(self, cluster: str) -> None:
         """Ends a cluster and all on it; nothing where it is gone."""
-        if any(one["name"] == cluster for one in self.clusters()):
+        if cluster in self.names(refresh=False):
             self._run("down", "--yes", cluster)
 
     def shell(self, cluster: str) -> list[str]:

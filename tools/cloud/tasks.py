@@ -15,6 +15,8 @@ from ...state.plan import Offer
 from .carrying import JOBS, PACKAGE, Carried
 
 REMOTE_ROOT = "~/stratos"
+PYTHON_VARIABLE = "STRATOS_SKY_PYTHON"
+"""Of the environment: a Python on the servers that has all that jobs need, as on a cluster with shared folders; unset: it is installed."""
 
 
 @dataclass(frozen=True, kw_only=True)

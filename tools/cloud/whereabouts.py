@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ...state.plan import Offer
 from ..jobs import ERROR_FILE, write_atomic
+from .account import of_run
 from .arrived import STDERR_FILE
 from .carrying import CLOUD_FILE, ENDED_FILE, JOBS
 
@@ -44,8 +45,7 @@ class Where(BaseModel):
 
 def cluster_of(folder: Path, offer: Offer) -> str:
     """The name of a job's cluster: one for each run and offer, since the steps of a run are folders beside each other."""
-    run = next((parent for parent in folder.parents if parent.parent.name == "runs"), folder.parent)
-    return CLUSTERS + hashlib.sha256(f"{run} {offer.id}".encode()).hexdigest()[:10]
+    return CLUSTERS + hashlib.sha256(f"{of_run(folder)} {offer.id}".encode()).hexdigest()[:10]
 
 
 def where_of(folder: Path) -> Where | None:

@@ -83,9 +83,10 @@ class ListedOffer(Offer):
     memory_bandwidth_gb_s: float | None = Field(default=None, description="of all accelerators, from the datasheet")
     usd_per_tflop_hour: float | None = Field(default=None, description="US dollars an hour for a dense BF16 TFLOP/s")
 
-    def plain(self, *, executable: bool) -> Offer:
-        """The offer as a plan records it."""
-        return Offer.model_validate({**self.model_dump(include=set(Offer.model_fields)), "executable": executable})
+    def plain(self, *, executable: bool, **terms: float) -> Offer:
+        """The offer as a plan records it; `terms` as `Rents` gives them."""
+        own = self.model_dump(include=set(Offer.model_fields))
+        return Offer.model_validate({**own, "executable": executable, **terms})
 
 
 class DoubtCount(Record):

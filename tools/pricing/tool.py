@@ -1,5 +1,7 @@
 """The planner's tool over all configured prices: the offers worth predicting for, this machine among them."""
 
+from collections.abc import Set
+
 from pydantic import Field
 
 from ...state.brief import Record
@@ -9,9 +11,10 @@ from ...state.plan import Correction, Machine, Offer
 from ...state.run import RunState
 from ..base import Context, Tool
 from ..estimating.measurements import load_calibration
+from ..executor import Rents
 from ..models.catalogue import own_models
 from .configured import configured_sources
-from .look_up import LookUpPrices, look_up_prices
+from .look_up import ListedOffer, LookUpPrices, look_up_prices
 from .planning import planning_set, this_machine
 
 ODD_SHOWN = 3
@@ -46,7 +49,7 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
     sources = configured_sources(context.workspace)
     prices = look_up_prices(args, sources=sources, cheapest_of_each=True)
     machine, runs_on = context.executor.machine(), context.executor.clouds
-    chosen = tuple(offer.plain(executable=offer.cloud in runs_on) for offer in planning_set(prices))
+    chosen = tuple(_as_planned(context, offer, runs_on) for offer in planning_set(prices))
     dates = f"dated {prices.oldest} to {prices.newest}" if prices.oldest else "undated"
     warned = [f"; mind {offer.id}: {why}" for offer in chosen for why in offer.warnings]
     more = f"; {len(warned) - ODD_SHOWN} more of your prices are as odd" if len(warned) > ODD_SHOWN else ""
@@ -62,6 +65,13 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
         own_models=models,
         calibration=corrections,
     )
+
+
+def _as_planned(context: Context, offer: ListedOffer, runs_on: Set[str]) -> Offer:
+    """The offer as a plan records it: with what it costs beside its work where it would be rented."""
+    executable = offer.cloud in runs_on and offer.id not in context.state.unavailable
+    terms = context.executor.terms(offer) if executable and isinstance(context.executor, Rents) else {}
+    return offer.plain(executable=executable, **terms)
 
 
 def _apply(state: RunState, result: PricedServers) -> RunState:

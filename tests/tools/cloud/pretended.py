@@ -4,13 +4,14 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from stratos.state.errors import ToolFailed
-from stratos.tools.cloud.sky import JobState, Queued, Sky
+from stratos.tools.cloud.sky import Cost, JobState, Queued, Sky
 
 
 @dataclass
@@ -29,13 +30,17 @@ class PretendedSky(Sky):
         self.folder, self.made = folder, dict[str, Cluster]()
         self.refuses, self.unreached, self.spoils = "", False, ""
         self.launched: list[dict[str, Any]] = []
+        self.since, self.seconds = dict[str, float](), dict[str, float]()
 
     def launch(self, cluster: str, task: Path, *, idle_minutes: int, timeout_s: float) -> None:
         if self.refuses:
             raise ToolFailed(self.refuses)
         told = yaml.safe_load(task.read_text(encoding="utf-8"))
         self.launched.append(told)
-        at = self.made.setdefault(cluster, Cluster(home=self.folder / cluster))
+        if cluster not in self.made:
+            self.made[cluster] = Cluster(home=self.folder / cluster)
+            self.since[cluster] = time.time()
+        at = self.made[cluster]
         for there, here in told["file_mounts"].items():
             target = at.home / there.removeprefix("~/")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,21 +58,32 @@ class PretendedSky(Sky):
         numbered = list(enumerate(at.jobs))[::-1]
         return [Queued(number=number, name=name, state=self._state(at, number)) for number, (name, _) in numbered]
 
-    def clusters(self) -> list[dict[str, Any]]:
+    def clusters(self, *, refresh: bool = True) -> list[dict[str, Any]]:
         if self.unreached:
             raise ToolFailed("no connection")
         return [{"name": name, "status": "UP"} for name in self.made]
 
-    def cancel(self, cluster: str, job: int) -> None:
+    def cancel(self, cluster: str, job: int | None = None) -> None:
         at = self._reached(cluster)
-        at.cancelled.add(job)
-        _end(at.jobs[job][1])
+        for number in range(len(at.jobs)) if job is None else [job]:
+            at.cancelled.add(number)
+            _end(at.jobs[number][1])
 
     def down(self, cluster: str) -> None:
         if (at := self.made.pop(cluster, None)) is not None:
             for _, process in at.jobs:
                 _end(process)
             shutil.rmtree(at.home)
+            self.seconds[cluster] = self.seconds.get(cluster, 0.0) + time.time() - self.since[cluster]
+
+    def costs(self) -> dict[str, Cost]:
+        if self.unreached:
+            raise ToolFailed("no connection")
+        up = {name: time.time() - self.since[name] for name in self.made}
+        return {
+            name: Cost(seconds=self.seconds.get(name, 0.0) + up.get(name, 0.0), usd=0.0)
+            for name in {*up, *self.seconds}
+        }
 
     def bring(self, cluster: str, there: str, here: Path, *rules: str, timeout_s: float = 600) -> bool:
         if self.unreached or cluster not in self.made or not (source := self.made[cluster].home / there).is_dir():

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stratos.state.errors import JobLost, ToolFailed
+from stratos.state.errors import JobLost, OutOfTime, ServerUnavailable, ToolFailed
 from stratos.tools.cloud import executor as module
 from stratos.tools.cloud.executor import SkyExecutor
+from stratos.tools.cloud.servers import Servers
 from stratos.tools.cloud.tasks import SetUp
 from stratos.tools.executor import JobHandle
 from stratos.tools.generation import GenerateJob
@@ -46,7 +47,12 @@ def sky(tmp_path: Path) -> Generator[PretendedSky]:
 
 
 def executor(tmp_path: Path, sky: PretendedSky) -> SkyExecutor:
-    return SkyExecutor(tmp_path, frozenset({"slurm"}), sky=sky, set_up=SetUp(python=sys.executable))
+    """Without a watchdog, with a dollar for the call of the job's folder."""
+    made = SkyExecutor(
+        tmp_path, frozenset({"slurm"}), sky=sky, set_up=SetUp(python=sys.executable), watched=lambda folder: None
+    )
+    made.reserve(request(tmp_path).folder, OFFER, 1.0)
+    return made
 
 
 def request(tmp_path: Path, **changes: Any) -> JobRequest:
@@ -89,10 +95,45 @@ def test_a_job_that_fails_says_there_why_and_leaves_no_cluster(tmp_path: Path, s
     assert sky.made == {}
 
 
-def test_a_server_that_cannot_be_had_is_told(tmp_path: Path, sky: PretendedSky) -> None:
+def test_a_server_that_cannot_be_had_is_told_and_costs_nothing(tmp_path: Path, sky: PretendedSky) -> None:
     sky.refuses = "no capacity in loopback"
-    with pytest.raises(ToolFailed, match="no capacity in loopback"):
-        run(executor(tmp_path, sky), request(tmp_path))
+    at = executor(tmp_path, sky)
+    with pytest.raises(ServerUnavailable, match="slurm/loopback/cpu cannot be had: no capacity in loopback"):
+        run(at, request(tmp_path))
+    assert at.charge(request(tmp_path).folder).usd == 0.0
+
+
+def test_nothing_is_started_without_money(tmp_path: Path, sky: PretendedSky) -> None:
+    at, asked = executor(tmp_path, sky), request(tmp_path)
+    at.charge(asked.folder)  # what was reserved is free again
+    with pytest.raises(ToolFailed, match="no money is reserved for slurm/loopback/cpu"):
+        at.submit(asked.module, asked.job, asked.folder, offer=OFFER)
+    assert sky.launched == []
+
+
+def test_what_a_server_cost_is_borne_once_and_all_of_it(tmp_path: Path, sky: PretendedSky) -> None:
+    at, asked = executor(tmp_path, sky), request(tmp_path)
+    run(at, asked)
+    first, again = at.charge(asked.folder), at.charge(asked.folder)
+    assert first.usd > 0
+    assert (again.usd, again.kept_usd) == (first.usd, first.kept_usd)
+    assert first.kept_usd == pytest.approx(13 / 60 * 0.1)
+    rest = at.release(tmp_path / "runs" / "r1")
+    assert sky.made == {}
+    (up_s,) = sky.seconds.values()
+    assert first.usd + rest == pytest.approx(up_s / 3600 * 0.1)
+
+
+def test_a_watchdog_ends_a_server_whose_money_is_nearly_used(tmp_path: Path, sky: PretendedSky) -> None:
+    at, asked = executor(tmp_path, sky), request(tmp_path, examples=3_000_000)
+    handle = at.submit(asked.module, asked.job, asked.folder, offer=OFFER)
+    run_folder, later = tmp_path / "runs" / "r1", time.time() + 3600 * 10 - 60 * 2
+    saved: list[str] = []
+    assert not Servers(run_folder, sky, now=lambda: later).watch(saved.append)
+    assert (len(saved), sky.made) == (1, {})
+    assert at.poll(handle).out_of_money
+    with pytest.raises(OutOfTime, match=r"the \$1.0000 reserved for servers were nearly used"):
+        run(at, asked)
 
 
 def test_a_job_is_found_again_by_another_agent_and_ended(tmp_path: Path, sky: PretendedSky) -> None:

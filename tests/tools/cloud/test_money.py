@@ -1,0 +1,180 @@
+"""The money of rented servers over a simulated clock: whatever happens, the bill is the provider's to the cent, within the limit, and
+no server is left."""
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stratos.state.errors import OutOfTime, ServerUnavailable, ToolFailed
+from stratos.state.plan import Offer
+from stratos.tools.cloud.servers import HELD_MINUTES, KEEPING_MINUTES, Servers
+from stratos.tools.cloud.sky import Cost
+from stratos.tools.costs import server_minutes, server_usd
+
+from ...building import offer
+
+CENT = 0.01
+TICK_S = 45.0
+MINUTE = 60.0
+HISTORIES = 1000
+
+
+class Killed(Exception):
+    """The agent is gone without a word."""
+
+
+@dataclass(kw_only=True)
+class SimulatedCloud:
+    """A provider with a clock of its own: a server costs from when it is up until it is ended, by anybody or by itself."""
+
+    random: random.Random
+    now: float = 1_000_000.0
+    up: dict[str, float] = field(default_factory=dict[str, float])
+    idle_since: dict[str, float] = field(default_factory=dict[str, float])
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+    unreached_until: float = 0.0
+    launches: int = 0
+    alarm: Callable[[], None] = lambda: None
+    """The watchdog's look, at every tick."""
+
+    def names(self, *, refresh: bool) -> set[str]:
+        self._reached()
+        return set(self.up)
+
+    def down(self, cluster: str) -> None:
+        self._reached()
+        if cluster in self.up:
+            self.pass_by(self.random.uniform(0, 1) * MINUTE, quiet=True)
+            self.ends(cluster)
+
+    def costs(self) -> dict[str, Cost]:
+        self._reached()
+        running = {name: self.now - since for name, since in self.up.items()}
+        both = {name: self.seconds.get(name, 0.0) + running.get(name, 0.0) for name in {*running, *self.seconds}}
+        return {name: Cost(seconds=seconds, usd=0.0) for name, seconds in both.items()}
+
+    def ends(self, cluster: str) -> None:
+        """As when it is preempted."""
+        if (since := self.up.pop(cluster, None)) is not None:
+            self.seconds[cluster] = self.seconds.get(cluster, 0.0) + self.now - since
+            self.idle_since.pop(cluster, None)
+
+    def launch(self, cluster: str) -> None:
+        """Brings a server up within ten minutes, or has none."""
+        self._reached()
+        self.launches += 1
+        if cluster not in self.up:
+            self.pass_by(self.random.uniform(0.5, 8) * MINUTE, quiet=True)
+            if self.random.random() < 0.2:
+                raise ToolFailed("no capacity")
+            self.up[cluster] = self.now
+            self.pass_by(self.random.uniform(0, 1) * MINUTE, quiet=True)
+        self.idle_since.pop(cluster, None)
+
+    def pass_by(self, seconds: float, *, quiet: bool = False) -> None:
+        """Time goes on, servers that were idle for long end themselves, and the watchdog looks every few seconds."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now = min(until, self.now + TICK_S)
+            for name, since in list(self.idle_since.items()):
+                if self.now - since >= KEEPING_MINUTES * MINUTE:
+                    self.ends(name)
+            if not quiet:
+                self.alarm()
+
+    def _reached(self) -> None:
+        if self.now < self.unreached_until:
+            raise ToolFailed("no connection")
+
+
+@dataclass(kw_only=True)
+class History:
+    """One run: calls with money reserved for them, and what befalls them."""
+
+    folder: Path
+    cloud: SimulatedCloud
+    limit_usd: float
+    bill: dict[str, float] = field(default_factory=dict[str, float])
+    kept_usd: float = 0.0
+    offers: list[Offer] = field(default_factory=list[Offer])
+
+    @property
+    def servers(self) -> Servers:
+        """A new agent's each time: nothing is remembered but what is written."""
+        return Servers(self.folder, self.cloud, now=lambda: self.cloud.now)
+
+    def watch(self) -> None:
+        """One look of the watchdog, which comes again where it cannot reach SkyPilot."""
+        with suppress(ToolFailed):
+            self.servers.watch(lambda cluster: None)
+
+    def call(self, number: int) -> None:
+        """One guarded call, as the guard and the executor carry it out, started again after a crash of the agent."""
+        dice = self.cloud.random
+        at, minutes, name = dice.choice(self.offers), dice.uniform(1, 30), f"{number:03d}"
+        usd = server_usd(at, minutes)
+        if sum(self.bill.values()) + usd > self.limit_usd:
+            return
+        cluster = f"stratos-{at.id}"
+        for _ in range(8):
+            try:
+                self.servers.reserve(name, at, usd, cluster)
+                self._work(cluster, at, minutes)
+                break
+            except (ServerUnavailable, OutOfTime):  # another plan is made: this call is over
+                break
+            except (ToolFailed, Killed):  # the run stopped, and is resumed later
+                self.cloud.pass_by(dice.uniform(1, 40) * MINUTE)
+        self.bill[name], self.kept_usd = self.servers.charge(name)
+
+    def _work(self, cluster: str, at: Offer, minutes: float) -> None:
+        """A job until its end; it is lost where its server is, and started again as often as that is paid for."""
+        dice = self.cloud.random
+        self.servers.ask(cluster, at, lambda: self.cloud.launch(cluster))
+        left = dice.uniform(0, 1.2) * minutes  # slower than its clock: the clock ends it
+        left = min(left, server_minutes(at, server_usd(at, minutes)))
+        while left > 0:
+            part = min(left, dice.uniform(0.5, 10))
+            self.cloud.pass_by(part * MINUTE)
+            left -= part
+            if dice.random() < 0.08:  # the agent; the job works on, and its server then ends itself
+                if cluster in self.cloud.up:
+                    self.cloud.idle_since[cluster] = self.cloud.now + left * MINUTE
+                raise Killed
+            if cluster in self.cloud.up and dice.random() < 0.1:
+                self.cloud.ends(cluster)  # preempted
+            if dice.random() < 0.1:
+                self.cloud.unreached_until = self.cloud.now + dice.uniform(1, 8) * MINUTE
+            if cluster not in self.cloud.up:
+                self.servers.look()
+                self.servers.ask(cluster, at, lambda: self.cloud.launch(cluster))
+        self.cloud.idle_since[cluster] = self.cloud.now
+
+
+@settings(max_examples=HISTORIES, deadline=None)
+@given(seed=st.integers(min_value=0, max_value=2**32), limit_usd=st.floats(min_value=0.05, max_value=20))
+def test_the_bill_is_the_providers_whatever_happens(seed: int, limit_usd: float) -> None:
+    dice = random.Random(seed)
+    cloud = SimulatedCloud(random=dice)
+    with TemporaryDirectory() as folder:
+        prices = {"one": dice.uniform(0.02, 5), "two": dice.uniform(0.02, 5)}
+        offers = [
+            offer(usd).model_copy(update={"id": name, "held_minutes": HELD_MINUTES}) for name, usd in prices.items()
+        ]
+        history = History(folder=Path(folder) / "runs" / "r", cloud=cloud, limit_usd=limit_usd, offers=offers)
+        cloud.alarm = history.watch
+        for number in range(dice.randint(1, 5)):
+            history.call(number)
+            cloud.pass_by(dice.choice([0.0, dice.uniform(0, 20)]) * MINUTE)
+        cloud.pass_by(max(0.0, cloud.unreached_until - cloud.now))
+        bill = sum(history.bill.values()) + history.servers.release()
+        provider = sum(cloud.seconds.get(f"stratos-{name}", 0.0) / 3600 * usd for name, usd in prices.items())
+        assert not cloud.up
+        assert bill == pytest.approx(provider, abs=CENT / 2)
+        assert provider <= limit_usd + CENT / 2

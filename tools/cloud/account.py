@@ -1,0 +1,152 @@
+"""What the rented servers of a run may cost and have cost: one file in the run's folder, which the agent and the watchdog share.
+
+Money is reserved before a server is asked for. What was used is what SkyPilot says the server was up for; as long as that is not
+known it is the time since it was asked for, which is never less. Nothing here starts or ends a server.
+"""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..executor import locked
+from ..jobs import write_atomic
+
+SERVERS_FOLDER, ACCOUNT_FILE = "servers", "account.json"
+"""In a run's folder, and in that."""
+RELEASED = "the server until it ended"
+"""The charge that no call bears: what a server cost after the last call."""
+
+
+class Rented(BaseModel):
+    """A server under one name; it may have been ended and asked for again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    offer: str
+    usd_per_hour: float = Field(ge=0, description="of all its nodes, their disks included")
+    disk_usd_per_hour: float = Field(default=0.0, ge=0, description="of that for the disks")
+    asked_at: float | None = Field(default=None, description="seconds since 1970; null while there is none")
+    launched: bool = Field(default=False, description="one under this name was up for sure")
+    used_usd: float = Field(default=0.0, ge=0, description="of those under this name that ended")
+
+    def cost(self, now: float) -> float:
+        """The most it can have cost by now, US dollars."""
+        running_s = 0.0 if self.asked_at is None else max(0.0, now - self.asked_at)
+        return self.used_usd + running_s / 3600 * self.usd_per_hour
+
+
+class Account(BaseModel):
+    """The money of a run's servers, US dollars."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reserved_usd: float = Field(
+        default=0.0, description="the most that all of them may cost, what was charged included"
+    )
+    kept_usd: float = Field(default=0.0, description="of that for keeping a server after a call, and ending it")
+    charged: Mapping[str, float] = Field(default_factory=dict[str, float], description="by the call that bore it")
+    servers: Mapping[str, Rented] = Field(default_factory=dict[str, Rented], description="by cluster")
+    charged_at: float = Field(default=0.0, description="of the newest charge, seconds since 1970")
+    stopped: str = Field(default="", description="why the watchdog ended them; empty where it did not")
+
+    @property
+    def charged_usd(self) -> float:
+        """What calls bore so far."""
+        return sum(self.charged.values())
+
+    @property
+    def up(self) -> dict[str, Rented]:
+        """Those that were asked for and not ended."""
+        return {name: one for name, one in self.servers.items() if one.asked_at is not None}
+
+    @property
+    def usd_per_hour(self) -> float:
+        """Of all that are up."""
+        return sum(one.usd_per_hour for one in self.up.values())
+
+    def cost(self, now: float) -> float:
+        """The most that all can have cost by now."""
+        return sum(one.cost(now) for one in self.servers.values())
+
+    def ends_at(self, margin_minutes: float) -> float | None:
+        """When the servers must be told to end so that ending them, which may take the margin, is paid for; null where that is never.
+        Seconds since 1970."""
+        price = self.usd_per_hour
+        if price <= 0:
+            return None
+        began = [one.asked_at for one in self.up.values() if one.asked_at is not None]
+        now = max(began)
+        left_usd = self.reserved_usd - self.cost(now)
+        return now + 3600 * left_usd / price - 60 * margin_minutes
+
+    def reserved_for(self, call: str, usd: float, kept_usd: float) -> "Account":
+        """With money for a call, that of keeping a server included. A call that was charged already needs none."""
+        if call in self.charged:
+            return self
+        return self.model_copy(
+            update={"reserved_usd": self.charged_usd + usd, "kept_usd": min(kept_usd, usd), "stopped": ""}
+        )
+
+    def asked(self, cluster: str, server: Rented, now: float) -> "Account":
+        """With a server that is asked for now, or is up already."""
+        known = self.servers.get(cluster, server)
+        return self._with(cluster, known if known.asked_at is not None else known.model_copy(update={"asked_at": now}))
+
+    def launched(self, cluster: str) -> "Account":
+        """With a server that is up for sure."""
+        return self._with(cluster, self.servers[cluster].model_copy(update={"launched": True}))
+
+    def ended(self, cluster: str, told_usd: float | None, now: float) -> "Account":
+        """Without a server: `told_usd` is what SkyPilot says all under this name cost; null where it cannot say."""
+        known = self.servers[cluster]
+        used = known.cost(now) if told_usd is None else told_usd
+        return self._with(cluster, known.model_copy(update={"asked_at": None, "used_usd": used}))
+
+    def charged_to(self, call: str, total_usd: float, now: float) -> "Account":
+        """With what was used since the last charge borne by a call; a call that was charged already bears no more. RELEASED bears what
+        is left to the total, less than nothing where a call was charged by this machine's clock for want of SkyPilot's word.
+        What was reserved for keeping a server stays reserved while one is up."""
+        if call in self.charged and call != RELEASED:
+            return self
+        rest = total_usd - (self.charged_usd - self.charged.get(call, 0.0))
+        charged = {**self.charged, call: rest if call == RELEASED else max(0.0, rest)}
+        left = self.reserved_usd - sum(charged.values())
+        kept = max(0.0, min(self.kept_usd, left)) if self.up else 0.0
+        changes = {"charged": charged, "charged_at": now, "reserved_usd": sum(charged.values()) + kept}
+        return self.model_copy(update=changes)
+
+    def _with(self, cluster: str, server: Rented) -> "Account":
+        return self.model_copy(update={"servers": {**self.servers, cluster: server}})
+
+
+def account_of(run_folder: Path) -> Account:
+    """A run's account; an empty one where it rented nothing yet."""
+    try:
+        return Account.model_validate_json((run_folder / SERVERS_FOLDER / ACCOUNT_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Account()
+
+
+def of_run(folder: Path) -> Path:
+    """The folder of the run that a job's folder is of; of a job outside of runs the one above it."""
+    return next((parent for parent in folder.parents if parent.parent.name == "runs"), folder.parent)
+
+
+@contextmanager
+def changing(run_folder: Path) -> Generator["Book"]:
+    """The account to be changed, kept when the block ends; nobody else changes it meanwhile."""
+    folder = run_folder / SERVERS_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        book = Book(account_of(run_folder))
+        yield book
+        write_atomic(folder / ACCOUNT_FILE, book.account.model_dump_json(indent=2))
+
+
+class Book:
+    """An account while it is changed."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
