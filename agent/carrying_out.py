@@ -270,16 +270,15 @@ def _repriced(run: RunState, offer_id: str, usd_per_hour: float, told: str) -> R
 
 
 def _without(run: RunState, offer_id: str, told: str) -> RunState:
-    """The state where a server cannot be used, and is not chosen any more."""
-    assert run.offers is not None
-    offers = tuple(
-        offer.model_copy(update={"executable": False}) if offer.id == offer_id else offer for offer in run.offers
-    )
+    """The state where a server cannot be had: prices are looked up again without its instance type there, and another is chosen."""
+    offer = run.known_plan.offer
+    assert offer.id == offer_id
     changes = {
-        "offers": offers,
-        "offers_note": f"{run.offers_note}; {told}",
-        "unavailable": (*run.unavailable, offer_id),
+        "offers": None,
+        "unavailable": (*run.unavailable, f"{offer.cloud}/{offer.region}/{offer.instance_type}"),
+        "match": None,
         "choice": None,
+        "price_note": told,
         "last_problem": "",
         "last_call": "",
         "corrections": run.corrections - 1,  # the call was right

@@ -15,6 +15,7 @@ import typer
 
 from ..tools.tracking import Tracker
 from .calibrate_command import calibrate
+from .clusters_command import clusters, tell_left_behind
 from .customize_command import customize
 from .data_option import Beside
 from .models_command import models
@@ -51,6 +52,7 @@ app = PlainTyper(
 )
 deployments = PlainTyper(invoke_without_command=True, help="List the models served here; stop or start one.")
 app.add_typer(deployments, name="deployments")
+app.add_typer(clusters, name="clusters")
 app.add_typer(skills, name="skills")
 app.add_typer(site, name="site")
 app.command()(calibrate)
@@ -341,6 +343,7 @@ def resume(
 
     started = [run_id]
     with errors(as_json, started):
+        tell_left_behind(workspace_at(workspace), but=run_id)
         with display(as_json) as shown:
             outcome = session.resume(
                 run_id,
@@ -744,6 +747,7 @@ def _start(
     with errors(as_json, started):
         limits = {"max_usd": max_usd, "max_hours": max_minutes / 60 if max_minutes else None}
         at = workspace_at(workspace)
+        tell_left_behind(at)
         own = partial(own_names, at.path)
         brief = read_brief_file(Path(request), **limits, own=own) if request.endswith((".yaml", ".yml")) else None
         source, teacher, student = beside.sources(has_brief=brief is not None)

@@ -253,9 +253,9 @@ def _drive(journal: Journal, run_id: str, mode: Mode = "live", **seams: Unpack[S
         header: Any = recorder.header
         settings = Settings.model_validate(header["settings"])
         try:
-            if seams.get("executor") is None:
-                seams["executor"] = executor_of(settings, journal.workspace, mode)
-            with no_server_left(seams["executor"], journal.workspace.run_folder(run_id)):
+            executor = seams.get("executor") or executor_of(settings, journal.workspace, mode)
+            seams["executor"] = executor
+            with no_server_left(executor, journal.workspace.run_folder(run_id)):
                 return drive(
                     recorder,
                     RunState(run_id=run_id, request=header["request"], planner=settings.planner),
@@ -279,7 +279,7 @@ def executor_of(settings: Settings, workspace: Workspace, mode: Mode) -> Executo
 
 
 @contextmanager
-def no_server_left(executor: Executor | None, run_folder: Path) -> Generator[None]:
+def no_server_left(executor: Executor, run_folder: Path) -> Generator[None]:
     """Ends the run's rented servers when it is broken off, whatever breaks it off; what they cost, the next call of the resumed run
     bears."""
     try:

@@ -250,7 +250,9 @@ class RunState(Record):
     own_models: tuple[ModelFacts, ...] = Field(default=(), description="models that the user added to the catalogue")
     offers: tuple[Offer, ...] | None = None
     offers_note: str = ""
-    unavailable: tuple[str, ...] = Field(default=(), description="offers, by id, whose servers could not be had")
+    unavailable: tuple[str, ...] = Field(
+        default=(), description="servers that could not be had, as cloud/region/instance type"
+    )
     match: Match | None = None
     complexity: Complexity | None = None
     choice: Choice | None = None

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ..state.errors import Cancelled, JobLost, OutOfTime, ToolFailed
-from ..state.plan import Offer
+from ..state.plan import LOCAL, Offer
 from .executor import Event, Executor, JobHandle
 from .jobs import STOPPED_BY_CLOCK, Job
 
 POLL_S = 0.1
 HEARTBEAT_S = 1.0
 """A job that reports nothing for that long has its last report shown again, so that whoever is shown it can stop the wait."""
+
+STARTS_AGAIN, STARTS_AGAIN_RENTED = 1, 3
+"""Times that a lost job is started again: here its memory ran out, most likely, and will again; a rented server may be taken away."""
 
 BILLED = "billed"
 """The event that says at which price a server was billed: of an executor whose result holds `usd_per_hour` beside the job's own."""
@@ -50,15 +53,21 @@ def run_all(
     which one they are from. A job that runs is attached to, a complete one is not started again.
 
     Whatever breaks that off, an error of one job, of `on_event` or Ctrl-C, none is left running. Jobs that are lost are
-    started once more, from their last checkpoints. Raises ToolFailed when one failed, Cancelled when one was cancelled.
+    started again, from their last checkpoints. Raises ToolFailed when one failed, Cancelled when one was cancelled.
     """
     show = on_event or _ignore
+    rented = any(request.offer is not None and request.offer.cloud != LOCAL for request in requests.values())
+    left = STARTS_AGAIN_RENTED if rented else STARTS_AGAIN
     try:
-        try:
-            results = _results(executor, _submitted(executor, requests), show)
-        except JobLost as error:
-            show({"event": "note", "text": f"{error}; it is started once more"})
-            results = _results(executor, _submitted(executor, requests), show)
+        while True:
+            try:
+                results = _results(executor, _submitted(executor, requests), show)
+                break
+            except JobLost as error:
+                if not left:
+                    raise
+                left -= 1
+                show({"event": "note", "text": f"{error}; it is started once more"})
         return {name: _without_bill(result, show) for name, result in results.items()}
     except BaseException:
         # By their folders: a job that was being submitted when Ctrl-C came has no handle yet.

@@ -41,6 +41,20 @@ def watched(run_folder: Path) -> None:
         )
 
 
+def is_watched(run_folder: Path) -> bool:
+    """Whether a watchdog of the run is at work."""
+    from filelock import FileLock, Timeout
+
+    file = run_folder / SERVERS_FOLDER / LOCK_FILE
+    if not file.exists():
+        return False
+    try:
+        with FileLock(file, blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
 def main() -> None:
     """Watches until no server of the run is left."""
     from filelock import FileLock, Timeout

@@ -249,6 +249,7 @@ def look_up_prices(
     today: date | None = None,
     snapshot: Path = SNAPSHOT_CSV,
     cheapest_of_each: bool = False,
+    unavailable: Collection[str] = (),
 ) -> Prices:
     """Lists what servers cost, from the built-in dated snapshot and `sources`; use it before choosing where to train and serve.
 
@@ -256,7 +257,8 @@ def look_up_prices(
     price first, then the newest dated one; the others are doubted as superseded. `executors` names the clouds a job can be sent to
     from here; offers of other clouds have `executable` false. Prices are US dollars per hour of the whole server, without disk, egress
     or tax. `today` is what ages are counted to, the machine's date unless given. With `cheapest_of_each` only the cheapest choosable
-    offer of each (cloud, accelerator, count) is listed, all that a plan needs of millions of rows. Raises Correctable for an unknown
+    offer of each (cloud, accelerator, count) is listed, all that a plan needs of millions of rows, none of the instance
+    types that are `unavailable` (cloud/region/instance type). Raises Correctable for an unknown
     cloud or accelerator, naming the valid ones, and UnusablePrices with everything wrong in any source's files.
     """
     asked = PriceQuestion.model_validate(args.model_dump())
@@ -265,7 +267,7 @@ def look_up_prices(
         reports = _load(connection, every, today)
         _judge(connection, asked, today, several=len(every) > 1)
         if cheapest_of_each:
-            connection.execute(query.CHEAPEST_SQL)
+            connection.execute(query.CHEAPEST_SQL, {"unavailable": list(unavailable)})
         table = "kept" if cheapest_of_each else "matching"
         limit = "all" if asked.limit is None else str(asked.limit)
         sql = query.LISTED_SQL.format(table=table, order=query.ORDERS[asked.sort], limit=limit)

@@ -86,15 +86,17 @@ where ($clouds::varchar[] is null or list_contains($clouds::varchar[], cloud))
 """
 CHEAPEST_SQL = """
 create temp table kept as
-with least as (
+with had as (
+  from matching where not doubtful
+   and not list_contains($unavailable::varchar[], concat_ws('/', cloud, coalesce(region, 'None'), instance_type))
+), least as (
   select cloud, accelerator, case when accelerator is null then vcpus else accelerator_count end as size, min(usd_per_hour) as usd_per_hour
-  from matching where not doubtful group by all
+  from had group by all
 )
-select matching.* from matching join least
-  on least.cloud = matching.cloud and least.accelerator is not distinct from matching.accelerator
- and least.size is not distinct from case when matching.accelerator is null then matching.vcpus else matching.accelerator_count end
- and least.usd_per_hour = matching.usd_per_hour
-where not doubtful
+select had.* from had join least
+  on least.cloud = had.cloud and least.accelerator is not distinct from had.accelerator
+ and least.size is not distinct from case when had.accelerator is null then had.vcpus else had.accelerator_count end
+ and least.usd_per_hour = had.usd_per_hour
 qualify row_number() over (partition by least.cloud, least.accelerator, least.size order by region, instance_type) = 1
 """
 """The cheapest choosable quote of each kind of server, as planning_set has it."""

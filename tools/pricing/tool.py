@@ -47,13 +47,15 @@ def _own(context: Context) -> tuple[tuple[ModelFacts, ...], tuple[Correction, ..
 def _run(context: Context, args: LookUpPrices) -> PricedServers:
     models, corrections = _own(context)
     sources = configured_sources(context.workspace)
-    prices = look_up_prices(args, sources=sources, cheapest_of_each=True)
+    unavailable = context.state.unavailable
+    prices = look_up_prices(args, sources=sources, cheapest_of_each=True, unavailable=unavailable)
     machine, runs_on = context.executor.machine(), context.executor.clouds
     chosen = tuple(_as_planned(context, offer, runs_on) for offer in planning_set(prices))
     dates = f"dated {prices.oldest} to {prices.newest}" if prices.oldest else "undated"
     warned = [f"; mind {offer.id}: {why}" for offer in chosen for why in offer.warnings]
     more = f"; {len(warned) - ODD_SHOWN} more of your prices are as odd" if len(warned) > ODD_SHOWN else ""
     odd = "".join((*warned[:ODD_SHOWN], more))
+    odd += f"; could not be had: {', '.join(unavailable)}" if unavailable else ""
     beside = "".join(f"; beside the built-in snapshot {source.name}" for source in sources)
     return PricedServers(
         machine=machine,
@@ -69,7 +71,7 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
 
 def _as_planned(context: Context, offer: ListedOffer, runs_on: Set[str]) -> Offer:
     """The offer as a plan records it: with what it costs beside its work where it would be rented."""
-    executable = offer.cloud in runs_on and offer.id not in context.state.unavailable
+    executable = offer.cloud in runs_on
     terms = context.executor.terms(offer) if executable and isinstance(context.executor, Rents) else {}
     return offer.plain(executable=executable, **terms)
 

@@ -2,7 +2,6 @@
 no server is left."""
 
 import random
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,84 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stratos.state.errors import OutOfTime, ServerUnavailable, ToolFailed
 from stratos.state.plan import Offer
-from stratos.tools.cloud.servers import HELD_MINUTES, KEEPING_MINUTES, Servers
-from stratos.tools.cloud.sky import Cost
+from stratos.tools.cloud.servers import HELD_MINUTES, Servers
 from stratos.tools.costs import server_minutes, server_usd
 
 from ...building import offer
+from .simulated import MINUTE, SimulatedCloud
 
 CENT = 0.01
-TICK_S = 45.0
-MINUTE = 60.0
 HISTORIES = 1000
 
 
 class Killed(Exception):
     """The agent is gone without a word."""
-
-
-@dataclass(kw_only=True)
-class SimulatedCloud:
-    """A provider with a clock of its own: a server costs from when it is up until it is ended, by anybody or by itself."""
-
-    random: random.Random
-    now: float = 1_000_000.0
-    up: dict[str, float] = field(default_factory=dict[str, float])
-    idle_since: dict[str, float] = field(default_factory=dict[str, float])
-    seconds: dict[str, float] = field(default_factory=dict[str, float])
-    unreached_until: float = 0.0
-    launches: int = 0
-    alarm: Callable[[], None] = lambda: None
-    """The watchdog's look, at every tick."""
-
-    def names(self, *, refresh: bool) -> set[str]:
-        self._reached()
-        return set(self.up)
-
-    def down(self, cluster: str) -> None:
-        self._reached()
-        if cluster in self.up:
-            self.pass_by(self.random.uniform(0, 1) * MINUTE, quiet=True)
-            self.ends(cluster)
-
-    def costs(self) -> dict[str, Cost]:
-        self._reached()
-        running = {name: self.now - since for name, since in self.up.items()}
-        both = {name: self.seconds.get(name, 0.0) + running.get(name, 0.0) for name in {*running, *self.seconds}}
-        return {name: Cost(seconds=seconds, usd=0.0) for name, seconds in both.items()}
-
-    def ends(self, cluster: str) -> None:
-        """As when it is preempted."""
-        if (since := self.up.pop(cluster, None)) is not None:
-            self.seconds[cluster] = self.seconds.get(cluster, 0.0) + self.now - since
-            self.idle_since.pop(cluster, None)
-
-    def launch(self, cluster: str) -> None:
-        """Brings a server up within ten minutes, or has none."""
-        self._reached()
-        self.launches += 1
-        if cluster not in self.up:
-            self.pass_by(self.random.uniform(0.5, 8) * MINUTE, quiet=True)
-            if self.random.random() < 0.2:
-                raise ToolFailed("no capacity")
-            self.up[cluster] = self.now
-            self.pass_by(self.random.uniform(0, 1) * MINUTE, quiet=True)
-        self.idle_since.pop(cluster, None)
-
-    def pass_by(self, seconds: float, *, quiet: bool = False) -> None:
-        """Time goes on, servers that were idle for long end themselves, and the watchdog looks every few seconds."""
-        until = self.now + seconds
-        while self.now < until:
-            self.now = min(until, self.now + TICK_S)
-            for name, since in list(self.idle_since.items()):
-                if self.now - since >= KEEPING_MINUTES * MINUTE:
-                    self.ends(name)
-            if not quiet:
-                self.alarm()
-
-    def _reached(self) -> None:
-        if self.now < self.unreached_until:
-            raise ToolFailed("no connection")
 
 
 @dataclass(kw_only=True)

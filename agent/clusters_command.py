@@ -1,0 +1,101 @@
+"""`stratos clusters`: the servers that runs rent now, those that a crash left behind among them, and how they are stopped."""
+
+# pyright: reportUnknownMemberType=false
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import AsJson, At
+from .plain_help import PlainTyper
+from .terminal import USAGE, errors, fail, print_json, print_table, say, workspace_at
+
+if TYPE_CHECKING:
+    from ..state.workspace import Workspace
+
+clusters = PlainTyper(invoke_without_command=True, help="List the servers that runs rent; stop them.")
+
+
+@clusters.callback()
+def list_clusters(context: typer.Context, workspace: At = None, as_json: AsJson = False) -> None:
+    """List the servers that runs rent."""
+    if context.invoked_subcommand is not None:
+        return
+    from ..tools.cloud.rented import looked_for, rented
+    from ..tools.cloud.sky import Sky
+
+    with errors(as_json):
+        at = workspace_at(workspace)
+        found = looked_for(at, Sky()) if rented(at) else []
+        if as_json:
+            print_json([one.model_dump(mode="json") for one in found])
+            return
+        rows = [
+            (
+                one.cluster,
+                "left behind" if one.left_behind else "at work",
+                one.run_id,
+                one.offer_id,
+                datetime.fromtimestamp(one.since, tz=UTC).isoformat(timespec="minutes")[:16],
+                f"{one.usd:,.4f}",
+                f"{one.run_usd:,.4f} of {one.reserved_usd:,.4f}",
+                "yes" if one.watched else "NO",
+            )
+            for one in found
+        ]
+        heads = (
+            "cluster",
+            "its run is",
+            "run",
+            "server",
+            "since (UTC)",
+            "$ at most",
+            "the run's, of reserved",
+            "watched",
+        )
+        print_table(heads, rows, empty="no server is rented")
+        if any(one.left_behind for one in found):
+            say(
+                "stop what was left behind: stratos clusters stop --left-behind; or go on with its run: stratos resume RUN"
+            )
+
+
+def tell_left_behind(workspace: "Workspace", but: str = "") -> None:
+    """Says on standard error which servers are paid for though no process carries on their runs, `but` those of this run."""
+    if not any((workspace.path / "runs").glob("*/servers/account.json")):
+        return
+    from ..tools.cloud.rented import rented
+
+    if left := [one for one in rented(workspace) if one.left_behind and one.run_id != but]:
+        usd = sum(one.usd for one in left)
+        names = ", ".join(f"{one.cluster} of run {one.run_id}" for one in left)
+        say(f"{len(left)} left behind, at most ${usd:,.4f} so far: {names}; see `stratos clusters`", err=True)
+
+
+@clusters.command()
+def stop(
+    names: Annotated[list[str] | None, typer.Argument(help="Clusters, as `stratos clusters` lists them.")] = None,
+    left_behind: Annotated[
+        bool, typer.Option("--left-behind", help="All whose run is carried on by no process.")
+    ] = False,
+    workspace: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop servers; what they cost is borne by their run when it is resumed."""
+    from ..tools.cloud.rented import rented, stopped
+    from ..tools.cloud.sky import Sky
+
+    with errors(as_json):
+        if bool(names) == left_behind:
+            fail("name the clusters to stop, or give --left-behind", USAGE, as_json)
+        at = workspace_at(workspace)
+        wanted = names or [one.cluster for one in rented(at) if one.left_behind]
+        done = stopped(at, Sky(), wanted) if wanted else []
+        if as_json:
+            print_json([one.model_dump(mode="json") for one in done])
+            return
+        for one in done:
+            say(f"{one.cluster}: stopped; it cost at most ${one.usd:,.4f}")
+        if not done:
+            say("nothing was left behind")
