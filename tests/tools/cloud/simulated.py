@@ -24,6 +24,8 @@ class SimulatedCloud:
     unreached_until: float = 0.0
     refuses: dict[str, str] = field(default_factory=dict[str, str])
     """What is said when a cluster is asked for, by its name."""
+    stays: set[str] = field(default_factory=set[str])
+    """Clusters that do not end when they are told to."""
     capacity: float = 0.8
     """How often one that is asked for can be had."""
     launches: list[str] = field(default_factory=list[str])
@@ -36,7 +38,7 @@ class SimulatedCloud:
 
     def down(self, cluster: str) -> None:
         self._reached()
-        if cluster in self.up:
+        if cluster in self.up and cluster not in self.stays:
             self.pass_by(self.random.uniform(0, 1) * MINUTE, quiet=True)
             self.ends(cluster)
 

@@ -1,0 +1,70 @@
+"""Servers that a crash left behind are found by their runs' accounts, told, and stopped."""
+
+import random
+from pathlib import Path
+
+import pytest
+from stratos.agent.cli import app
+from stratos.state.errors import RequestError, ToolFailed
+from stratos.state.workspace import Workspace
+from stratos.tools.cloud.rented import looked_for, rented, stopped
+from stratos.tools.cloud.servers import HELD_MINUTES, Servers
+from typer.testing import CliRunner
+
+from ...building import offer
+from .simulated import SimulatedCloud
+
+OFFER = offer(0.6).model_copy(update={"id": "slurm/loopback/cpu", "held_minutes": HELD_MINUTES})
+
+
+def left_behind(workspace: Workspace, *names: str) -> SimulatedCloud:
+    """A server for each run of these names, which nobody carries on."""
+    cloud = SimulatedCloud(random=random.Random(0), capacity=1.0)
+    for name in names:
+        servers = Servers(workspace.run_folder(name), cloud, now=lambda: cloud.now)
+        servers.reserve("001", OFFER, 1.0, f"stratos-{name}")
+        servers.ask(f"stratos-{name}", OFFER, lambda name=name: cloud.launch(f"stratos-{name}"))
+    return cloud
+
+
+def test_those_left_behind_are_listed_and_stopped(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    cloud = left_behind(workspace, "one", "two")
+    assert [(one.run_id, one.left_behind, one.watched) for one in rented(workspace)] == [
+        ("one", True, False),
+        ("two", True, False),
+    ]
+    (done,) = stopped(workspace, cloud, ["stratos-one"])
+    assert (done.run_id, set(cloud.up), [one.run_id for one in rented(workspace)]) == ("one", {"stratos-two"}, ["two"])
+
+
+def test_one_that_ended_itself_is_rented_no_more(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    cloud = left_behind(workspace, "one")
+    cloud.ends("stratos-one")
+    assert len(rented(workspace)) == 1
+    assert looked_for(workspace, cloud) == []
+
+
+def test_a_cluster_that_is_none_of_the_workspaces_is_refused_and_none_is_stopped(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    cloud = left_behind(workspace, "one")
+    with pytest.raises(RequestError, match="no cluster 'other' here; those there are: stratos-one"):
+        stopped(workspace, cloud, ["stratos-one", "other"])
+    assert set(cloud.up) == {"stratos-one"}
+
+
+def test_one_that_cannot_be_stopped_keeps_none_of_the_others(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    cloud = left_behind(workspace, "one", "two")
+    cloud.stays.add("stratos-one")
+    with pytest.raises(ToolFailed, match="cluster stratos-one is still there; end it with: sky down stratos-one"):
+        stopped(workspace, cloud, ["stratos-one", "stratos-two"])
+    assert set(cloud.up) == {"stratos-one"}
+
+
+def test_the_next_start_tells_of_them_on_standard_error(tmp_path: Path) -> None:
+    left_behind(Workspace(tmp_path), "one")
+    result = CliRunner().invoke(app, ["run", "nothing that can be read", "--workspace", str(tmp_path)])
+    assert "1 left behind, at most $" in result.stderr
+    assert "stratos-one of run one; see `stratos clusters`" in result.stderr
