@@ -5,6 +5,8 @@
 
 import hashlib
 import json
+import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +17,8 @@ from types import FrameType
 from ..jobs import ERROR_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, write_atomic
 from .carrying import CARRIED_FILE, CLOUD_FILE, ENDED_FILE, TASK_FILE, arrived_at
 
+LAUNCH_VARIABLE = "STRATOS_LAUNCH"
+"""Of the environment: words that start a module in several processes, before its name; unset: it is one process."""
 STDERR_FILE = "stderr.log"
 """What the job said beside its reports."""
 
@@ -43,7 +47,8 @@ def hashes(folder: Path) -> Mapping[str, str]:
 
 def _run(module: str, folder: Path) -> int:
     """The job's process; whoever ends this one ends it too."""
-    command = [sys.executable, "-P", "-m", module, str(folder / JOB_FILE)]
+    launch = shlex.split(os.environ.get(LAUNCH_VARIABLE, "-m"))
+    command = [sys.executable, "-P", *launch, module, str(folder / JOB_FILE)]
     with (folder / LOG_FILE).open("ab") as log, (folder / STDERR_FILE).open("ab") as errors:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
 

@@ -1,0 +1,84 @@
+"""Random briefs, and the plans that the rule planner makes of them where every cloud that SkyPilot can be left alone with is executable."""
+
+import random
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...agent import session
+from ...state.brief import Brief, Limits, Targets, Weights
+from ...state.errors import RequestError
+from ...state.evidence import Outcome
+from ...state.plan import LOCAL, Machine
+from ...state.workspace import Workspace
+from ...tools.base import Settings
+from ...tools.cloud.startable import CLOUDS, startable
+from ...tools.pricing.accelerators import accelerator_facts
+from ...tools.pricing.look_up import known_clouds, known_regions
+from ..planner.world import MACHINE
+from ..simulated_world import SimulatedExecutor, World
+
+LOCAL_USD_PER_HOUR = 50.0
+"""So much that this machine is chosen where nothing else will do."""
+TASKS = ("win", "waits", "discard")
+"""Of mahjong: the one skill that needs no data of its own."""
+IN_MEMORY = Path("/dev/shm")
+"""Where workspaces lie if there is such a place: a journal syncs every row to its disk."""
+
+
+@dataclass(kw_only=True)
+class AllClouds(SimulatedExecutor):
+    """Runs nothing; where servers may be had is what SkyPilot can start and let end themselves."""
+
+    clouds: frozenset[str] = field(default=startable(CLOUDS) | {LOCAL})
+
+    def machine(self) -> Machine:
+        return MACHINE
+
+
+def random_brief(rng: random.Random) -> Brief:
+    """Targets, money, time, places and servers, each drawn by itself: many cannot be met."""
+    clouds = [cloud for cloud in known_clouds() if cloud in CLOUDS]
+    families = sorted({name.split("-")[0] for name in accelerator_facts()})
+    regions = sorted({region.split("-")[0] for region in known_regions() if "," not in region})
+    chosen = rng.sample(clouds, rng.choice((0, 0, 1, 1, 2, 4)))
+    return Brief(
+        request="drawn at random",
+        skill="mahjong",
+        task=rng.choice(TASKS),
+        targets=Targets(
+            accuracy=rng.choice((None, 0.5, 0.6, 0.7, 0.8, 0.9)),
+            latency_p95_ms=rng.choice((None, 20.0, 50.0, 100.0, 200.0, 500.0)),
+            throughput_rps=rng.choice((None, None, 5.0, 50.0, 300.0)),
+        ),
+        limits=Limits(
+            usd=round(10 ** rng.uniform(-1, 2.5), 2),
+            usd_per_month=rng.choice((None, None, None, 500.0, 3000.0)),
+            hours=rng.choice((None, None, 0.5, 2.0, 12.0)),
+            clouds=tuple(chosen),
+            regions=tuple(rng.sample(regions, rng.choice((0, 0, 0, 2, 5)))),
+            accelerators=tuple(rng.sample(families, rng.choice((0, 0, 0, 3, 8)))),
+        ),
+        weights=rng.choice((None, None, Weights(accuracy=rng.random() + 0.01, latency=rng.random(), usd=rng.random()))),
+    )
+
+
+def planned(seed: int) -> Iterator[tuple[Brief, Outcome | None]]:
+    """Without end: a brief and its outcome, which has a plan or says why none; None where the brief was refused."""
+    rng, settings = random.Random(seed), Settings(
+        plan_only=True, approved=True, deploy=False, local_usd_per_hour=LOCAL_USD_PER_HOUR
+    )
+    while True:
+        brief = random_brief(rng)
+        with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
+            try:
+                yield brief, session.start(
+                    brief.request,
+                    workspace=Workspace(Path(folder)),
+                    settings=settings,
+                    brief=brief,
+                    executor=AllClouds(world=World()),
+                )
+            except RequestError:
+                yield brief, None
