@@ -50,8 +50,8 @@ class Case:
     """All fallbacks, those first."""
 
 
-def cases(report: Report, count: int) -> list[Case]:
-    """So many plans on other machines, and how the other briefs ended."""
+def cases(report: Report, count: int, catalogue: Path) -> list[Case]:
+    """So many plans on servers that SkyPilot can start, and how the other briefs ended."""
     offers = {offer.id: offer for offer in _choosable()}
     ended, found = Counter[str](), list[Case]()
     for _, outcome in planned(report.seed):
@@ -61,8 +61,11 @@ def cases(report: Report, count: int) -> list[Case]:
         if outcome.plan.offer.id not in offers:
             ended["this machine"] += 1
             continue
-        ended["on a cloud's server"] += 1
         plan = outcome.plan
+        if (why := why_not(plan.offer, catalogue)) is not None:
+            ended[f"on a server that is told beforehand not to start: {why}"] += 1
+            continue
+        ended["on a cloud's server"] += 1
         reserved = plan.candidate.usd.high
         ranked = fallbacks(plan, plan.runners_up, offers, reserved)
         others = fallbacks(plan, [*plan.runners_up, *_elsewhere(plan, offers)], offers, reserved)
@@ -109,7 +112,14 @@ def write(folder: Path, found: Sequence[Case]) -> dict[str, list[tuple[Case, Pat
         at = folder / "jobs" / str(number)
         at.mkdir(parents=True)
         job = GenerateJob(
-            skill="mahjong", task="win", seed=0, data_folder=at, examples=1, splits=("dev",), held_out_items=1, workers=1
+            skill="mahjong",
+            task="win",
+            seed=0,
+            data_folder=at,
+            examples=1,
+            splits=("dev",),
+            held_out_items=1,
+            workers=1,
         )
         sent, offer = carried(job, at), case.plan.offer
 
@@ -169,7 +179,9 @@ def _tell(report: Report, kind: str, rows: Sequence[tuple[Case, Priced, float]])
     near = [ratio for ratio in ratios if abs(ratio - 1) <= NEAR]
     report.details[kind] = {
         "refused": _reasons(one.refused for _, one, _ in rows if one.refused),
-        "other than asked": [one.model_dump(mode="json") for case, one, _ in taken if not _as_asked(kind, case, one)][:SHOWN],
+        "other than asked": [one.model_dump(mode="json") for case, one, _ in taken if not _as_asked(kind, case, one)][
+            :SHOWN
+        ],
         "ratios": _spread(ratios),
         "by cloud": dict(Counter(case.plan.offer.cloud for case, _, _ in rows)),
         "servers": len({case.plan.offer.id for case, _, _ in rows}),
@@ -182,6 +194,10 @@ def _tell(report: Report, kind: str, rows: Sequence[tuple[Case, Priced, float]])
     ):
         report.add(Claim(name=f"{what}: {words}", value=len(part) / n, unit="share", n=n,
                          goal="1" if goal else "none", met=len(part) == n if goal else None))  # fmt: skip
+    if kind == "fallbacks":
+        stood_in = sum(_is(one.second, case.instead[0]) for case, one, _ in taken)
+        report.add(Claim(name=f"{what}: the next one is taken where the first cannot be had", value=stood_in / n,
+                         unit="share", n=n, goal="none", met=None))  # fmt: skip
     if goal:
         dollars = [
             one.usd_per_hour * case.plan.candidate.hours.value / case.plan.candidate.usd.value
@@ -199,8 +215,15 @@ def _as_asked(kind: str, case: Case, one: Priced) -> bool:
     here = one.cloud == offer.cloud and one.instance_type == offer.instance_type
     place = offer.region == "unstated" or (one.region or "").lower() == offer.region.lower()
     parts = sum(one.accelerators.values()) == offer.accelerator_count and one.nodes == (2 if kind == "two" else 1)
-    listed = one.wanted == (1 + len(case.instead) if kind == "fallbacks" else 1) and one.ordered == (kind == "fallbacks")
+    listed = one.wanted == (1 + len(case.instead) if kind == "fallbacks" else 1) and one.ordered == (
+        kind == "fallbacks"
+    )
     return here and place and parts and listed and one.use_spot == (kind in ("spot", "spot_service"))
+
+
+def _is(named: str | None, offer: Offer) -> bool:
+    """Whether cloud/region/type is an offer's."""
+    return (named or "").lower() == f"{offer.cloud}/{offer.region}/{offer.instance_type}".lower()
 
 
 def measure_offers(report: Report, python: Path, at: Path, folder: Path) -> None:
@@ -219,8 +242,12 @@ def measure_offers(report: Report, python: Path, at: Path, folder: Path) -> None
     report.details["offers"] = {
         "by cloud": _by_cloud(foretold),
         "refused": _reasons(one.refused for _, one, _ in foretold if one.refused),
-        "clouds SkyPilot starts no servers of": dict(Counter(offer.cloud for offer in offers if offer.cloud not in CLOUDS)),
-        "clouds whose servers do not end themselves": dict(Counter(offer.cloud for offer in asked if offer.cloud in KEEPS)),
+        "clouds SkyPilot starts no servers of": dict(
+            Counter(offer.cloud for offer in offers if offer.cloud not in CLOUDS)
+        ),
+        "clouds whose servers do not end themselves": dict(
+            Counter(offer.cloud for offer in asked if offer.cloud in KEEPS)
+        ),
     }
     report.add(Claim(name="offers that may be chosen, which SkyPilot can start and leave alone", value=right / len(offers),
                      unit="share", n=len(offers), goal="none", met=None))  # fmt: skip
@@ -253,7 +280,11 @@ def measure_knowledge(report: Report, answer: Answer) -> None:
     """What is written down of SkyPilot's clouds, held against its classes."""
     mine = {"clouds": CLOUDS, "keeps": KEEPS, "alone": ALONE}
     wrong = {name: sorted(known ^ getattr(answer, name)) for name, known in mine.items()}
-    report.details["knowledge"] = {"version": answer.version, "wrong": wrong, "no region can be asked of": sorted(ANYWHERE)}
+    report.details["knowledge"] = {
+        "version": answer.version,
+        "wrong": wrong,
+        "no region can be asked of": sorted(ANYWHERE),
+    }
     report.add(Claim(name=f"clouds known otherwise than by SkyPilot {answer.version}", value=sum(map(len, wrong.values())),
                      unit="clouds", n=len(answer.clouds), goal="0", met=not any(wrong.values())))  # fmt: skip
 
@@ -264,14 +295,17 @@ def main() -> None:
         __doc__ or "",
         [
             ("--sky-python", {"type": Path, "required": True, "help": "the Python of SkyPilot's environment"}),
-            ("--catalogues", {"type": Path, "default": None, "help": "folder of SkyPilot's own catalogues, CLOUD/vms.csv"}),
+            (
+                "--catalogues",
+                {"type": Path, "default": None, "help": "folder of SkyPilot's own catalogues, CLOUD/vms.csv"},
+            ),
         ],
     )
     report = Report(eval="cloud_tasks", seed=given.seed, quick=given.quick)
     with tempfile.TemporaryDirectory(prefix="stratos-cloud-tasks-") as scratch:
         folder = Path(scratch)
         at = home(folder / "home", given.catalogues)
-        found = cases(report, QUICK_PLANS if given.quick else PLANS)
+        found = cases(report, QUICK_PLANS if given.quick else PLANS, at / CATALOGUES)
         answer = measure_plans(report, given.sky_python, at, found, folder / "plans")
         measure_knowledge(report, answer)
         measure_offers(report, given.sky_python, at, folder / "offers")

@@ -1,1 +1,1 @@
-"""Other machines: what of `tools.cloud` needs more than this one, on a cluster that is set up here for it."""
+"""Other machines: a cluster that is set up here, for what of `tools.cloud` needs more than this one, and SkyPilot's word on its tasks."""

@@ -37,6 +37,8 @@ class Priced(BaseModel):
     usd_per_hour: float = 0
     wanted: int = 1
     ordered: bool = False
+    second: str | None = None
+    """cloud/region/type that would be taken were the first not to be had; null where one alone is named."""
     seconds: float = 0
     service: Mapping[str, Any] | None = None
 

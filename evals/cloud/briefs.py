@@ -66,19 +66,23 @@ def random_brief(rng: random.Random) -> Brief:
 
 def planned(seed: int) -> Iterator[tuple[Brief, Outcome | None]]:
     """Without end: a brief and its outcome, which has a plan or says why none; None where the brief was refused."""
-    rng, settings = random.Random(seed), Settings(
-        plan_only=True, approved=True, deploy=False, local_usd_per_hour=LOCAL_USD_PER_HOUR
+    rng, settings = (
+        random.Random(seed),
+        Settings(plan_only=True, approved=True, deploy=False, local_usd_per_hour=LOCAL_USD_PER_HOUR),
     )
     while True:
         brief = random_brief(rng)
         with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
             try:
-                yield brief, session.start(
-                    brief.request,
-                    workspace=Workspace(Path(folder)),
-                    settings=settings,
-                    brief=brief,
-                    executor=AllClouds(world=World()),
+                yield (
+                    brief,
+                    session.start(
+                        brief.request,
+                        workspace=Workspace(Path(folder)),
+                        settings=settings,
+                        brief=brief,
+                        executor=AllClouds(world=World()),
+                    ),
                 )
             except RequestError:
                 yield brief, None

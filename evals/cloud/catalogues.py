@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from ...tools.cloud.startable import CLOUDS
+from ...tools.cloud.startable import AWS_REGIONS, CLOUDS
 from ...tools.cloud.tasks import accelerator_name
 from ...tools.pricing.skypilot import VMS_FILE
 from ...tools.pricing.snapshot import SNAPSHOT_CSV
@@ -41,7 +41,7 @@ def write(folder: Path) -> dict[str, int]:
     by_cloud: dict[str, list[Row]] = defaultdict(list)
     with SNAPSHOT_CSV.open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
-            if row["cloud"] in CLOUDS:
+            if row["cloud"] in CLOUDS and (row["cloud"] != "aws" or row["region"] in AWS_REGIONS):
                 by_cloud[row["cloud"]] += _rows(row)
     for cloud in CLOUDS - by_cloud.keys():
         by_cloud[cloud] = []
@@ -96,7 +96,9 @@ def _once(rows: Iterable[Row]) -> list[Row]:
     """SkyPilot wants one price of one server: the first of the snapshot, which has no order but is always the same."""
     kept: dict[tuple[str | None, ...], Row] = {}
     for row in rows:
-        kept.setdefault(tuple(row.get(n) for n in ("InstanceType", "AcceleratorName", "AcceleratorCount", "Region")), row)
+        kept.setdefault(
+            tuple(row.get(n) for n in ("InstanceType", "AcceleratorName", "AcceleratorCount", "Region")), row
+        )
     return list(kept.values())
 
 

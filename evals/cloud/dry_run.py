@@ -1,4 +1,4 @@
-"""What SkyPilot itself makes of task files, without a cloud: accepted, where they would run, at what price, and what it infers of the server.
+"""What SkyPilot itself makes of task files, without a cloud: accepted, where they would run and at what price.
 
 Run by SkyPilot's own Python, with a HOME of its own that holds catalogues: `python dry_run.py < asked.json`. Nothing of Stratos is
 imported here, and nothing is started. Every cloud is taken as enabled; no credentials are asked for, so no quota is checked.
@@ -58,21 +58,14 @@ def _has(cloud: Any, feature: str) -> bool:
 
 
 def _task(path: str) -> dict[str, Any]:
-    """One task read, validated and optimised."""
-    import sky
-    from sky import optimizer
-
+    """One task read, validated and optimised; where it names several servers, once more as if the first could not be had."""
     started = time.monotonic()
     try:
-        task = _read(path)
-        task.validate()
-        with sky.Dag() as dag:
-            dag.add(task)
-        optimizer.Optimizer.optimize(dag, quiet=True)
-    except Exception as error:  # noqa: BLE001  # what SkyPilot refuses, by whatever class, is what is asked for here
+        task, best = _optimised(path, None)
+        ordered = isinstance(task.resources, list)
+        second = _optimised(path, [best])[1] if ordered else None
+    except Exception as error:  # what SkyPilot refuses, by whatever class, is what is asked for here
         return {"path": path, "refused": f"{type(error).__name__}: {_plain(str(error))}"}
-    best = task.best_resources
-    assert best is not None
     return {
         "path": path,
         "refused": None,
@@ -85,9 +78,24 @@ def _task(path: str) -> dict[str, Any]:
         "nodes": task.num_nodes,
         "usd_per_hour": best.get_cost(3600) * task.num_nodes,
         "wanted": len(task.resources),
-        "ordered": isinstance(task.resources, list),
+        "ordered": ordered,
+        "second": second and f"{str(second.cloud).lower()}/{second.region}/{second.instance_type}",
         "seconds": time.monotonic() - started,
     }
+
+
+def _optimised(path: str, blocked: list[Any] | None) -> tuple[Any, Any]:
+    """A task, and where SkyPilot would run it."""
+    import sky
+    from sky import optimizer
+
+    task = _read(path)
+    task.validate()
+    with sky.Dag() as dag:
+        dag.add(task)
+    optimizer.Optimizer.optimize(dag, quiet=True, blocked_resources=blocked)
+    assert task.best_resources is not None
+    return task, task.best_resources
 
 
 def _read(path: str) -> Any:
@@ -110,7 +118,7 @@ def _service(path: str) -> dict[str, Any]:
     try:
         task = _read(path)
         serve_utils.validate_service_task(task, pool=False)
-    except Exception as error:  # noqa: BLE001  # as above
+    except Exception as error:  # as above
         return {"path": path, "refused": f"{type(error).__name__}: {_plain(str(error))}"}
     assert task.service is not None
     return {**found, "service": task.service.to_yaml_config()}

@@ -23,10 +23,19 @@ CLOUDS = WITHOUT_TYPES | {
 """That SkyPilot 0.14.1 can start servers of; the eval `cloud_tasks` holds them against its registry."""
 KEEPS = frozenset({"hyperbolic", "primeintellect", "verda", "yotta"})
 """Clouds of these whose servers SkyPilot 0.14.1 cannot let end themselves when they are idle; the eval holds them against its classes."""
-ALONE = frozenset({"hyperbolic", "primeintellect", "runpod", "seeweb", "shadeform", "vast", "verda", "vsphere"})
+ALONE = frozenset(
+    {"hyperbolic", "primeintellect", "runpod", "seeweb", "shadeform", "vast", "verda", "vsphere", "yotta"}
+)
 """Clouds of these whose servers SkyPilot 0.14.1 cannot join to one cluster; likewise."""
 ANYWHERE = frozenset({"shadeform"})
-"""Clouds of which SkyPilot 0.14.1 can be asked for no region: its class has no name to find its catalogue by (skypilot-org/skypilot#10712)."""
+"""Clouds of which SkyPilot 0.14.1 can be asked for no region: its class lacks the name of its catalogue
+(skypilot-org/skypilot#10712)."""
+AWS_REGIONS = frozenset({
+    "af-south-1", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
+    "ap-southeast-3", "ap-southeast-4", "ca-central-1", "eu-central-1", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2",
+    "eu-west-3", "me-central-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
+})  # fmt: skip
+"""All that SkyPilot 0.14.1 makes its catalogue of AWS of: in others it has no image that fits."""
 SPOT_MARK, SPOT_ONLY = " (spot)", "spot_only"
 """How a look-up of spot prices ends its offers' ids, and the basis of a price that has no other."""
 
@@ -43,7 +52,7 @@ def why_not(offer: Offer, catalogue: Path = OWN_FOLDER, *, nodes: int = 1) -> st
     """Why SkyPilot cannot start the offer's server, or so many of it, in words; None where nothing speaks against it. This machine needs no
     SkyPilot.
 
-    `catalogue` is a folder of CLOUD/vms.csv; a cloud that has none there is judged by its name alone.
+    `catalogue` is a folder of CLOUD/vms.csv; a cloud that has none there is judged by what is known of the cloud alone.
     """
     if offer.cloud == LOCAL or offer.cloud in WITHOUT_TYPES:
         return None
@@ -62,7 +71,8 @@ def _missing(offer: Offer, catalogue: Path) -> str | None:
     """What of the offer SkyPilot's catalogue lacks, in words."""
     known = catalogue_of(offer.cloud, catalogue.expanduser())
     if known is None:
-        return None
+        elsewhere = offer.cloud == "aws" and offer.region not in AWS_REGIONS | {UNSTATED}
+        return f"SkyPilot has no catalogue of {offer.region} of aws" if elsewhere else None
     regions = {region: priced for (name, region), priced in known.items() if name == offer.instance_type.lower()}
     if not regions:
         return f"SkyPilot's catalogue has no {offer.instance_type!r} of {offer.cloud}"
@@ -70,7 +80,9 @@ def _missing(offer: Offer, catalogue: Path) -> str | None:
     if not here:
         return f"SkyPilot's catalogue has {offer.instance_type!r} not in {offer.region!r}, only in {', '.join(sorted(regions))}"
     if not any(priced[is_spot(offer)] for priced in here.values()):
-        return f"SkyPilot's catalogue has no {'spot' if is_spot(offer) else 'on-demand'} price of {offer.instance_type!r}"
+        return (
+            f"SkyPilot's catalogue has no {'spot' if is_spot(offer) else 'on-demand'} price of {offer.instance_type!r}"
+        )
     return None
 
 

@@ -23,7 +23,7 @@ DISK_GIB = 100
 """Of a server: the environment takes 3 to 9 GiB, a checkpoint of a few billion weights with its optimiser's state some 30. SkyPilot's own
 default is 256 GiB, which costs more on clouds that charge for disks; prices here are without disks."""
 SPOT_RECOVERY = "FAILOVER"
-"""Where a managed job (`sky jobs launch`) loses its spot server: first the same region, then the others. `sky launch` starts no job anew."""
+"""Where a managed job (`sky jobs launch`) loses its spot server: first the same region, then the others. `sky launch` starts none anew."""
 SHARED = frozenset({"stratos.tools.tuning"})
 """Modules whose work several processes can share: tuning of open models. Students built from scratch are trained by one process."""
 MASTER_PORT = 29500
@@ -60,9 +60,9 @@ def task(
     """The task of one job. `folder` is the job's own, here; `package` the staged package.
 
     `fallbacks` are taken in their order where the offer cannot be had: whoever gives them has seen that each costs at most what was
-    reserved, and that its predictions meet the brief. `nodes` are servers of the offer, and `module` is what the job runs: one whose work can
-    be shared gets a process for each accelerator of each server. With `idle_minutes` the servers end themselves when they were idle so
-    long. Raises ValueError for several servers of a job that cannot be shared.
+    reserved, and that its predictions meet the brief. `nodes` are servers of the offer, and `module` is what the job runs: one whose work
+    can be shared gets a process for each accelerator of each server. With `idle_minutes` the servers end themselves when they were idle
+    so long. Raises ValueError for several servers of a job that cannot be shared.
     """
     if nodes > 1 and module not in SHARED:
         raise ValueError(f"{nodes} servers for {module or 'a job'!r}: valid are {', '.join(sorted(SHARED))}")
@@ -115,7 +115,9 @@ def installation(pins: Sequence[str]) -> str:
 
 def resources(offer: Offer, fallbacks: Sequence[Offer] = (), *, idle_minutes: int | None = None) -> dict[str, Any]:
     """What SkyPilot is asked for: the offer, and after it, in their order, what may be taken where it cannot be had."""
-    servers = [{**server(one), **({"job_recovery": SPOT_RECOVERY} if is_spot(one) else {})} for one in (offer, *fallbacks)]
+    servers = [
+        {**server(one), **({"job_recovery": SPOT_RECOVERY} if is_spot(one) else {})} for one in (offer, *fallbacks)
+    ]
     # Of `any_of` SkyPilot takes the cheapest, which need not be what was planned and approved; of `ordered` the first that can be had.
     wanted: dict[str, Any] = {"ordered": servers} if fallbacks else servers[0]
     if idle_minutes is not None:

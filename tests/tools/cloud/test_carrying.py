@@ -76,11 +76,11 @@ def test_a_task_is_a_file_that_names_what_travels_and_installs_pinned_packages(t
                 "accelerator": "A10G",
                 "accelerator_count": 1,
             },
-            {"infra": "aws/us-east-1", "accelerators": "A10G:1", "instance_type": "g5.xlarge"},
+            {"infra": "aws/us-east-1", "instance_type": "g5.xlarge", "disk_size": 100},
         ),
         (
             {"cloud": "gcp", "region": "us-west1", "instance_type": "n2-standard-4"},
-            {"infra": "gcp/us-west1", "instance_type": "n2-standard-4"},
+            {"infra": "gcp/us-west1", "instance_type": "n2-standard-4", "disk_size": 100},
         ),
     ],
 )
