@@ -7,19 +7,23 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from stratos.state.plan import Offer, Plan
 from stratos.tools.cloud.carrying import carried
-from stratos.tools.cloud.services import Replicas, replicas, service
+from stratos.tools.cloud.services import KEY_VARIABLE, PORT, Replicas, replicas, service
 from stratos.tools.cloud.startable import CLOUDS, startable, why_not
 from stratos.tools.cloud.tasks import SetUp, accelerator_name, fallbacks, resources, task, written
 from stratos.tools.pricing import LookUpPrices, look_up_prices
+from stratos.tools.serving.vllm import free_port
 from stratos.tools.tuning.specs import TuneJob
 
 from ...building import candidate, offer, prediction
+from ..serving import tiny_model
 from ..tuning import tiny
 from .test_executor import OFFER
 
@@ -156,7 +160,9 @@ def test_two_servers_tune_one_model_together(tmp_path: Path) -> None:
     assert result["steps"] * 2 * 256 >= result["tokens"]
 
 
-def _on_a_server(made: dict[str, Any], home: Path, rank: int) -> "subprocess.Popen[bytes]":
+def _on_a_server(
+    made: dict[str, Any], home: Path, rank: int, secrets: dict[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
     """What SkyPilot does on one of two servers: the mounts, then the line, told which one it is."""
     for there, source in made["file_mounts"].items():
         target = home / there.removeprefix("~/")
@@ -168,7 +174,9 @@ def _on_a_server(made: dict[str, Any], home: Path, rank: int) -> "subprocess.Pop
         else:
             shutil.copy2(source, target)
     cluster = {"SKYPILOT_NODE_RANK": str(rank), "SKYPILOT_NODE_IPS": "127.0.0.1\n127.0.0.1"}
-    return subprocess.Popen(["bash", "-c", made["run"]], env={**os.environ, "HOME": str(home), **cluster})
+    return subprocess.Popen(
+        ["bash", "-c", made["run"]], env={**os.environ, "HOME": str(home), **cluster, **(secrets or {})}
+    )
 
 
 def test_a_service_probes_the_models_endpoint_and_holds_no_key(tmp_path: Path) -> None:
@@ -182,6 +190,37 @@ def test_a_service_probes_the_models_endpoint_and_holds_no_key(tmp_path: Path) -
     assert made["secrets"] == {"STRATOS_API_KEY": None}
     assert (made["resources"]["ports"], "use_spot" in made["resources"]) == (8080, False)
     assert written(made, tmp_path / "service.yaml").exists()
+
+
+def test_what_a_service_runs_answers_the_probe_with_its_key_alone(tmp_path: Path) -> None:
+    tiny_model.make(tmp_path / "model")
+    made = service("sums", tmp_path / "model", a100(), ROOT, SetUp(python=sys.executable), Replicas(target_rps=1.0))
+    port, home = free_port("127.0.0.1"), tmp_path / "home"
+    made["run"] = made["run"].replace(str(PORT), str(port))
+    process = _on_a_server(made, home, 0, {KEY_VARIABLE: "a-key-of-the-test"})
+    try:
+        probe = made["service"]["readiness_probe"]
+        url = f"http://127.0.0.1:{port}{probe['path']}"
+        told = {
+            name: value.replace(f"${{{KEY_VARIABLE}}}", "a-key-of-the-test") for name, value in probe["headers"].items()
+        }
+        assert _answered(url, told, process) == 200
+        assert httpx.get(url).status_code == 401
+        assert (home / "stratos" / "service" / "key").stat().st_mode & 0o077 == 0
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _answered(url: str, headers: dict[str, str], process: "subprocess.Popen[bytes]") -> int:
+    """The first answer of a server that is being started."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            return httpx.get(url, headers=headers).status_code
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise AssertionError("no answer")
 
 
 def test_spot_replicas_have_some_that_stay_and_stand_ins_on_demand(tmp_path: Path) -> None:
