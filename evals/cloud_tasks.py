@@ -67,8 +67,8 @@ def cases(report: Report, count: int, catalogue: Path) -> list[Case]:
             continue
         ended["on a cloud's server"] += 1
         reserved = plan.candidate.usd.high
-        ranked = fallbacks(plan, plan.runners_up, offers, reserved)
-        others = fallbacks(plan, [*plan.runners_up, *_elsewhere(plan, offers)], offers, reserved)
+        ranked = fallbacks(plan, plan.runners_up, offers, reserved, catalogue)
+        others = fallbacks(plan, [*plan.runners_up, *_elsewhere(plan, offers)], offers, reserved, catalogue)
         found.append(Case(plan=plan, ranked=len(ranked), instead=tuple(others)))
         if len(found) == count:
             break

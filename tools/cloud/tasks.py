@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from ...state.plan import Candidate, Offer, Plan
+from ..pricing.skypilot import OWN_FOLDER
 from .arrived import LAUNCH_VARIABLE
 from .carrying import JOBS, PACKAGE, Carried
-from .startable import UNSTATED, WITHOUT_TYPES, is_spot
+from .startable import UNSTATED, WITHOUT_TYPES, is_spot, why_not
 
 REMOTE_ROOT = "~/stratos"
 PYTHON_VARIABLE = "STRATOS_SKY_PYTHON"
@@ -140,14 +141,22 @@ def server(offer: Offer) -> dict[str, Any]:
     return wanted | ({"use_spot": True} if is_spot(offer) else {})
 
 
-def fallbacks(plan: Plan, others: Sequence[Candidate], offers: Mapping[str, Offer], reserved_usd: float) -> list[Offer]:
+def fallbacks(
+    plan: Plan,
+    others: Sequence[Candidate],
+    offers: Mapping[str, Offer],
+    reserved_usd: float,
+    catalogue: Path = OWN_FOLDER,
+) -> list[Offer]:
     """Of candidates, such as a plan's runners-up or the front, the servers that may carry out the plan's own job: the same student, trained
-    alike, on another executable server, at no more at the upper end of its band than was reserved. In the candidates' order."""
+    alike, on another executable server, at no more at the upper end of its band than was reserved. In the candidates' order. What SkyPilot
+    cannot start is left out: for one fallback that it does not know it refuses the whole task."""
     wanted, found = plan.candidate, dict[str, Offer]()
     for one in others:
-        alike = all(getattr(one, name) == getattr(wanted, name) for name in SAME_JOB)
-        if alike and one.executable and one.offer_id != wanted.offer_id and one.usd.high <= reserved_usd:
-            found[one.offer_id] = offers[one.offer_id]
+        offer = offers[one.offer_id]
+        alike = all(getattr(one, name) == getattr(wanted, name) for name in SAME_JOB) and offer.id != wanted.offer_id
+        if alike and one.executable and one.usd.high <= reserved_usd and why_not(offer, catalogue) is None:
+            found[offer.id] = offer
     return list(found.values())
 
 

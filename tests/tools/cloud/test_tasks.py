@@ -64,16 +64,18 @@ def test_fallbacks_come_behind_the_planned_server_in_their_order() -> None:
     assert asked["autostop"] == {"idle_minutes": 10, "down": True}
 
 
-def test_a_fallback_carries_out_the_same_job_within_what_was_reserved() -> None:
+def test_a_fallback_carries_out_the_same_job_within_what_was_reserved(tmp_path: Path) -> None:
     chosen = candidate(executable=True, usd=prediction(1.0))
     plan = Plan(candidate=chosen, offer=OFFER, reason="test", runners_up=())
     dear = chosen.model_copy(update={"offer_id": "dear", "usd": prediction(3.0)})
     there = chosen.model_copy(update={"offer_id": "there", "usd": prediction(1.1)})
     longer = there.model_copy(update={"offer_id": "longer", "train_tokens": chosen.train_tokens + 1})
     closed = there.model_copy(update={"offer_id": "closed", "executable": False})
-    others = [chosen, dear, there, longer, closed]
+    unknown = there.model_copy(update={"offer_id": "unknown"})
+    others = [chosen, dear, unknown, there, longer, closed]
     offers = {one.offer_id: a100(id=one.offer_id) for one in others}
-    assert [one.id for one in fallbacks(plan, others, offers, reserved_usd=2.3)] == ["there"]
+    offers["unknown"] = a100(id="unknown", cloud="aws", region="sa-east-1")
+    assert [one.id for one in fallbacks(plan, others, offers, 2.3, tmp_path)] == ["there"]
 
 
 @pytest.mark.parametrize(
