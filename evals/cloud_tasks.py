@@ -21,8 +21,8 @@ import yaml
 
 from ..state.plan import Candidate, Offer, Plan
 from ..tools.cloud.carrying import carried
-from ..tools.cloud.executor import IDLE_MINUTES
 from ..tools.cloud.package import pins, staged
+from ..tools.cloud.servers import KEEPING_MINUTES
 from ..tools.cloud.services import replicas, service
 from ..tools.cloud.startable import ALONE, ANYWHERE, CLOUDS, KEEPS, SPOT_MARK, startable, why_not
 from ..tools.cloud.tasks import SHARED, SetUp, fallbacks, resources, task, written
@@ -126,7 +126,7 @@ def write(folder: Path, found: Sequence[Case]) -> dict[str, list[tuple[Case, Pat
         def put(kind: str, made: dict[str, object], price: float, at: Path = at, case: Case = case) -> None:
             files.setdefault(kind, []).append((case, written(made, at / f"{kind}.yaml"), price))
 
-        put("plan", task(sent, offer, package, at, set_up, idle_minutes=IDLE_MINUTES), offer.usd_per_hour)
+        put("plan", task(sent, offer, package, at, set_up, idle_minutes=KEEPING_MINUTES), offer.usd_per_hour)
         if case.instead:
             put("fallbacks", task(sent, offer, package, at, set_up, fallbacks=case.instead), offer.usd_per_hour)
         if offer.cloud not in ALONE:

@@ -95,6 +95,10 @@ class Executor(Protocol):
 class Rents(Protocol):
     """An executor whose servers are paid for from when they are asked for until they are ended, whatever runs on them."""
 
+    def can_start(self, offer: "ListedOffer") -> bool:
+        """Whether nothing that is known before it is asked for speaks against starting its server."""
+        ...
+
     def terms(self, offer: "ListedOffer") -> dict[str, float]:
         """What of a rented server is paid for beside the work: `held_minutes` and `disk_usd_per_hour`; empty for what is not rented."""
         ...

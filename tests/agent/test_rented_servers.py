@@ -49,6 +49,9 @@ class RentingExecutor(SimulatedExecutor):
 
     clouds = frozenset({LOCAL, "slurm"})
 
+    def can_start(self, offer: ListedOffer) -> bool:
+        return True
+
     def terms(self, offer: ListedOffer) -> dict[str, float]:
         return {} if offer.cloud == LOCAL else {"held_minutes": HELD_MINUTES}
 

@@ -23,9 +23,10 @@ from .arrived import STDERR_FILE
 from .carrying import CARRIED_FILE, ENDED_FILE, TASK_FILE, Carried, carried
 from .package import pins, staged
 from .returning import fetched, saved
-from .servers import DISK_GIB, HELD_MINUTES, KEEPING_MINUTES, Servers
+from .servers import HELD_MINUTES, KEEPING_MINUTES, Servers
 from .sky import Queued, Sky
-from .tasks import PYTHON_VARIABLE, SetUp, task, written
+from .startable import startable, why_not
+from .tasks import DISK_GIB, PYTHON_VARIABLE, SetUp, task, written
 from .watchdog import watched
 from .whereabouts import Where, cluster_of, ended, last_words, note, where_of
 
@@ -70,8 +71,12 @@ class SkyExecutor:
     def clouds(self) -> frozenset[str]:
         """Those that SkyPilot may use, and this machine."""
         if self._clouds is None:
-            self._clouds = frozenset(self._sky.enabled())
+            self._clouds = startable(frozenset(self._sky.enabled()))
         return self._clouds | {LOCAL}
+
+    def can_start(self, offer: ListedOffer) -> bool:
+        """As `Rents` says."""
+        return offer.cloud in self.clouds and why_not(offer) is None
 
     def terms(self, offer: ListedOffer) -> dict[str, float]:
         """As `Rents` says: the minutes that a server is held, and its disk where the price list has a price of disks."""
@@ -179,7 +184,10 @@ class SkyExecutor:
             (folder / old).unlink(missing_ok=True)
         write_atomic(folder / CARRIED_FILE, json.dumps(told))
         package = staged(folder.parent / f".{PACKAGE_FOLDER}-{folder.name}")
-        made = written(task(sent, offer, package, folder, self._set_up, threads), folder / TASK_FILE)
+        made = written(
+            task(sent, offer, package, folder, self._set_up, threads, module=module, idle_minutes=KEEPING_MINUTES),
+            folder / TASK_FILE,
+        )
         note(folder, where)
         run_folder = of_run(folder)
 

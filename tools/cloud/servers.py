@@ -23,8 +23,6 @@ HELD_MINUTES = STARTING_MINUTES + KEEPING_MINUTES + ENDING_MINUTES
 """What is reserved with every call beside its own work, and free again when the call has ended and no server is kept."""
 LOOK_AFTER_S = 240.0
 """Since the last charge, from when on a server may have ended itself, and SkyPilot is asked."""
-DISK_GIB = 64
-"""Of a server's disk; SkyPilot's own default is four times that, which nobody here needs."""
 
 
 class Provider(Protocol):

@@ -71,9 +71,9 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
 
 def _as_planned(context: Context, offer: ListedOffer, runs_on: Set[str]) -> Offer:
     """The offer as a plan records it: with what it costs beside its work where it would be rented."""
-    executable = offer.cloud in runs_on
-    terms = context.executor.terms(offer) if executable and isinstance(context.executor, Rents) else {}
-    return offer.plain(executable=executable, **terms)
+    rents = context.executor if isinstance(context.executor, Rents) else None
+    executable = offer.cloud in runs_on and (rents is None or rents.can_start(offer))
+    return offer.plain(executable=executable, **(rents.terms(offer) if rents and executable else {}))
 
 
 def _apply(state: RunState, result: PricedServers) -> RunState:

@@ -78,7 +78,12 @@ def test_a_job_runs_there_and_all_it_made_comes_back(tmp_path: Path, sky: Preten
     assert {"train-00000.jsonl", "dev.jsonl"} <= {path.name for path in data.iterdir()}
     assert any(event["event"] == "progress" and event["done"] > 0 for event in events)
     (told,) = sky.launched
-    assert told["resources"] == {"infra": "slurm/loopback", "cpus": "1", "memory": "2"}
+    assert told["resources"] == {
+        "infra": "slurm/loopback",
+        "cpus": "1",
+        "memory": "2",
+        "autostop": {"idle_minutes": 10, "down": True},
+    }
 
 
 def test_what_was_spoiled_on_its_way_is_not_taken(tmp_path: Path, sky: PretendedSky) -> None:
