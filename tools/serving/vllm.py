@@ -1,6 +1,8 @@
 """vLLM as a program of its own environment: when to use it, its command line, and its life as the serve job's child."""
 
 import ctypes
+import json
+import os
 import shutil
 import signal
 import socket
@@ -10,12 +12,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ...state.errors import NotAvailable, ToolFailed
 from ..jobs import process_environment
 from .engine import EngineName
 
+EngineChoice = Literal["auto", "ctranslate2", "vllm"]
+PROGRAM_VARIABLE = "STRATOS_VLLM"
+"""Of the environment: the program `vllm`, or the Python of the environment it is installed in; unset: `vllm` on the path."""
+CPU_CACHE_GIB = "1"
+"""Of keys and values, where vLLM runs on a CPU: its own default is half of the machine's memory."""
 PR_SET_PDEATHSIG = 1
 READY_TIMEOUT_S = 900
 """Assumption: weights of tens of GiB from a cold disk, then CUDA graph capture."""
@@ -27,12 +34,20 @@ def gpu_present() -> bool:
     return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
 
 
-def choose_engine(wanted: Literal["auto", "ctranslate2", "vllm"], gpu: Callable[[], bool] = gpu_present) -> EngineName:
+def program() -> str | None:
+    """The path of vLLM's program, or of a Python that has it; None where there is none."""
+    return shutil.which(os.environ.get(PROGRAM_VARIABLE) or "vllm")
+
+
+def choose_engine(wanted: EngineChoice, gpu: Callable[[], bool] = gpu_present) -> EngineName:
     """vLLM where it is asked for, or where it is installed and a GPU is there. Raises NotAvailable."""
-    if wanted == "vllm" and shutil.which("vllm") is None:
-        raise NotAvailable("no program 'vllm' on PATH: install vllm into an environment of its own and link it there")
+    if wanted == "vllm" and program() is None:
+        raise NotAvailable(
+            "no program 'vllm' on PATH: install vllm into an environment of its own and link it there, or name it, or that "
+            f"environment's Python, in {PROGRAM_VARIABLE}"
+        )
     if wanted == "auto":
-        return "vllm" if shutil.which("vllm") and gpu() else "ctranslate2"
+        return "vllm" if program() and gpu() else "ctranslate2"
     return wanted
 
 
@@ -46,15 +61,37 @@ def vllm_command(
     gpu_memory_share: float | None = None,
 ) -> list[str]:
     """The command line; the key is not on it, because every user of the machine can read command lines."""
-    command = ["vllm", "serve", str(model_dir), "--served-model-name", served_name, "--host", host, "--port", str(port)]
+    command = [*_opening(), str(model_dir), "--served-model-name", served_name, "--host", host, "--port", str(port)]
     command += ["--override-generation-config", f'{{"temperature": {default_temperature}}}']
+    # vLLM's "auto" makes bfloat16 of float32, which is what was measured: other answers would be served.
+    command += ["--dtype", "float32"] if _stored_in_float32(model_dir) else []
     command += ["--gpu-memory-utilization", str(gpu_memory_share)] if gpu_memory_share else []
     return command + (["--max-model-len", str(max_model_len)] if max_model_len else [])
 
 
-def vllm_environment(api_key: str) -> dict[str, str]:
-    """vLLM reads the key from VLLM_API_KEY; a process's environment is readable by its owner alone."""
-    return process_environment(VLLM_API_KEY=api_key, VLLM_NO_USAGE_STATS="1", HF_HUB_OFFLINE="1")
+def _opening() -> list[str]:
+    """The words before the model's folder. A Python is asked for the module: builds under another name than `vllm` have a
+    program that looks for that name and ends."""
+    found = program() or "vllm"
+    if Path(found).name.startswith("python"):
+        return [found, "-P", "-m", "vllm.entrypoints.openai.api_server", "--model"]
+    return [found if os.environ.get(PROGRAM_VARIABLE) else "vllm", "serve"]
+
+
+def _stored_in_float32(model_dir: Path) -> bool:
+    """Whether the checkpoint's weights are, by its config; not so where it says nothing."""
+    path = model_dir / "config.json"
+    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return (config.get("dtype") or config.get("torch_dtype")) == "float32"
+
+
+def vllm_environment(api_key: str, gpu: Callable[[], bool] = gpu_present) -> dict[str, str]:
+    """vLLM reads the key from VLLM_API_KEY; a process's environment is readable by its owner alone. On a CPU its threads are
+    left where the system puts them: cores of its own it would take from whatever else runs."""
+    cpu = {} if gpu() else {"VLLM_CPU_KVCACHE_SPACE": CPU_CACHE_GIB, "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    given = {name: os.environ[name] for name in cpu if name in os.environ}
+    quiet = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
+    return process_environment(VLLM_API_KEY=api_key, **quiet, **{**cpu, **given})
 
 
 def free_port(host: str) -> int:
