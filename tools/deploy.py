@@ -16,7 +16,8 @@ from .costs import serving_hours, serving_usd
 from .distill import NATURAL_MIX, answers_only, trained_model
 from .evaluate import UNTUNED
 from .given_model.taking import base_model
-from .serving.deployments import NAME, Deployment, health_check, listing, start, stop
+from .serving.deployments import Deployment, health_check, listing, start, stop
+from .serving.records import NAME
 
 SMOKE_BLOCK = PROBE_BLOCK + 100
 """Block of the question asked after deployment, far from every block that was trained on or tested."""
@@ -40,6 +41,7 @@ def _run(context: Context, args: Deploy) -> DeploymentFacts:
         context.state.run_id,
         threads=context.settings.threads,
         hours=_hours_to_serve(context, args),
+        usd_per_hour=context.settings.local_usd_per_hour,
     )
     try:
         return _checked(context, deployment)

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -17,9 +18,17 @@ CUT_S = 2
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: ASGIApp, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, on_ready: Callable[[], None], on_stop: Callable[[], None], tls: tuple[Path, Path] | None
+    ) -> None:
         config = uvicorn.Config(
-            app, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=CUT_S
+            app,
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=CUT_S,
+            ssl_certfile=tls and tls[0],
+            ssl_keyfile=tls and tls[1],
         )
         super().__init__(config)
         self._on_ready, self._on_stop = on_ready, on_stop
@@ -44,9 +53,15 @@ class _Server(uvicorn.Server):
             threading.Timer(GRACE_S, self._on_stop).start()
 
 
-def serve(app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
-    """Serves until SIGTERM or SIGINT; must run on the main thread."""
+def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], None],
+    tls: tuple[Path, Path] | None = None,
+) -> None:
+    """Serves until SIGTERM or SIGINT; must run on the main thread. `tls` is the files of a certificate and its key."""
     try:
-        _Server(app, on_ready, on_stop).run(sockets=[listener])
+        _Server(app, on_ready, on_stop, tls).run(sockets=[listener])
     finally:
         on_stop()

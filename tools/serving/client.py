@@ -1,6 +1,9 @@
 """Asking a server: one chat through the `openai` client, and two cheap questions about its state."""
 
+from pathlib import Path
+
 from ...state.errors import Correctable, ToolFailed
+from .front_job import trusting
 
 HEALTH_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 600.0
@@ -15,12 +18,14 @@ def chat(
     *,
     max_tokens: int | None = None,
     temperature: float | None = None,
+    certificate: Path | None = None,
 ) -> str:
-    """The answer to one user message. Raises Correctable (the prompt was refused), ToolFailed (anything else)."""
+    """The answer to one user message; `certificate` is the server's own, where it has one. Raises Correctable (the prompt was
+    refused), ToolFailed (anything else)."""
     import openai
 
     # trust_env: a proxy set for the outside world must not be asked for a server on this machine.
-    http = openai.DefaultHttpxClient(trust_env=False)
+    http = openai.DefaultHttpxClient(trust_env=False, verify=trusting(certificate))
     with openai.OpenAI(base_url=base_url, api_key=api_key, http_client=http, timeout=ANSWER_TIMEOUT_S) as client:
         try:
             answer = client.chat.completions.create(
@@ -33,12 +38,13 @@ def chat(
             raise Correctable(f"the model cannot take this prompt: {error.message}") from error
         except openai.OpenAIError as error:
             raise ToolFailed(f"{base_url} did not answer: {error}") from error
-    return answer.choices[0].message.content or ""
+    # vLLM decodes an answer as what follows its question: in a tokenizer of words the first one then has a space before it.
+    return (answer.choices[0].message.content or "").strip()
 
 
-def healthy(base_url: str) -> bool:
+def healthy(base_url: str, certificate: Path | None = None) -> bool:
     """Whether GET /health says so, quickly."""
-    return _status(base_url.removesuffix("/v1") + "/health", None) == 200
+    return _status(base_url.removesuffix("/v1") + "/health", None, certificate) == 200
 
 
 def api_alive(base_url: str, api_key: str) -> bool:
@@ -46,11 +52,12 @@ def api_alive(base_url: str, api_key: str) -> bool:
     return _status(base_url + "/models", api_key) == 200
 
 
-def _status(url: str, api_key: str | None) -> int | None:
+def _status(url: str, api_key: str | None, certificate: Path | None = None) -> int | None:
     import httpx
 
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        return httpx.get(url, headers=headers, timeout=HEALTH_TIMEOUT_S, trust_env=False).status_code
+        verify = trusting(certificate)
+        return httpx.get(url, headers=headers, timeout=HEALTH_TIMEOUT_S, trust_env=False, verify=verify).status_code
     except httpx.TransportError:
         return None

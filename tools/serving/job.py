@@ -22,16 +22,24 @@ from .vllm import choose_engine, free_port, run_vllm, vllm_command
 ENDPOINT_FILE = "endpoint.json"
 
 
-class ServeJob(Job):
-    """What to serve and how; the key itself is only ever in the file `api_key_file`, of mode 0600."""
+class ServerJob(Job):
+    """What every server is told; the key itself is only ever in the file `api_key_file`, of mode 0600."""
 
-    model_dir: Path
-    served_name: str
     api_key_file: Path
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535, description="0 picks a free one")
-    engine: Literal["auto", "ctranslate2", "vllm"] = "auto"
     threads: int = Field(default=1, ge=1)
+    stop_with_stdin: bool = Field(
+        default=False, description="stop when standard input closes: its writer's death ends this"
+    )
+
+
+class ServeJob(ServerJob):
+    """Which model to serve and how."""
+
+    model_dir: Path
+    served_name: str
+    engine: Literal["auto", "ctranslate2", "vllm"] = "auto"
     max_batch: int = Field(default=32, ge=1)
     max_wait_ms: float = Field(default=4.0, ge=0)
     max_queue: int = Field(default=256, ge=1)
@@ -42,18 +50,20 @@ class ServeJob(Job):
     # Greedy unless a client asks otherwise: those are the answers the evaluation measured.
     default_temperature: float = Field(default=0.0, ge=0, le=2)
     stop_after_s: float | None = Field(default=None, gt=0, description="stop by itself after that long; null: never")
-    stop_with_stdin: bool = Field(
-        default=False, description="stop when standard input closes: its writer's death ends this"
-    )
 
 
-class Endpoint(BaseModel):
+class Address(BaseModel):
     """`endpoint.json`: where a ready server answers."""
 
     model_config = ConfigDict(frozen=True)
     base_url: str
     pid: int
     started_at: float
+
+
+class Endpoint(Address):
+    """That of a model's server."""
+
     engine: EngineName
     model: str
 
@@ -66,7 +76,7 @@ def run(job: ServeJob, folder: Path) -> Mapping[str, object]:
         timer.daemon = True
         timer.start()
     if job.stop_with_stdin:
-        threading.Thread(target=_stop_with_stdin, name="stdin", daemon=True).start()
+        stop_with_stdin()
     key = read_key(job.api_key_file)
     started_at = time.time()
     try:
@@ -96,7 +106,7 @@ def _run_cpu(job: ServeJob, key: str, folder: Path) -> None:
     from .batcher import Batcher
     from .server import Service, create_app
 
-    listener = _listen(job.host, job.port)
+    listener = listen(job.host, job.port)
     engine = open_engine(job.model_dir, threads=job.threads, max_model_len=job.max_model_len)
     _warm_up(engine)
     batcher = Batcher(
@@ -138,13 +148,13 @@ def _run_vllm(job: ServeJob, key: str, folder: Path) -> None:
         job.gpu_memory_share,
     )
     run_vllm(
-        command, key, f"http://{_url_host(job.host)}:{port}/health", lambda: _write_endpoint(job, folder, port, "vllm")
+        command, key, f"http://{url_host(job.host)}:{port}/health", lambda: _write_endpoint(job, folder, port, "vllm")
     )
 
 
 def _write_endpoint(job: ServeJob, folder: Path, port: int, engine: EngineName) -> None:
     endpoint = Endpoint(
-        base_url=f"http://{_url_host(job.host)}:{port}/v1",
+        base_url=f"http://{url_host(job.host)}:{port}/v1",
         pid=os.getpid(),
         started_at=time.time(),
         engine=engine,
@@ -154,8 +164,8 @@ def _write_endpoint(job: ServeJob, folder: Path, port: int, engine: EngineName) 
     report("note", text="serving", base_url=endpoint.base_url, model=job.served_name, engine=engine)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Bound before the model is loaded, so that a port in use is told at once. Raises Correctable."""
+def listen(host: str, port: int) -> socket.socket:
+    """An open socket. Bound before the model is loaded, so that a port in use is told at once. Raises Correctable."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named TCP, not left to 0: asyncio switches Nagle's delay off only for sockets that say so, and with it on every answer
     # on a kept connection waits 40 ms for an acknowledgement (48 ms against 7 ms at the median, measured).
@@ -171,14 +181,19 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url_host(host: str) -> str:
+def url_host(host: str) -> str:
     """A host as URLs want it; a server that listens on every address is reached here by loopback."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{host}]" if ":" in host else host
 
 
-def _stop_with_stdin() -> None:
-    # Not sys.stdin: its lock, held by a waiting thread, is a fatal error at the interpreter's end.
-    while os.read(0, 4096):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+def stop_with_stdin() -> None:
+    """Ends this process, as SIGTERM does, when its standard input closes."""
+
+    def wait() -> None:
+        # Not sys.stdin: its lock, held by a waiting thread, is a fatal error at the interpreter's end.
+        while os.read(0, 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="stdin", daemon=True).start()

@@ -8,13 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from ...state.errors import ToolFailed
 from ..jobs import JOB_FILE, process_environment, write_atomic
-from .job import ENDPOINT_FILE, Endpoint, ServeJob
+from .job import ENDPOINT_FILE, Address, ServerJob
 
+PACKAGE = __name__.rpartition(".")[0]
 KEY_FILE = "api_key"
 SERVER_LOG_FILE = "server.log"
 LOG_TAIL_LINES = 30
@@ -28,21 +30,21 @@ _children: dict[int, "subprocess.Popen[bytes]"] = {}
 """Servers this process started: kept, because an unwaited Popen warns when collected and leaves a zombie."""
 
 
-def write_key(folder: Path) -> Path:
+def write_key(folder: Path, name: str = KEY_FILE) -> Path:
     """Makes an API key in a new file of mode 0600, never readable by others even for a moment."""
-    path = folder / KEY_FILE
+    path = folder / name
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write("sk-stratos-" + secrets.token_urlsafe(32))
     return path
 
 
-def launch(job: ServeJob, folder: Path) -> "subprocess.Popen[bytes]":
-    """Starts the serve job of a folder, in a session of its own: a Ctrl-C in the starter's terminal misses it."""
+def launch(job: ServerJob, folder: Path, module: str = PACKAGE) -> "subprocess.Popen[bytes]":
+    """Starts the server of a folder, in a session of its own: a Ctrl-C in the starter's terminal misses it."""
     write_atomic(folder / JOB_FILE, job.model_dump_json())
     (folder / ENDPOINT_FILE).unlink(missing_ok=True)
     # -P: a module in the user's working folder must not shadow one of ours.
-    command = [sys.executable, "-P", "-m", __name__.rpartition(".")[0], str(folder / JOB_FILE)]
+    command = [sys.executable, "-P", "-m", module, str(folder / JOB_FILE)]
     quiet = {"OMP_NUM_THREADS": str(job.threads), "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
     with (folder / SERVER_LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
@@ -57,12 +59,17 @@ def launch(job: ServeJob, folder: Path) -> "subprocess.Popen[bytes]":
     return process
 
 
-def wait_until_ready(process: "subprocess.Popen[bytes]", folder: Path, timeout_s: float) -> Endpoint:
+AddressT = TypeVar("AddressT", bound=Address)
+
+
+def wait_until_ready(
+    process: "subprocess.Popen[bytes]", folder: Path, timeout_s: float, kind: type[AddressT]
+) -> AddressT:
     """Waits for `endpoint.json`; a server that does not get there is ended. Raises ToolFailed with its log's tail."""
     until = time.monotonic() + timeout_s
     while process.poll() is None:
         if (folder / ENDPOINT_FILE).is_file():
-            return Endpoint.model_validate_json((folder / ENDPOINT_FILE).read_text(encoding="utf-8"))
+            return kind.model_validate_json((folder / ENDPOINT_FILE).read_text(encoding="utf-8"))
         if time.monotonic() > until:
             end(find(process.pid))
             raise ToolFailed(f"the server was not ready within {timeout_s:g} s; its log ends:\n{log_tail(folder)}")
@@ -128,7 +135,7 @@ def let_go(child: "subprocess.Popen[bytes]") -> None:
 
 def _job_words(process: psutil.Process) -> list[str]:
     words = process.cmdline()
-    ours = __name__.rpartition(".")[0] in words
+    ours = any(word == PACKAGE or word.startswith(f"{PACKAGE}.") for word in words)
     return [word for word in words if ours and word.endswith(f"{os.sep}{JOB_FILE}")]
 
 

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from .engine import Completion
 
 MAX_CHOICES = 16
+INVALID, OVERLOADED, UNREACHABLE = "invalid_request_error", "overloaded_error", "server_error"
+"""Kinds of errors."""
 NEUTRAL: dict[str, tuple[object, ...]] = {
     "audio": (None,),
     "frequency_penalty": (None, 0),

@@ -7,7 +7,6 @@ refusal is a 500), and leaves two worker processes behind when it is killed.
 
 import asyncio
 import json
-import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -18,15 +17,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .api_key import RequireKey
 from .batcher import Batcher, ClosedError, QueueFullError, Ticket
 from .engine import Call, Completion, Engine, PromptError, PromptTooLongError, Settings
-from .schemas import ChatRequest, chat_completion, chunk_choice, error_body, usage
+from .schemas import INVALID, OVERLOADED, ChatRequest, chat_completion, chunk_choice, error_body, usage
 
 RETRY_AFTER_S = 1
-INVALID = "invalid_request_error"
-OVERLOADED = "overloaded_error"
 
 
 class ApiError(Exception):
@@ -49,28 +46,6 @@ class Service:
     api_key: str
     default_temperature: float = 0.0
     created: int = field(default_factory=lambda: int(time.time()))
-
-
-class RequireKey:
-    """Middleware: everything under /v1 needs the key, before anything of the request is read."""
-
-    def __init__(self, app: ASGIApp, api_key: str) -> None:
-        self.app, self.expected = app, f"Bearer {api_key}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on, or answers 401."""
-        if scope["type"] == "http" and scope["path"].startswith("/v1"):
-            given = dict(scope["headers"]).get(b"authorization", b"")
-            if not secrets.compare_digest(given, self.expected):
-                await _unauthorized(given)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-
-def _unauthorized(given: bytes) -> Response:
-    message = "Incorrect API key provided." if given else "You didn't provide an API key (Authorization: Bearer KEY)."
-    body = error_body(message, kind=INVALID, code="invalid_api_key")
-    return JSONResponse(body, 401, {"WWW-Authenticate": "Bearer"})
 
 
 def create_app(service: Service) -> FastAPI:

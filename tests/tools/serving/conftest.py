@@ -24,9 +24,9 @@ http.server.HTTPServer((sys.argv[sys.argv.index("--host") + 1], int(sys.argv[sys
 """
 
 
-def made(folder: Path, *, endless: bool) -> Path:
+def made(folder: Path, *, endless: bool, seed: int = 0) -> Path:
     """Converted here, where torch is loaded anyway, so that no server has to."""
-    tiny_model.make(folder, endless=endless)
+    tiny_model.make(folder, endless=endless, seed=seed)
     converted(folder)
     return folder
 
@@ -74,3 +74,14 @@ def fake_vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
     return record
+
+
+@pytest.fixture
+def never_healthy_vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program called vllm that starts and never answers."""
+    program = tmp_path / "bin" / "vllm"
+    program.parent.mkdir()
+    program.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(600)\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    return program

@@ -29,7 +29,8 @@ from stratos.tools.serving.deployments import (
     stop,
 )
 from stratos.tools.serving.engine import Engine, Settings
-from stratos.tools.serving.job import ENDPOINT_FILE, ServeJob, read_key, run
+from stratos.tools.serving.job import ENDPOINT_FILE, Endpoint, ServeJob, read_key, run
+from stratos.tools.serving.starting import Place
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,8 @@ def test_the_server_outlives_its_starters_terminal(deployment: Deployment) -> No
 
 def test_the_same_run_and_model_is_not_started_twice(workspace: Path, deployment: Deployment, model_dir: Path) -> None:
     assert start(workspace, "first", model_dir, "run-1") == deployment
-    assert len(list(processes.strays(deployment.api_key_file.parents[1]))) == 1
+    for kind in ("servers", "fronts"):
+        assert len(list(processes.strays(workspace / "deployments" / "first" / kind))) == 1
 
 
 def test_refusals_of_the_server_are_told(workspace: Path, deployment: Deployment) -> None:
@@ -98,7 +100,9 @@ def test_another_run_replaces_the_old_server(workspace: Path, model_dir: Path) -
     old = start(workspace, "replaced", model_dir, "run-1", engine="vllm")
     new = start(workspace, "replaced", model_dir, "run-2", engine="vllm")
     assert not alive(old.pid)
-    assert not old.api_key_file.parent.exists()
+    assert old.server_folder is not None
+    assert not old.server_folder.exists()
+    assert (new.base_url, new.api_key_file) == (old.base_url, old.api_key_file)
     assert get(workspace, "replaced") == new
     assert new.status == "ready"
     stop(workspace, "replaced")
@@ -199,8 +203,9 @@ def test_a_server_that_cannot_start_is_told_with_its_log(
 ) -> None:
     port = int(deployment.base_url.removesuffix("/v1").rpartition(":")[2])
     with pytest.raises(ToolFailed, match=rf"(?s)exit code 1; its log ends:.*cannot listen on '127.0.0.1' port {port}"):
-        start(workspace, "second", model_dir, "run-1", port=port)
-    assert list(processes.strays(workspace / "deployments" / "second" / "servers")) == []
+        start(workspace, "second", model_dir, "run-1", place=Place(port=port))
+    for kind in ("servers", "fronts"):
+        assert list(processes.strays(workspace / "deployments" / "second" / kind)) == []
     assert (workspace / "deployments" / "second" / "failed.log").is_file()
     with pytest.raises(Correctable, match="no deployment 'second'"):
         get(workspace, "second")
@@ -210,7 +215,7 @@ def serve(model_dir: Path, folder: Path) -> "subprocess.Popen[bytes]":
     key_file = processes.write_key(folder)
     job = ServeJob(model_dir=model_dir, served_name="student", api_key_file=key_file)
     process = processes.launch(job, folder)
-    processes.wait_until_ready(process, folder, 60)
+    processes.wait_until_ready(process, folder, 60, Endpoint)
     return process
 
 

@@ -250,7 +250,7 @@ def test_a_bug_in_the_engine_is_a_500_document() -> None:
 def test_the_listening_socket_says_it_is_tcp_so_that_answers_are_not_held_back() -> None:
     import socket
 
-    from stratos.tools.serving.job import _listen  # pyright: ignore[reportPrivateUsage]
+    from stratos.tools.serving.job import listen
 
-    with _listen("127.0.0.1", 0) as listener:
+    with listen("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP

@@ -1,0 +1,197 @@
+"""The front of a deployment: one address that stays while the servers behind it change.
+
+Each request goes to the server of the version that is routed to when it arrives, and stays with it: a new version takes over between
+two requests, and the old one is free to end once its last answer is written. It holds the clients' key and, where asked for, TLS;
+servers behind it listen on this machine alone, each with a key of its own. It balances no load and keeps no queue: the servers do.
+
+Why not a listening socket handed on: vLLM opens its own, connections waiting in the old server's queue are reset when it closes, and a
+new version would have traffic before it was tried. Why own code: fastapi-proxy-lib fixes its target when it is built and counts nothing
+that a drain could wait for; the routers of vLLM and SGLang spread load over many servers and know no versions (read of, not tried).
+"""
+
+import asyncio
+import statistics
+import time
+from collections import defaultdict, deque
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from .schemas import OVERLOADED, UNREACHABLE, error_body
+
+KEPT = 1000
+"""Newest requests of a version whose times are kept."""
+IDLE_S = 2.0
+"""A connection to a server is not used again after so long: both engines close theirs after 5 s, and a request that meets the closing
+would be lost."""
+CONNECT_S = 5.0
+HOP_BY_HOP = frozenset(
+    (b"connection", b"keep-alive", b"proxy-authenticate", b"te", b"trailer", b"transfer-encoding", b"upgrade")
+)
+"""Headers that are of one connection, not of the request (RFC 9110, 7.6.1)."""
+OWN = HOP_BY_HOP | {b"host", b"authorization", b"content-length"}
+
+
+class Target(BaseModel):
+    """A version and the server that answers for it."""
+
+    model_config = ConfigDict(frozen=True)
+    version: int
+    base_url: str
+    api_key: str
+    until: float | None = None
+    """When the front itself ends, seconds since 1970; null: never."""
+
+
+@dataclass(kw_only=True)
+class Traffic:
+    """Of one version: requests begun and not ended, those ended, those that failed, and the newest ones' times."""
+
+    in_flight: int = 0
+    requests: int = 0
+    failed: int = 0
+    took_ms: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
+
+    def document(self) -> dict[str, Any]:
+        """As `/front/state` tells it; no percentiles before the second request."""
+        cuts = statistics.quantiles(self.took_ms, n=100, method="inclusive") if len(self.took_ms) > 1 else None
+        return {
+            "in_flight": self.in_flight,
+            "requests": self.requests,
+            "failed": self.failed,
+            "p50_ms": cuts and cuts[49],
+            "p95_ms": cuts and cuts[94],
+        }
+
+
+class Front:
+    """An ASGI application; all of it runs in one event loop, so that nothing comes between a look at the target and a count."""
+
+    def __init__(self) -> None:
+        self.target: Target | None = None
+        self.traffic: defaultdict[int, Traffic] = defaultdict(Traffic)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=IDLE_S)
+        # Answers may take as long as the server lets them.
+        self.client = httpx.AsyncClient(
+            limits=limits, timeout=httpx.Timeout(None, connect=CONNECT_S), trust_env=False, follow_redirects=False
+        )
+
+    async def health(self, _: Request) -> Response:
+        """What the server behind says of itself; needs no key."""
+        if self.target is None:
+            return JSONResponse({"status": "no version is routed to"}, 503)
+        try:
+            found = await self.client.get(self.target.base_url.removesuffix("/v1") + "/health", timeout=CONNECT_S)
+        except httpx.TransportError as error:
+            return JSONResponse(
+                {"status": f"version {self.target.version} does not answer: {type(error).__name__}"}, 503
+            )
+        return Response(found.content, found.status_code, media_type=found.headers.get("content-type"))
+
+    async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers by the server routed to; ends with the client, if that goes first."""
+        request = Request(scope, receive)
+        relaying = asyncio.ensure_future(self._relay(request, await request.body(), send))
+        leaving = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait({relaying, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (relaying, leaving):
+                task.cancel()
+            ended, _ = await asyncio.gather(relaying, leaving, return_exceptions=True)
+        if isinstance(ended, Exception):
+            raise ended
+
+    async def _relay(self, request: Request, body: bytes, send: Send) -> None:
+        failure: httpx.TransportError | None = None
+        for _ in range(2):  # a connection that broke before an answer began is tried once more: nothing was said yet
+            if (target := self.target) is None:
+                break
+            with self._counted(target.version) as traffic:
+                try:
+                    reply = await self.client.send(self._onward(request, body, target), stream=True)
+                except httpx.TransportError as error:
+                    failure = error
+                    continue
+                try:
+                    traffic.failed += reply.status_code >= 500
+                    await _pass_on(reply, send)
+                except httpx.TransportError:  # half an answer is told as such: the connection breaks
+                    traffic.failed += 1
+                    raise
+                finally:
+                    await reply.aclose()
+                return
+        text = f"no server answers behind this endpoint: {type(failure).__name__ if failure else 'none is routed to'}"
+        kind = UNREACHABLE if failure else OVERLOADED
+        if self.target is not None:
+            self.traffic[self.target.version].failed += 1
+        refusal = JSONResponse(error_body(text, kind=kind), 502 if failure else 503)
+        await refusal(request.scope, request.receive, send)
+
+    def _onward(self, request: Request, body: bytes, target: Target) -> httpx.Request:
+        headers = [(name, value) for name, value in request.headers.raw if name not in OWN]
+        headers.append((b"authorization", f"Bearer {target.api_key}".encode()))
+        query = f"?{request.url.query}" if request.url.query else ""
+        url = target.base_url.removesuffix("/v1") + request.url.path + query
+        return self.client.build_request(request.method, url, headers=headers, content=body)
+
+    @contextmanager
+    def _counted(self, version: int) -> Generator[Traffic]:
+        traffic, begun = self.traffic[version], time.perf_counter()
+        traffic.in_flight += 1
+        try:
+            yield traffic
+        finally:
+            traffic.in_flight -= 1
+            traffic.requests += 1
+            traffic.took_ms.append(1000 * (time.perf_counter() - begun))
+
+
+async def _pass_on(reply: httpx.Response, send: Send) -> None:
+    headers = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in HOP_BY_HOP]
+    await send({"type": "http.response.start", "status": reply.status_code, "headers": headers})
+    async for piece in reply.aiter_raw():
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def create_front(front: Front, on_until: Any) -> Starlette:
+    """The application: `/v1` and `/health` for clients, `/front` for whoever replaces versions. `on_until` is called with the
+    moment at which the front is to end, each time that is told."""
+
+    async def route(request: Request) -> Response:
+        front.target = Target.model_validate_json(await request.body())
+        on_until(front.target.until)
+        return JSONResponse(_state(front))
+
+    async def state(_: Request) -> Response:
+        return JSONResponse(_state(front))
+
+    return Starlette(
+        routes=[
+            Route("/health", front.health),
+            Route("/front/route", route, methods=["PUT"]),
+            Route("/front/state", state),
+            Mount("/v1", app=front.forward),
+        ]
+    )
+
+
+def _state(front: Front) -> dict[str, Any]:
+    versions = {str(version): traffic.document() for version, traffic in front.traffic.items()}
+    return {"version": front.target and front.target.version, "versions": versions}

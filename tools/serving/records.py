@@ -1,0 +1,183 @@
+"""What is kept of a deployment: its record in the workspace, read with what is true of it now.
+
+`<workspace>/deployments/<name>/` holds `deployment.json`, the record; `fronts/<id>/`, the job folder of the process at its address,
+with the clients' key and the owner's; and `servers/<id>/`, the job folder of the server that answers (two while one replaces the
+other).
+Importing this is cheap: no engine, server or client is imported.
+"""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from re import compile as pattern
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ...state.errors import Correctable, ToolError, ToolFailed
+from ..jobs import write_atomic
+from . import processes
+from .client import healthy
+from .engine import EngineName
+from .front_job import OWNER_KEY_FILE, FrontState, route, state
+from .job import read_key
+from .smoke import SmokeReport
+from .vllm import READY_TIMEOUT_S
+
+RECORD_FILE = "deployment.json"
+NAME = pattern(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+Status = Literal["ready", "dead", "ended", "stopped"]
+"""dead: its server is gone before its time; ended: it was served for as long as was paid for."""
+
+
+class Version(BaseModel):
+    """A model that a deployment serves or served; versions are numbered from 1."""
+
+    model_config = ConfigDict(frozen=True)
+    number: int = 1
+    model_dir: Path
+    model_sha256: str
+    run_id: str
+    engine: EngineName
+
+
+class Deployment(BaseModel):
+    """A named endpoint; `status` is as of when this was read, `model_sha256` says which weights it serves."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    base_url: str
+    api_key_file: Path
+    model_dir: Path
+    model_sha256: str
+    engine: EngineName
+    pid: int
+    process_created_at: float
+    started_at: float
+    status: Status
+    run_id: str
+    until: float | None = None
+    """When it stops by itself, seconds since 1970: where serving costs money, it is served as long as was paid for."""
+    version: int = 1
+    server_folder: Path | None = None
+    """Of the server that answers, whose process is `pid`; null in records of before there were fronts, whose only server held the
+    address itself."""
+    server_url: str | None = None
+    front_pid: int | None = None
+    front_created_at: float | None = None
+    host: str = "127.0.0.1"
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    threads: int = 1
+    previous: Version | None = None
+    """What the version replaced, for `rollback`."""
+    smoke: SmokeReport | None = None
+    """What the version answered before it took over; null where it replaced none."""
+    usd_per_hour: float = 0.0
+    usd_before: float = 0.0
+    """What it had cost when the version took over, or when it was stopped."""
+
+    @property
+    def usd(self) -> float:
+        """What its hours have cost so far; of one that died at most, because when that was is not known."""
+        if self.status == "stopped":
+            return self.usd_before
+        now = time.time()
+        return self.usd_before + max(min(now, self.until or now) - self.started_at, 0.0) / 3600 * self.usd_per_hour
+
+    def as_version(self) -> Version:
+        """The version that it serves."""
+        return Version(
+            number=self.version,
+            model_dir=self.model_dir,
+            model_sha256=self.model_sha256,
+            run_id=self.run_id,
+            engine=self.engine,
+        )
+
+
+def get(workspace: Path, name: str) -> Deployment:
+    """A deployment by name, its status as of now. Raises Correctable naming those there are."""
+    found = read(folder_of(workspace, name))
+    if found is None:
+        names = [deployment.name for deployment in listing(workspace)]
+        raise Correctable(f"no deployment {name!r}; there are: {', '.join(names) or 'none'}")
+    return found
+
+
+def listing(workspace: Path) -> list[Deployment]:
+    """All deployments by name, their status as of now."""
+    folders = sorted((workspace.resolve() / "deployments").glob(f"*/{RECORD_FILE}"))
+    return [deployment for path in folders if (deployment := read(path.parent))]
+
+
+def folder_of(workspace: Path, name: str) -> Path:
+    """A deployment's folder, whether it is there or not. Raises Correctable where the name is none."""
+    if not NAME.fullmatch(name):
+        rule = "lower-case letters, digits, '.', '_' and '-', at most 63, beginning with a letter or digit"
+        raise Correctable(f"{name!r} is no deployment name: {rule}")
+    return workspace.resolve() / "deployments" / name
+
+
+def read(folder: Path) -> Deployment | None:
+    """The record in a folder with its status as of now; None where there is none."""
+    path = folder / RECORD_FILE
+    if not path.is_file():
+        return None
+    recorded = Deployment.model_validate_json(path.read_text(encoding="utf-8"))
+    if recorded.status == "stopped":
+        return recorded
+    process = processes.find(recorded.pid, server_folder(recorded), recorded.process_created_at)
+    alive = process is not None and healthy(recorded.base_url, recorded.tls_certificate)
+    is_over = recorded.until is not None and time.time() >= recorded.until
+    return recorded.model_copy(update={"status": "ready" if alive else "ended" if is_over else "dead"})
+
+
+def write(folder: Path, deployment: Deployment) -> None:
+    """Replaces the record."""
+    write_atomic(folder / RECORD_FILE, deployment.model_dump_json(indent=1))
+
+
+def server_folder(deployment: Deployment) -> Path:
+    """The job folder of its server."""
+    return deployment.server_folder or deployment.api_key_file.parent
+
+
+def traffic(deployment: Deployment) -> FrontState | None:
+    """What went through its front; None where none answers."""
+    if deployment.status != "ready" or deployment.front_pid is None:
+        return None
+    try:
+        return state(deployment.base_url, _owner_key(deployment), deployment.tls_certificate)
+    except (ToolFailed, Correctable):
+        return None
+
+
+def route_to(deployment: Deployment) -> None:
+    """Sends what arrives from now on to the deployment's own version. Raises ToolFailed."""
+    key = read_key(server_folder(deployment) / processes.KEY_FILE)
+    target = {
+        "version": deployment.version,
+        "base_url": deployment.server_url,
+        "api_key": key,
+        "until": deployment.until,
+    }
+    route(deployment.base_url, _owner_key(deployment), target, deployment.tls_certificate)
+
+
+def _owner_key(deployment: Deployment) -> str:
+    return read_key(deployment.api_key_file.with_name(OWNER_KEY_FILE))
+
+
+@contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Nobody else starts, replaces or stops it meanwhile."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / ".lock", timeout=READY_TIMEOUT_S):
+            yield
+    except Timeout as error:
+        raise ToolError(f"another process has held {str(folder)!r} for {READY_TIMEOUT_S} s") from error

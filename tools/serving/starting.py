@@ -1,0 +1,195 @@
+"""Starting and ending the two processes of a deployment, its front and its server; what fails is ended, and its log kept."""
+
+import secrets
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...state.errors import Correctable, ToolFailed
+from . import processes
+from .client import api_alive, chat
+from .front_job import MODULE, OWNER_KEY_FILE, FrontJob
+from .job import Address, Endpoint, ServeJob, listen, read_key
+from .records import Deployment, server_folder
+from .vllm import READY_TIMEOUT_S
+
+FAILED_LOG_FILE = "failed.log"
+SERVERS, FRONTS = "servers", "fronts"
+CPU_READY_TIMEOUT_S = 600
+"""A start takes 2 s, 6 s with the first conversion; of a model of half a billion weights 115 s, on a machine that trained meanwhile
+(all measured). The rest is room."""
+FRONT_READY_TIMEOUT_S = 60.0
+
+PROBE_TOKENS = 64
+"""A model that never ends its answers can still be served."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where clients find an endpoint."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningFront:
+    """A front that is there, before anything is routed by it or while it routes."""
+
+    base_url: str
+    api_key_file: Path
+    pid: int
+    created_at: float
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningServer:
+    """A server that has answered with its own key."""
+
+    url: str
+    folder: Path
+    pid: int
+    created_at: float
+    endpoint: Endpoint
+
+
+def front_of(deployment: Deployment) -> RunningFront | None:
+    """The front of a record; None where it was made before there were fronts."""
+    if deployment.front_pid is None or deployment.front_created_at is None:
+        return None
+    return RunningFront(
+        base_url=deployment.base_url,
+        api_key_file=deployment.api_key_file,
+        pid=deployment.front_pid,
+        created_at=deployment.front_created_at,
+        place=Place(host=deployment.host, tls_certificate=deployment.tls_certificate, tls_key=deployment.tls_key),
+    )
+
+
+def start_front(folder: Path, place: Place) -> RunningFront:
+    """A new front at an address. Raises Correctable (a half of TLS), ToolFailed (with the end of its log)."""
+    if (place.tls_certificate is None) != (place.tls_key is None):
+        raise Correctable("TLS needs both files, that of the certificate and that of its key")
+    at = _new_folder(folder / FRONTS)
+    job = FrontJob(
+        api_key_file=processes.write_key(at),
+        owner_key_file=processes.write_key(at, OWNER_KEY_FILE),
+        host=place.host,
+        port=place.port,
+        tls_certificate=place.tls_certificate and place.tls_certificate.resolve(),
+        tls_key=place.tls_key and place.tls_key.resolve(),
+    )
+    process = processes.launch(job, at, MODULE)
+    try:
+        address = processes.wait_until_ready(process, at, FRONT_READY_TIMEOUT_S, Address)
+        return RunningFront(
+            base_url=address.base_url,
+            api_key_file=job.api_key_file,
+            pid=address.pid,
+            created_at=_created_at(address.pid),
+            place=place,
+        )
+    except BaseException:
+        discard(process.pid, at)
+        raise
+
+
+def start_server(
+    folder: Path, job: ServeJob, *, front: "Place | None" = None, timeout_s: float | None = None
+) -> tuple[RunningServer, RunningFront | None]:
+    """A new server that has answered with its key and, where a place is given, a new front there, started meanwhile. The job's key file
+    is written here. Raises ToolFailed, NotAvailable, and leaves nothing running then."""
+    at = job.api_key_file.parent
+    begun: RunningFront | None = None
+    process = processes.launch(job, at)
+    try:
+        begun = start_front(folder, front) if front is not None else None
+        endpoint = processes.wait_until_ready(process, at, timeout_s or _timeout_s(job), Endpoint)
+        if not api_alive(endpoint.base_url, read_key(job.api_key_file)):
+            raise ToolFailed(f"the server refuses its own key; its log ends:\n{processes.log_tail(at)}")
+        created_at = _created_at(endpoint.pid)
+    except BaseException:  # Ctrl-C too: what was started here is not left behind
+        discard(process.pid, at)
+        if begun is not None:
+            end_front(begun)
+        raise
+    server = RunningServer(url=endpoint.base_url, folder=at, pid=endpoint.pid, created_at=created_at, endpoint=endpoint)
+    return server, begun
+
+
+def new_server_folder(folder: Path) -> Path:
+    """A job folder for a server, with a new key in it."""
+    at = _new_folder(folder / SERVERS)
+    processes.write_key(at)
+    return at
+
+
+def ask_server(server: RunningServer, name: str, prompt: str) -> str:
+    """A server's answer to a real request, past the front. Raises ToolFailed, Correctable."""
+    key = read_key(server.folder / processes.KEY_FILE)
+    return chat(server.url, key, name, prompt, max_tokens=PROBE_TOKENS)
+
+
+def discard(pid: int, at: Path) -> None:
+    """Ends what was started in a job folder, keeps its log beside the deployment's record and removes the folder."""
+    processes.end(processes.find(pid))
+    with suppress(FileNotFoundError):
+        (at / processes.SERVER_LOG_FILE).replace(at.parents[1] / FAILED_LOG_FILE)
+    shutil.rmtree(at, ignore_errors=True)
+
+
+def end_front(front: RunningFront) -> None:
+    """Ends a front, if it is still the same process, and destroys its keys; its log stays until the next start."""
+    processes.end(processes.find(front.pid, front.api_key_file.parent, front.created_at))
+    for key in (front.api_key_file, front.api_key_file.with_name(OWNER_KEY_FILE)):
+        key.unlink(missing_ok=True)
+
+
+def end_server(deployment: Deployment) -> None:
+    """Ends the server of a record, if it is still the same process."""
+    processes.end(processes.find(deployment.pid, server_folder(deployment), deployment.process_created_at))
+
+
+def end_strays(folder: Path, keep: Deployment | None) -> None:
+    """Servers and fronts of this name that no record names: their starter died in between."""
+    kept_pids = (keep.pid, keep.front_pid) if keep else ()
+    kept_folders = (server_folder(keep), keep.api_key_file.parent) if keep else ()
+    for parent in (folder / SERVERS, folder / FRONTS):
+        for process in processes.strays(parent):
+            if process.pid not in kept_pids:
+                processes.end(process)
+        for at in parent.glob("*"):
+            if at not in kept_folders:
+                shutil.rmtree(at, ignore_errors=True)
+
+
+def port_again(deployment: Deployment) -> int:
+    """The port that a deployment had, if it can be had again; else 0."""
+    port = int(deployment.base_url.removesuffix("/v1").rpartition(":")[2])
+    try:
+        listen(deployment.host, port).close()
+    except Correctable:
+        return 0
+    return port
+
+
+def _new_folder(parent: Path) -> Path:
+    at = parent / f"{int(time.time())}-{secrets.token_hex(4)}"
+    at.mkdir(parents=True)
+    return at
+
+
+def _created_at(pid: int) -> float:
+    process = processes.find(pid)
+    if process is None:
+        raise ToolFailed("the server ended as soon as it was ready")
+    return process.create_time()
+
+
+def _timeout_s(job: ServeJob) -> float:
+    return READY_TIMEOUT_S if job.engine == "vllm" else CPU_READY_TIMEOUT_S
