@@ -5,7 +5,6 @@
 import gc
 import io
 import sys
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -18,6 +17,7 @@ from .calibrate_command import calibrate
 from .clusters_command import clusters, tell_left_behind
 from .customize_command import customize
 from .data_option import Beside
+from .deployments_command import deployments
 from .models_command import models
 from .options import AsJson, At, ExecutorName, LocalPrice, MaxMinutes, MaxUsd, PlannerName, Seed, figures
 from .pair_command import pair
@@ -50,7 +50,6 @@ app = PlainTyper(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-deployments = PlainTyper(invoke_without_command=True, help="List the models served here; stop or start one.")
 app.add_typer(deployments, name="deployments")
 app.add_typer(clusters, name="clusters")
 app.add_typer(skills, name="skills")
@@ -128,7 +127,6 @@ TrackerName = Annotated[
         help="Draws the trainings' curves, in each job's folder or in trackio's; its package must be installed."
     ),
 ]
-DeploymentName = Annotated[str, typer.Argument(help="A deployment, as `stratos deployments` lists them.")]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, as `stratos runs` lists them.")]
 
 
@@ -675,56 +673,6 @@ def doctor(
                 empty="",
             )
         raise typer.Exit(0 if all(one.ok for one in found if one.required) else FAILED)
-
-
-@deployments.callback()
-def list_deployments(context: typer.Context, workspace: At = None, as_json: AsJson = False) -> None:
-    """List the models served here."""
-    if context.invoked_subcommand is not None:
-        return
-    from ..tools.serving.deployments import listing
-
-    with errors(as_json):
-        found = listing(workspace_at(workspace).path)
-        if as_json:
-            print_json([one.model_dump(mode="json") for one in found])
-            return
-        rows = [
-            (one.name, one.status, one.base_url, _until(one.until), one.run_id, str(one.api_key_file)) for one in found
-        ]
-        print_table(("name", "status", "endpoint", "until (UTC)", "run", "API key in"), rows, empty="nothing is served")
-
-
-def _until(moment: float | None) -> str:
-    """When a server stops by itself; empty where it does not."""
-    return datetime.fromtimestamp(moment, tz=UTC).isoformat(timespec="minutes")[:16] if moment is not None else ""
-
-
-@deployments.command()
-def start(name: DeploymentName, workspace: At = None, as_json: AsJson = False) -> None:
-    """Serve a model again that was stopped or whose server died."""
-    from ..tools.serving.deployments import start_again
-
-    with errors(as_json):
-        started = start_again(workspace_at(workspace).path, name)
-        if as_json:
-            print_json(started.model_dump(mode="json"))
-        else:
-            say(f"{name}: {started.status} at {started.base_url}")
-
-
-@deployments.command()
-def stop(name: DeploymentName, workspace: At = None, as_json: AsJson = False) -> None:
-    """Stop serving a model."""
-    from ..tools.serving.deployments import stop as stop_deployment
-
-    with errors(as_json):
-        stopped = stop_deployment(workspace_at(workspace).path, name)
-        if as_json:
-            print_json(stopped.model_dump(mode="json"))
-        else:
-            kept = "; what was paid for its hours is not given back" if stopped.until is not None else ""
-            say(f"{name}: {stopped.status}{kept}")
 
 
 def _start(

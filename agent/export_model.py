@@ -50,7 +50,7 @@ def export_model(
     gone or the folder cannot be written, JournalError where the weights are not those measured."""
     facts = student_facts(rows)
     model = served_model(workspace.run_folder(facts.run_id), facts.attempt, facts.checkpoint, facts.stand_in)
-    weights = _verified(model, facts)
+    weights = verified_weights(model, facts)
     check_empty(folder, force=force)
     found = smaller(facts, model, weights) if smaller is not None else None
     with appearing(folder, force=force) as temporary:
@@ -86,7 +86,7 @@ def export_model(
     )
 
 
-def _verified(model: Path, facts: StudentFacts) -> str:
+def verified_weights(model: Path, facts: StudentFacts) -> str:
     """The hash of the weights, which must be those that were measured."""
     if not (found := weights_sha256(model) if model.is_dir() else ""):
         raise OutputError(f"{model} holds no weights: the student of run {facts.run_id} was moved or deleted")

@@ -73,7 +73,7 @@ def from_scratch(folder: Path, tokens: int, seed: int) -> Path:
         tokens=tokens,
         seed=seed,
     )
-    at = folder / "scratch"
+    at = folder / f"scratch-{seed}"
     run(LocalExecutor(), JobRequest(module="stratos.tools.training", job=job, folder=at, threads=1))
     return at / "model"
 

@@ -251,7 +251,12 @@ def test_the_version_is_the_packages() -> None:
     assert call("--version")[:2] == (0, f"stratos {VERSION}\n")
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in sorted(COMMANDS)), ("deployments", "start")])
+DEPLOYMENTS = ("start", "stop", "replace", "rollback", "logs", "bench")
+
+
+@pytest.mark.parametrize(
+    "command", [(), *((name,) for name in sorted(COMMANDS)), *(("deployments", name) for name in DEPLOYMENTS)]
+)
 def test_help_is_plain_and_says_what_each_argument_is(command: tuple[str, ...]) -> None:
     code, text, _ = call(*command, "--help")
     assert code == 0
@@ -395,6 +400,10 @@ def test_a_secret_in_the_environment_never_reaches_the_journal(workspace: Worksp
         ("deployments", "stop", "nosuch"),
         ("deployments", "start", "nosuch"),
         ("deployments", "stop", "No/Such"),
+        ("deployments", "replace", "nosuch", "nosuch"),
+        ("deployments", "rollback", "nosuch"),
+        ("deployments", "logs", "nosuch"),
+        ("deployments", "bench", "nosuch"),
         ("export", "nosuch", "out"),
         ("show", "nosuch"),
         ("chat", "--resume", "nosuch"),

@@ -7,13 +7,26 @@ import shutil
 import time
 from pathlib import Path
 
-from ...state.errors import Correctable, ToolFailed
+from ...state.errors import Correctable
 from .client import chat
 from .conversion import fingerprint
 from .job import ServeJob, read_key
 from .measuring import LatencyReport, ThroughputReport, measure_latency, measure_throughput
 from .processes import KEY_FILE
-from .records import RECORD_FILE, Deployment, folder_of, get, listing, locked, read, route_to, server_folder, write
+from .records import (
+    RECORD_FILE,
+    Deployment,
+    folder_of,
+    get,
+    listing,
+    locked,
+    needs_to_run,
+    over,
+    read,
+    route_to,
+    server_folder,
+    write,
+)
 from .starting import (
     Place,
     RunningFront,
@@ -163,7 +176,7 @@ def start_again(workspace: Path, name: str, place: Place | None = None) -> Deplo
     old = get(workspace, name)
     hours = None if old.until is None else (old.until - time.time()) / 3600
     if hours is not None and hours <= 0:
-        raise Correctable(_over(name))
+        raise Correctable(over(name))
     if place is None and old.status != "ready":
         place = Place(host=old.host, port=port_again(old), tls_certificate=old.tls_certificate, tls_key=old.tls_key)
     return start(
@@ -176,13 +189,6 @@ def start_again(workspace: Path, name: str, place: Place | None = None) -> Deplo
         threads=old.threads,
         hours=hours,
         usd_per_hour=old.usd_per_hour,
-    )
-
-
-def _over(name: str) -> str:
-    return (
-        f"{name!r} was served for as long as was paid for: another run of its request pays for more, and `stratos export` takes the "
-        "model away"
     )
 
 
@@ -219,12 +225,7 @@ def ask(
 ) -> str:
     """A deployment's answer. Raises Correctable (no such name, prompt refused), ToolFailed (not running)."""
     deployment = get(workspace, name)
-    if deployment.status == "ended":
-        raise ToolFailed(_over(name))
-    if deployment.status != "ready":
-        raise ToolFailed(
-            f"deployment {name!r} is {deployment.status}, it cannot answer: `stratos deployments start {name}`"
-        )
+    needs_to_run(deployment)
     return _chat(deployment, prompt, max_tokens=max_tokens, temperature=temperature)
 
 

@@ -6,8 +6,9 @@ other).
 Importing this is cheap: no engine, server or client is imported.
 """
 
+import json
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from re import compile as pattern
@@ -25,7 +26,7 @@ from .job import read_key
 from .smoke import SmokeReport
 from .vllm import READY_TIMEOUT_S
 
-RECORD_FILE = "deployment.json"
+RECORD_FILE, FAILED_LOG_FILE, LOAD_FILE = "deployment.json", "failed.log", "load.json"
 NAME = pattern(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 Status = Literal["ready", "dead", "ended", "stopped"]
@@ -143,6 +144,37 @@ def write(folder: Path, deployment: Deployment) -> None:
 def server_folder(deployment: Deployment) -> Path:
     """The job folder of its server."""
     return deployment.server_folder or deployment.api_key_file.parent
+
+
+def log_of(deployment: Deployment, what: str) -> Path:
+    """The log of its "server", of its "front", or of the newest version that "failed"."""
+    if what == "failed":
+        return deployment.api_key_file.parents[2] / FAILED_LOG_FILE
+    at = server_folder(deployment) if what == "server" else deployment.api_key_file.parent
+    return at / processes.SERVER_LOG_FILE
+
+
+def needs_to_run(deployment: Deployment) -> None:
+    """Raises ToolFailed where it does not answer, saying what to do."""
+    if deployment.status == "ended":
+        raise ToolFailed(over(deployment.name))
+    if deployment.status != "ready":
+        raise ToolFailed(
+            f"deployment {deployment.name!r} is {deployment.status}, it cannot answer: `stratos deployments start {deployment.name}`"
+        )
+
+
+def over(name: str) -> str:
+    """Said of a deployment whose paid time is over."""
+    return (
+        f"{name!r} was served for as long as was paid for: another run of its request pays for more, and `stratos export` takes the "
+        "model away"
+    )
+
+
+def write_load(workspace: Path, name: str, document: Mapping[str, object]) -> None:
+    """Keeps the newest measurement by a load generator beside the record."""
+    write_atomic(folder_of(workspace, name) / LOAD_FILE, json.dumps(document, indent=1))
 
 
 def traffic(deployment: Deployment) -> FrontState | None:

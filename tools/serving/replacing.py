@@ -95,7 +95,7 @@ def rollback(
     nothing or the old model's files were changed."""
     before = get(workspace, name).previous
     if before is None:
-        raise Correctable(f"{name!r} has replaced nothing: there is no version to go back to")
+        raise nothing_before(name)
     if fingerprint(before.model_dir) != before.model_sha256:
         raise Correctable(
             f"the files of version {before.number} in {str(before.model_dir)!r} are no longer what it served"
@@ -110,6 +110,11 @@ def rollback(
         ready_within_s=ready_within_s,
         say=say,
     )
+
+
+def nothing_before(name: str) -> Correctable:
+    """Said where there is nothing to go back to."""
+    return Correctable(f"{name!r} has replaced nothing: there is no version to go back to")
 
 
 def _running(folder: Path, name: str) -> Deployment:

@@ -12,10 +12,9 @@ from . import processes
 from .client import api_alive, chat
 from .front_job import MODULE, OWNER_KEY_FILE, FrontJob
 from .job import Address, Endpoint, ServeJob, listen, read_key
-from .records import Deployment, server_folder
+from .records import FAILED_LOG_FILE, Deployment, server_folder
 from .vllm import READY_TIMEOUT_S
 
-FAILED_LOG_FILE = "failed.log"
 SERVERS, FRONTS = "servers", "fronts"
 CPU_READY_TIMEOUT_S = 600
 """A start takes 2 s, 6 s with the first conversion; of a model of half a billion weights 115 s, on a machine that trained meanwhile

@@ -10,6 +10,7 @@ import httpx
 import openai
 import psutil
 import pytest
+from stratos.evals.asking import asked_all_the_while
 from stratos.state.errors import Correctable, ToolFailed
 from stratos.tools.serving import processes
 from stratos.tools.serving.deployments import Deployment, ask, get, start, stop
@@ -19,7 +20,6 @@ from stratos.tools.serving.replacing import replace, rollback
 from stratos.tools.serving.smoke import SmokeTest, fewest_right, smoke
 from stratos.tools.serving.starting import Place
 
-from .asking import asked_all_the_while
 from .conftest import made
 
 PROMPT = "w1 w2"

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
-from stratos.tools.serving.deployments import Deployment
-from stratos.tools.serving.job import read_key
+
+from ..tools.serving.deployments import Deployment
+from ..tools.serving.job import read_key
 
 
 @dataclass
