@@ -1,4 +1,4 @@
-"""Blue-green under constant load: 16 clients ask a deployment while it is replaced, fails to be, and is rolled back; who was refused?
+"""Blue-green under constant load: 16 clients ask a deployment while it is replaced, refuses a version, and is rolled back.
 
 `python -m stratos.evals.replacing [--vllm PYTHON] [--guidellm PROGRAM]`. On the CPU engine always, on vLLM where its Python is named. It
 also says what the front costs a request, and whether GuideLLM and our own measuring agree, where its program is named.
@@ -52,7 +52,8 @@ class Replacing:
     def __init__(
         self, report: Report, engine: EngineChoice, models: list[Path], folder: Path, prompts: list[str]
     ) -> None:
-        self.report, self.engine, self.models = report, engine, models
+        self.engine: EngineChoice = engine
+        self.report, self.models = report, models
         self.workspace, self.prompts = folder / f"workspace-{engine}", prompts
         self.limit = load_skill(SKILL).tasks[TASK].max_completion_tokens + 1
 
@@ -60,7 +61,10 @@ class Replacing:
         """Takes over, refuses, takes back; returns the deployment, which still runs."""
         first, second = (smoke_of(m, self.prompts, s, self.limit) for m, s in zip(self.models, shares, strict=True))
         impossible = SmokeTest(
-            prompts=self.prompts[:SMOKE_ITEMS], is_right=lambda *_: False, least_right=1, max_tokens=self.limit
+            prompts=self.prompts[:SMOKE_ITEMS],
+            is_right=lambda prompt, answer: False,
+            least_right=1,
+            max_tokens=self.limit,
         )
         made = start(self.workspace, NAME, self.models[0], "run-a", engine=self.engine)
         seconds: list[float] = []

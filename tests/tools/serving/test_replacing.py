@@ -167,6 +167,18 @@ def test_the_front_asks_for_the_key_and_shows_nothing_else_of_its_server(deploym
         assert client.get(f"{address}/metrics").status_code == 404
 
 
+def test_a_connection_is_open_for_longer_than_clients_keep_theirs(deployment: Deployment) -> None:
+    headers = {"Authorization": f"Bearer {read_key(deployment.api_key_file)}"}
+    limits = httpx.Limits(max_connections=1, keepalive_expiry=None)
+    with httpx.Client(headers=headers, limits=limits, trust_env=False) as client:
+        ports: list[int] = []
+        for wait_s in (0.0, 5.7):
+            time.sleep(wait_s)
+            stream = client.get(f"{deployment.base_url}/models").extensions["network_stream"]
+            ports.append(stream.get_extra_info("client_addr")[1])
+        assert ports[0] == ports[1]
+
+
 def test_a_dead_server_is_told_as_such_by_its_front(tmp_path: Path, deployment: Deployment) -> None:
     psutil.Process(deployment.pid).kill()
     headers = {"Authorization": f"Bearer {read_key(deployment.api_key_file)}"}
