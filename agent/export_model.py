@@ -56,7 +56,8 @@ def export_model(
     with appearing(folder, force=force) as temporary:
         for file in sorted(model.iterdir()):
             if file.is_file() and not file.name.startswith("."):
-                shutil.copy(file, temporary / file.name)
+                # Not its mode: safetensors writes 0600, and a server under another user could not read it.
+                shutil.copyfile(file, temporary / file.name)
         facts_file: dict[str, Any] = {
             "run_id": facts.run_id,
             "attempt": facts.attempt.number,

@@ -78,7 +78,7 @@ def export_sites(
             home = temporary / result.site
             home.mkdir()
             for file in sorted(models[result.site].iterdir()):
-                shutil.copy(file, home / file.name)
+                shutil.copyfile(file, home / file.name)  # not its mode: see export_model
             (home / CARD).write_text(_site_page(result, cuts[result.site], home, run_id), encoding="utf-8")
         (temporary / CARD).write_text(_page(attempt, run_id, rows[-1].hash, version), encoding="utf-8")
     return ExportedSites(

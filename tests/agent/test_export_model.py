@@ -70,6 +70,13 @@ def test_the_folder_loads_and_answers_like_the_student(
     assert found.weights_sha256 == file_sha256(tmp_path / "out" / "model.safetensors")
 
 
+def test_a_server_under_another_user_can_read_what_was_exported(
+    workspace: Workspace, rows: Sequence[Row], tmp_path: Path
+) -> None:
+    found = exported(workspace, rows, tmp_path / "out")
+    assert {(tmp_path / "out" / name).stat().st_mode & 0o044 for name in found.files} == {0o044}
+
+
 def test_the_card_is_one_that_a_hub_reads(workspace: Workspace, rows: Sequence[Row], tmp_path: Path) -> None:
     exported(workspace, rows, tmp_path / "out")
     data: Any = ModelCard((tmp_path / "out" / "README.md").read_text(encoding="utf-8")).data

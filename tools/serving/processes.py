@@ -30,13 +30,18 @@ _children: dict[int, "subprocess.Popen[bytes]"] = {}
 """Servers this process started: kept, because an unwaited Popen warns when collected and leaves a zombie."""
 
 
-def write_key(folder: Path, name: str = KEY_FILE) -> Path:
-    """Makes an API key in a new file of mode 0600, never readable by others even for a moment."""
+def write_key(folder: Path, name: str = KEY_FILE, key: str | None = None) -> Path:
+    """Writes an API key, a new one unless it is given, into a new file of mode 0600, never readable by others even for a moment."""
     path = folder / name
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write("sk-stratos-" + secrets.token_urlsafe(32))
+        file.write(key or "sk-stratos-" + secrets.token_urlsafe(32))
     return path
+
+
+def server_environment(threads: int) -> dict[str, str]:
+    """What a server's process must find in its environment, beside what is there, before it loads an engine."""
+    return {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
 
 
 def launch(job: ServerJob, folder: Path, module: str = PACKAGE) -> "subprocess.Popen[bytes]":
@@ -45,14 +50,13 @@ def launch(job: ServerJob, folder: Path, module: str = PACKAGE) -> "subprocess.P
     (folder / ENDPOINT_FILE).unlink(missing_ok=True)
     # -P: a module in the user's working folder must not shadow one of ours.
     command = [sys.executable, "-P", "-m", module, str(folder / JOB_FILE)]
-    quiet = {"OMP_NUM_THREADS": str(job.threads), "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
     with (folder / SERVER_LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE if job.stop_with_stdin else subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=process_environment(**quiet),
+            env=process_environment(**server_environment(job.threads)),
             start_new_session=True,
         )
     _children[process.pid] = process
