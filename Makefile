@@ -30,11 +30,19 @@ build/typecheck/stratos:
 	mkdir -p build/typecheck
 	ln -s ../.. $@
 
+# The oldest and the newest that the manifests are for: before 1.31 jobs had no podFailurePolicy to rely on.
+KUBERNETES := 1.31.0 1.37.0
+MANIFESTS := $(filter-out %/kustomization.yaml %/brief.yaml,$(wildcard deploy/kubernetes/*/*.yaml))
+
 check: setup-dev build/typecheck/stratos
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/yamllint --strict -c deploy/yamllint.yaml compose.yaml deploy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	for version in $(KUBERNETES); do $(BIN)/kubernetes-validate --quiet --strict -k $$version $(MANIFESTS) || exit 1; done
 
 # Two workers, a file each: the tests' own processes leave both cores half idle. In the folders' order, whole runs first: xdist's own
 # puts files of few tests last, which are the longest, and one core would wait for them. Byte code is kept, whatever the environment says
