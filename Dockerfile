@@ -26,9 +26,10 @@ COPY pyproject.toml deploy/requirements.py ./
 RUN python requirements.py math sites tuning > requirements.txt \
     && /opt/stratos/bin/pip install -c constraints.txt -r requirements.txt
 
-# PyPI's own build of torch is the one with CUDA, and names the exact versions of NVIDIA's packages. The driver is the host's.
+# PyPI's own build of torch is the one with CUDA. The driver is the host's.
 FROM build AS packages-gpu
-RUN /opt/stratos/bin/pip install -c constraints.txt torch
+COPY deploy/constraints-gpu.txt ./
+RUN /opt/stratos/bin/pip install -c constraints-gpu.txt -c constraints.txt torch
 COPY pyproject.toml deploy/requirements.py ./
 RUN python requirements.py math sites tuning > requirements.txt \
     && /opt/stratos/bin/pip install -c constraints.txt -r requirements.txt

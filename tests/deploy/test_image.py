@@ -48,6 +48,16 @@ def test_torch_is_pinned_alike_where_images_and_environments_are_made() -> None:
     assert "ARG" not in dict(stage("packages-gpu"))
 
 
+def test_what_cuda_brings_is_pinned_for_this_torch() -> None:
+    lines = (ROOT / "deploy" / "constraints-gpu.txt").read_text().splitlines()
+    (pin,) = re.findall(r"^torch==(.*)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    assert f"torch {pin} " in lines[0]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line) for line in lines[1:])
+    assert {"triton", "cuda-toolkit", "nvidia-nccl-cu13"} <= {line.split("==")[0] for line in lines[1:]}
+    first = next(rest for word, rest in stage("packages-gpu") if word == "RUN")
+    assert "-c constraints-gpu.txt" in first
+
+
 def test_the_base_is_the_python_that_was_tested() -> None:
     base = next(rest for word, rest in instructions() if word == "ARG")
     assert re.fullmatch(r"PYTHON_IMAGE=python:3\.11\.\d+-slim-bookworm", base)
