@@ -10,7 +10,7 @@ import typer
 from stratos import VERSION
 from stratos.agent.intake import read_brief_file
 from stratos.tools.serving.container import KEY_VARIABLE, PORT, arguments
-from stratos.tools.serving.deployments import CPU_READY_TIMEOUT_S
+from stratos.tools.serving.starting import CPU_READY_TIMEOUT_S
 from stratos.tools.serving.vllm import READY_TIMEOUT_S, vllm_command, vllm_environment
 
 from .files import MANIFESTS, ROOT, compose, container, documents, instructions, manifest
