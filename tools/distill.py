@@ -102,7 +102,7 @@ def _trained_from_scratch(context: Context) -> Mapping[str, Mapping[str, Any]]:
     requests = {
         name: JobRequest(
             module="stratos.tools.training",
-            job=job,
+            job=_within_share(job, plan, len(jobs)),
             folder=context.step_folder / name,
             threads=job.threads,
             offer=plan.offer,
@@ -110,6 +110,14 @@ def _trained_from_scratch(context: Context) -> Mapping[str, Mapping[str, Any]]:
         for name, job in jobs.items()
     }
     return run_all(context.executor, requests, context.emit)
+
+
+def _within_share(job: TrainJob, plan: Plan, jobs: int) -> TrainJob:
+    """The training within its share of the clock where its server is rented: that may have room for one at a time, and what was reserved
+    is for all. Patience with a busy machine is so long that a share is the time predicted."""
+    if job.wall_clock_s is None or plan.offer.held_minutes == 0:
+        return job
+    return job.model_copy(update={"wall_clock_s": job.wall_clock_s / jobs})
 
 
 def _with_validation(context: Context, name: str, job: TrainJob) -> TrainJob:

@@ -21,6 +21,7 @@ from stratos.tools.cloud.whereabouts import cluster_of
 from stratos.tools.executor import JobHandle, JobStatus, ServerBill
 from stratos.tools.jobs import Job
 from stratos.tools.pricing.look_up import ListedOffer
+from stratos.tools.training.students import TrainJob
 
 from ..building import brief
 from ..tools.cloud.simulated import SimulatedCloud
@@ -139,6 +140,12 @@ def test_a_run_keeps_one_server_for_all_its_calls_and_pays_for_it_whole(
     outcome = ended(tmp_path, renting)
     assert (outcome.status, set(renting.offers.values())) == ("met", {"slurm/east/small"})
     assert outcome.spent_usd > 0
+    clocks_s = [job.wall_clock_s or 0.0 for _, job in renting.submitted if isinstance(job, TrainJob)]
+    (ruled,) = recorded(tmp_path, outcome, "guard distill")
+    assert len(clocks_s) == 2
+    assert (sum(clocks_s) / 60 + HELD_MINUTES) / 60 * 0.10 <= ruled[
+        "server_usd"
+    ] + 1e-9  # should it have room for one at a time
     (released,) = recorded(tmp_path, outcome, "release servers")
     assert released["usd"] > 0
 

@@ -39,6 +39,8 @@ SAVE_EVERY_S = 120.0
 UNREACHED_S = 600.0
 """A cluster that could not be asked for so long is taken as gone."""
 LAUNCH_TIMEOUT_S = 3600.0
+LAUNCHES, AGAIN_S = 6, 60.0
+"""Tries to start a job on a server that is up, and seconds between them: a connection may be lost for minutes."""
 HERE = "stratos.tools.teaching"
 """Modules of jobs that ask a teacher's endpoint: they run here, where its key is."""
 HOURS_A_MONTH = 730
@@ -177,6 +179,8 @@ class SkyExecutor:
         return self._here.fetch(handle)
 
     def _start(self, module: str, sent: Carried, folder: Path, offer: Offer, threads: int | None) -> None:
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
         files = {str(place): path for place, path in sent.files.items()}
         where = Where(cluster=cluster_of(folder, offer), name=sent.name, offer=offer.id, start=uuid4().hex, files=files)
         told = {"module": module, "job": sent.job, "writes": list(map(str, sent.writes)), "start": where.start}
@@ -191,11 +195,20 @@ class SkyExecutor:
         note(folder, where)
         run_folder = of_run(folder)
 
+        servers = self.servers(run_folder)
+        tries = LAUNCHES if where.cluster in servers.account.up else 1
+        again = Retrying(
+            stop=stop_after_attempt(tries),
+            wait=wait_fixed(AGAIN_S),
+            retry=retry_if_exception_type(ToolFailed),
+            reraise=True,
+        )
+
         def launch() -> None:
             self._watched(run_folder)
-            self._sky.launch(where.cluster, made, idle_minutes=KEEPING_MINUTES, timeout_s=LAUNCH_TIMEOUT_S)
+            again(self._sky.launch, where.cluster, made, idle_minutes=KEEPING_MINUTES, timeout_s=LAUNCH_TIMEOUT_S)
 
-        self.servers(run_folder).ask(where.cluster, offer, launch)
+        servers.ask(where.cluster, offer, launch)
 
     def _goes_on(self, folder: Path, where: Where) -> bool:
         """Whether a job that was started is waiting or at work, or ended well and only has to be fetched."""

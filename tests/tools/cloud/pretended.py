@@ -24,16 +24,17 @@ class Cluster:
 
 
 class PretendedSky(Sky):
-    """As `Sky`. `refuses` is said when a cluster is asked for; `unreached` ones answer nothing."""
+    """As `Sky`. `refuses` is said when a cluster is asked for, `refusals` times; `unreached` ones answer nothing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.made = folder, dict[str, Cluster]()
-        self.refuses, self.unreached, self.spoils = "", False, ""
+        self.refuses, self.refusals, self.unreached, self.spoils = "", 10**9, False, ""
         self.launched: list[dict[str, Any]] = []
         self.since, self.seconds = dict[str, float](), dict[str, float]()
 
     def launch(self, cluster: str, task: Path, *, idle_minutes: int, timeout_s: float) -> None:
-        if self.refuses:
+        if self.refuses and self.refusals:
+            self.refusals -= 1
             raise ToolFailed(self.refuses)
         told = yaml.safe_load(task.read_text(encoding="utf-8"))
         self.launched.append(told)

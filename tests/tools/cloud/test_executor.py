@@ -36,6 +36,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks and questions cost nothing here."""
     monkeypatch.setattr(module, "LOOK_EVERY_S", 0.1)
     monkeypatch.setattr(module, "ASK_EVERY_S", 0.2)
+    monkeypatch.setattr(module, "AGAIN_S", 0.0)
 
 
 @pytest.fixture
@@ -106,6 +107,16 @@ def test_a_server_that_cannot_be_had_is_told_and_costs_nothing(tmp_path: Path, s
     with pytest.raises(ServerUnavailable, match="slurm/loopback/cpu cannot be had: no capacity in loopback"):
         run(at, request(tmp_path))
     assert at.charge(request(tmp_path).folder).usd == 0.0
+
+
+def test_a_connection_lost_for_minutes_does_not_lose_a_server_that_is_up(tmp_path: Path, sky: PretendedSky) -> None:
+    at, asked = executor(tmp_path, sky), request(tmp_path)
+    run(at, asked)
+    sky.refuses, sky.refusals = "no connection", 5
+    again = asked.folder.with_name("again")
+    handle = at.submit(asked.module, asked.job, again, offer=OFFER)
+    assert (handle.how, sky.refusals, len(sky.made)) == ("started", 0, 1)
+    at.cancel(handle)
 
 
 def test_nothing_is_started_without_money(tmp_path: Path, sky: PretendedSky) -> None:
