@@ -28,6 +28,9 @@ class Rented(BaseModel):
     usd_per_hour: float = Field(ge=0, description="of all its nodes, their disks included")
     disk_usd_per_hour: float = Field(default=0.0, ge=0, description="of that for the disks")
     asked_at: float | None = Field(default=None, description="seconds since 1970; null while there is none")
+    unwanted_at: float | None = Field(
+        default=None, description="when asking for it was broken off: it may come up all the same, and is then ended"
+    )
     launched: bool = Field(default=False, description="one under this name was up for sure")
     used_usd: float = Field(default=0.0, ge=0, description="of those under this name that ended")
 
@@ -92,7 +95,12 @@ class Account(BaseModel):
     def asked(self, cluster: str, server: Rented, now: float) -> "Account":
         """With a server that is asked for now, or is up already."""
         known = self.servers.get(cluster, server)
-        return self._with(cluster, known if known.asked_at is not None else known.model_copy(update={"asked_at": now}))
+        asked_at = now if known.asked_at is None else known.asked_at
+        return self._with(cluster, known.model_copy(update={"asked_at": asked_at, "unwanted_at": None}))
+
+    def unwanted(self, cluster: str, now: float) -> "Account":
+        """With a server that may still come up and is not wanted."""
+        return self._with(cluster, self.servers[cluster].model_copy(update={"unwanted_at": now}))
 
     def launched(self, cluster: str) -> "Account":
         """With a server that is up for sure."""
@@ -102,7 +110,7 @@ class Account(BaseModel):
         """Without a server: `told_usd` is what SkyPilot says all under this name cost; null where it cannot say."""
         known = self.servers[cluster]
         used = known.cost(now) if told_usd is None else told_usd
-        return self._with(cluster, known.model_copy(update={"asked_at": None, "used_usd": used}))
+        return self._with(cluster, known.model_copy(update={"asked_at": None, "unwanted_at": None, "used_usd": used}))
 
     def charged_to(self, call: str, total_usd: float, now: float) -> "Account":
         """With what was used since the last charge borne by a call; a call that was charged already bears no more. RELEASED bears what

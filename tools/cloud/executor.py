@@ -120,7 +120,7 @@ class SkyExecutor:
         fetched of it. Raises ServerUnavailable where the server cannot be had, ToolFailed where the offer's cloud is not enabled or no
         money is reserved."""
         if offer is None or offer.cloud == LOCAL or module.startswith(HERE):
-            return self._here.submit(module, job, folder, threads=threads, offer=offer)
+            return self._here.submit(module, job, folder, threads=threads)
         if offer.cloud not in self.clouds:
             raise ToolFailed(f"{offer.id} cannot be started: SkyPilot has not enabled {offer.cloud} (`sky check`)")
         folder = folder.resolve()

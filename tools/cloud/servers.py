@@ -21,6 +21,8 @@ ENDING_MINUTES = 3.0
 """assumption: for a checkpoint to be fetched and the server to be gone. Seen: 0.2 minutes on Slurm."""
 HELD_MINUTES = STARTING_MINUTES + KEEPING_MINUTES + ENDING_MINUTES
 """What is reserved with every call beside its own work, and free again when the call has ended and no server is kept."""
+UNWANTED_MINUTES = 15.0
+"""After asking for a server was broken off, until it is taken as one that does not come up any more."""
 LOOK_AFTER_S = 240.0
 """Since the last charge, from when on a server may have ended itself, and SkyPilot is asked."""
 
@@ -81,8 +83,9 @@ class Servers:
         except ToolFailed as error:
             self.end([cluster])
             raise ServerUnavailable(offer.id, str(error)) from error
-        except BaseException:  # Ctrl-C: SkyPilot may be at it all the same
-            self.end([cluster])
+        except BaseException:  # Ctrl-C: SkyPilot's server goes on with what it was asked for
+            with changing(self.run_folder) as book:
+                book.account = book.account.unwanted(cluster, self._now())
             raise
         with changing(self.run_folder) as book:
             still_wanted = cluster in book.account.up
@@ -92,12 +95,14 @@ class Servers:
             raise ToolFailed(f"{offer.id} was ended: {self.account.stopped or 'somebody else released it'}")
 
     def end(self, clusters: Iterable[str]) -> None:
-        """Ends servers, and sees that they are gone. Raises ToolFailed where one stays, which is then still in the account."""
+        """Ends servers, and sees that they are gone. Raises ToolFailed where one stays, which is then still in the account, as one is
+        that may only come up: the watchdog ends it."""
         for cluster in clusters:
             self._provider.down(cluster)
             if cluster in self._provider.names(refresh=False):
                 raise ToolFailed(f"cluster {cluster} is still there; end it with: sky down {cluster}")
-            self.gone(cluster)
+            if self.account.servers[cluster].unwanted_at is None:
+                self.gone(cluster)
 
     def gone(self, cluster: str) -> None:
         """Notes that a server is there no more, whoever ended it, and what it cost."""
@@ -138,7 +143,17 @@ class Servers:
             for cluster in account.up:
                 save(cluster)
             self.end(list(account.up))
+        for cluster, one in self.account.up.items():
+            if one.unwanted_at is not None:
+                self._end_unwanted(cluster, one.unwanted_at)
         return bool(self.account.up)
+
+    def _end_unwanted(self, cluster: str, since: float) -> None:
+        """Ends a server that came up though asking for it was broken off; one that did not come up in good time will not."""
+        if cluster in self._provider.names(refresh=False):
+            self._provider.down(cluster)
+        elif self._now() - since > 60 * UNWANTED_MINUTES:
+            self.gone(cluster)
 
     def _told(self, cluster: str) -> float | None:
         """What SkyPilot says that all under a name cost, disks included; null where it cannot say, or has nothing of one that was up."""

@@ -8,7 +8,7 @@ from stratos.agent.cli import app
 from stratos.state.errors import RequestError, ToolFailed
 from stratos.state.workspace import Workspace
 from stratos.tools.cloud.rented import looked_for, rented, stopped
-from stratos.tools.cloud.servers import HELD_MINUTES, Servers
+from stratos.tools.cloud.servers import HELD_MINUTES, UNWANTED_MINUTES, Servers
 from typer.testing import CliRunner
 
 from ...building import offer
@@ -61,6 +61,25 @@ def test_one_that_cannot_be_stopped_keeps_none_of_the_others(tmp_path: Path) -> 
     with pytest.raises(ToolFailed, match="cluster stratos-one is still there; end it with: sky down stratos-one"):
         stopped(workspace, cloud, ["stratos-one", "stratos-two"])
     assert set(cloud.up) == {"stratos-one"}
+
+
+def test_one_that_comes_up_after_asking_was_broken_off_is_ended_by_the_watchdog(tmp_path: Path) -> None:
+    workspace, cloud = Workspace(tmp_path), SimulatedCloud(random=random.Random(0), capacity=1.0)
+    servers = Servers(workspace.run_folder("one"), cloud, now=lambda: cloud.now)
+    servers.reserve("001", OFFER, 1.0, "stratos-one")
+
+    def broken_off() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        servers.ask("stratos-one", OFFER, broken_off)
+    servers.end(["stratos-one"])  # as run_all does; it is not there yet
+    cloud.pass_by(120)
+    cloud.up["stratos-one"] = cloud.now  # SkyPilot's server went on
+    assert servers.watch(lambda cluster: None)
+    assert cloud.up == {}
+    cloud.pass_by(UNWANTED_MINUTES * 60)
+    assert not servers.watch(lambda cluster: None)
 
 
 def test_the_next_start_tells_of_them_on_standard_error(tmp_path: Path) -> None:
