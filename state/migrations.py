@@ -35,6 +35,9 @@ MIGRATIONS: tuple[str, ...] = (
     );
     """,
     Path(__file__).with_name("migration_2.sql").read_text(encoding="utf-8"),  # the views that state/VIEWS.md describes
+    Path(__file__)
+    .with_name("migration_3.sql")
+    .read_text(encoding="utf-8"),  # `spend`, with what rented servers cost at their end
 )
 """Number n of the schema is the n-th text, counted from 1. Texts are only ever added: written ones never change, which
 a test of their digests holds them to."""

@@ -53,7 +53,10 @@ def test_the_wheel_holds_what_must_ship(tmp_path: Path) -> None:
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")
     held = set(zipfile.ZipFile(wheel).namelist())
-    shipped = [path for path in tracked() if path.parts[0] in SOURCE or path.parent == Path()]
+    at_root = {".py", ".typed"}  # what else lies there is of the checkout
+    shipped = [
+        path for path in tracked() if path.parts[0] in SOURCE or (len(path.parts) == 1 and path.suffix in at_root)
+    ]
     wanted = {
         f"stratos/{path}"
         for path in shipped

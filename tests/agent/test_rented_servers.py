@@ -13,6 +13,7 @@ from stratos.state.errors import ToolFailed
 from stratos.state.evidence import Outcome
 from stratos.state.journal import Journal
 from stratos.state.plan import LOCAL, Offer
+from stratos.state.tables import tables, view_rows
 from stratos.state.workspace import Workspace
 from stratos.tools.base import Settings
 from stratos.tools.cloud.account import of_run
@@ -127,6 +128,9 @@ def ended(tmp_path: Path, executor: RentingExecutor, usd: float = 2.0) -> Outcom
     assert executor.provider.up == {}
     assert outcome.spent_usd == pytest.approx(executor.provided_usd, abs=0.005)
     assert outcome.spent_usd <= usd
+    with tables(Journal(workspace).rows(outcome.run_id)) as connection:
+        told = view_rows(connection, "spend")
+    assert (told[-1]["total_usd"] if told else 0.0) == pytest.approx(outcome.spent_usd, abs=1e-6)
     return outcome
 
 

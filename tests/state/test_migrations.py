@@ -24,7 +24,7 @@ SCHEMA = [
 ]
 
 
-DIGESTS = ["8460c1ad609bee4b", "1cc49e7a069f1d48"]
+DIGESTS = ["8460c1ad609bee4b", "1cc49e7a069f1d48", "486635e3a8acf172"]
 
 
 def test_the_schema_is_this(journal: Journal) -> None:
@@ -57,7 +57,12 @@ def test_an_older_file_gets_what_it_lacks_and_keeps_its_rows() -> None:
         migrate(connection)
         connection.execute("INSERT INTO steps VALUES ('run', 0, 'run', 'run', '{}', 'null', 'now', 0, '', '')")
         migrate(connection, [*MIGRATIONS, "CREATE TABLE extra (number INTEGER)"])
-        assert connection.execute("SELECT version FROM schema_version ORDER BY 1").fetchall() == [(1,), (2,), (3,)]
+        assert connection.execute("SELECT version FROM schema_version ORDER BY 1").fetchall() == [
+            (1,),
+            (2,),
+            (3,),
+            (4,),
+        ]
         assert connection.execute("SELECT count(*) FROM steps, (SELECT count(*) FROM extra)").fetchall() == [(1,)]
 
 

@@ -51,8 +51,11 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
 
 
 def executor(slurm: Path, workspace: Path) -> SkyExecutor:
+    """With a dollar for the call of the job's folder."""
     python = str(slurm / "programs" / "python-with-packages")
-    return SkyExecutor(workspace, frozenset({"slurm"}), sky=Sky(SKY), set_up=SetUp(python=python))
+    made = SkyExecutor(workspace, frozenset({"slurm"}), sky=Sky(SKY), set_up=SetUp(python=python))
+    made.reserve(request(workspace).folder, OFFER, 1.0)
+    return made
 
 
 def test_a_job_runs_on_a_slurm_cluster_and_all_it_made_comes_back(slurm: Path, tmp_path: Path) -> None:
@@ -64,8 +67,12 @@ def test_a_job_runs_on_a_slurm_cluster_and_all_it_made_comes_back(slurm: Path, t
     assert any(event["event"] == "progress" and event["done"] > 0 for event in events)
     (cluster,) = Sky(SKY).clusters()
     assert (cluster["status"], cluster["cloud"], cluster["to_down"]) == ("UP", "Slurm", True)
-    Sky(SKY).down(cluster["name"])
+    charged = at.charge(request(tmp_path).folder)
+    rest = at.release(tmp_path / "runs" / "r1")
     assert Sky(SKY).clusters() == []
+    told = Sky(SKY).costs()[cluster["name"]]
+    assert charged.usd > 0
+    assert charged.usd + rest == pytest.approx(told.seconds / 3600 * OFFER.usd_per_hour)
 
 
 def test_a_job_is_found_again_by_another_agent_and_ended(slurm: Path, tmp_path: Path) -> None:
