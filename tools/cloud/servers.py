@@ -81,7 +81,10 @@ class Servers:
         try:
             launch()
         except ToolFailed as error:
-            self.end([cluster])
+            try:
+                self.end([cluster])
+            except ToolFailed as left:
+                raise ToolFailed(f"{error}\n{left}") from error
             raise ServerUnavailable(offer.id, str(error)) from error
         except BaseException:  # Ctrl-C: SkyPilot's server goes on with what it was asked for
             with changing(self.run_folder) as book:

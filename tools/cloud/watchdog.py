@@ -27,18 +27,24 @@ CHECKPOINT_S = 20.0
 LOCK_FILE, LOG_FILE = ".watchdog.lock", "watchdog.log"
 
 
+_started: list["subprocess.Popen[bytes]"] = []
+"""Watchdogs this process started: whoever starts a process must also collect its exit."""
+
+
 def watched(run_folder: Path) -> None:
     """Starts the watchdog of a run, in a session of its own; one that is there already stays the only one."""
     folder = run_folder / SERVERS_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
+    _started[:] = [one for one in _started if one.poll() is None]
     with (folder / LOG_FILE).open("ab") as log:
-        subprocess.Popen(
+        started = subprocess.Popen(
             [sys.executable, "-P", "-m", "stratos.tools.cloud.watchdog", str(run_folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+    _started.append(started)
 
 
 def is_watched(run_folder: Path) -> bool:
