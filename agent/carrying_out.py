@@ -119,7 +119,7 @@ def guarded_call(
         run = run.model_copy(update={"seconds_lost": run.seconds_lost + output.get("seconds", 0.0)})
         run = _refused(context, run, proposed, problem, replayed)
         if output.get("unavailable"):
-            run = _without(run, output["offer_id"], problem)
+            run = _without(run, output["offer_id"])
         elif "offer_id" in output:
             run = _repriced(run, output["offer_id"], output["usd_per_hour"], problem)
             told = {"price_note": problem} if output.get("moved") else {}
@@ -269,7 +269,7 @@ def _repriced(run: RunState, offer_id: str, usd_per_hour: float, told: str) -> R
     return run.model_copy(update=changes)
 
 
-def _without(run: RunState, offer_id: str, told: str) -> RunState:
+def _without(run: RunState, offer_id: str) -> RunState:
     """The state where a server cannot be had: prices are looked up again without its instance type there, and another is chosen."""
     offer = run.known_plan.offer
     assert offer.id == offer_id
@@ -278,7 +278,7 @@ def _without(run: RunState, offer_id: str, told: str) -> RunState:
         "unavailable": (*run.unavailable, f"{offer.cloud}/{offer.region}/{offer.instance_type}"),
         "match": None,
         "choice": None,
-        "price_note": told,
+        "price_note": f"{offer_id} could not be had",
         "last_problem": "",
         "last_call": "",
         "corrections": run.corrections - 1,  # the call was right
