@@ -17,9 +17,10 @@ from stratos.state.tables import tables, view_rows
 from stratos.state.workspace import Workspace
 from stratos.tools.base import Settings
 from stratos.tools.cloud.account import of_run
+from stratos.tools.cloud.renting import Renting
 from stratos.tools.cloud.servers import HELD_MINUTES, Servers
 from stratos.tools.cloud.whereabouts import cluster_of
-from stratos.tools.executor import JobHandle, JobStatus, ServerBill
+from stratos.tools.executor import JobHandle, JobStatus
 from stratos.tools.jobs import Job
 from stratos.tools.pricing.look_up import ListedOffer
 from stratos.tools.training.students import TrainJob
@@ -36,7 +37,7 @@ slurm,large,east,,0,0.50,2026-11-29,8,32
 
 
 @dataclass(kw_only=True)
-class RentingExecutor(SimulatedExecutor):
+class RentingExecutor(Renting, SimulatedExecutor):
     """A simulated world on servers of a simulated provider, whose clock the jobs' seconds move on."""
 
     provider: SimulatedCloud
@@ -59,20 +60,6 @@ class RentingExecutor(SimulatedExecutor):
 
     def servers(self, run_folder: Path) -> Servers:
         return Servers(run_folder, self.provider, now=lambda: self.provider.now)
-
-    def reserve(self, call: Path, offer: Offer, usd: float) -> None:
-        self.servers(of_run(call)).reserve(call.name, offer, usd, cluster_of(call, offer))
-
-    def charge(self, call: Path) -> ServerBill:
-        usd, kept_usd = self.servers(of_run(call)).charge(call.name)
-        return ServerBill(usd=usd, kept_usd=kept_usd)
-
-    def release(self, run_folder: Path) -> float:
-        return self.servers(run_folder).release()
-
-    def end_all(self, run_folder: Path) -> None:
-        servers = self.servers(run_folder)
-        servers.end(list(servers.account.up))
 
     def submit(
         self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None

@@ -15,13 +15,14 @@ from uuid import uuid4
 
 from ...state.errors import ToolFailed
 from ...state.plan import LOCAL, Machine, Offer
-from ..executor import Event, JobHandle, JobStatus, LocalExecutor, ServerBill, locked, write_job
+from ..executor import Event, JobHandle, JobStatus, LocalExecutor, locked, write_job
 from ..jobs import ERROR_FILE, LOG_FILE, RESULT_FILE, Job, write_atomic
 from ..pricing.look_up import ListedOffer
 from .account import account_of, of_run
 from .arrived import STDERR_FILE
 from .carrying import CARRIED_FILE, ENDED_FILE, TASK_FILE, Carried, carried
 from .package import pins, staged
+from .renting import Renting
 from .returning import fetched, saved
 from .servers import HELD_MINUTES, KEEPING_MINUTES, Servers
 from .sky import Queued, Sky
@@ -46,7 +47,7 @@ HERE = "stratos.tools.teaching"
 HOURS_A_MONTH = 730
 
 
-class SkyExecutor:
+class SkyExecutor(Renting):
     """Each job with an offer of another machine as a job of a SkyPilot cluster; all others here."""
 
     def __init__(
@@ -90,24 +91,6 @@ class SkyExecutor:
     def servers(self, run_folder: Path) -> Servers:
         """Those of a run."""
         return Servers(run_folder, self._sky)
-
-    def reserve(self, call: Path, offer: Offer, usd: float) -> None:
-        """As `Rents` says."""
-        self.servers(of_run(call)).reserve(call.name, offer, usd, cluster_of(call, offer))
-
-    def charge(self, call: Path) -> ServerBill:
-        """As `Rents` says."""
-        usd, kept_usd = self.servers(of_run(call)).charge(call.name)
-        return ServerBill(usd=usd, kept_usd=kept_usd)
-
-    def release(self, run_folder: Path) -> float:
-        """As `Rents` says."""
-        return self.servers(run_folder).release()
-
-    def end_all(self, run_folder: Path) -> None:
-        """As `Rents` says."""
-        servers = self.servers(run_folder)
-        servers.end(list(servers.account.up))
 
     def machine(self) -> Machine:
         """This one."""
