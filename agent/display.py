@@ -377,6 +377,14 @@ class RichDisplay:
         right = ("the verifier agrees", "") if deployment.verified else ("the verifier does not agree", "red")
         self._print(f"  asked    {deployment.question}")
         self._console.print(Text.assemble(f"  answered {deployment.answer}   (", right, ")"))
+        if speed := deployment.speed:
+            self._print(
+                f"  at its address, {speed.n} requests: p50 {speed.p50_ms:,.1f} ms, p95 {speed.p95_ms:,.1f} ms (predicted "
+                f"{band(run.attempts[-1].candidate.latency_p95_ms)}); {speed.throughput_rps:,.0f} requests a second with "
+                f"{speed.clients} clients" + (f"; {speed.busy}" if speed.busy else "")
+            )
+        if deployment.withdrawn:
+            self._console.print(Text(f"  withdrawn: {deployment.withdrawn}", style="yellow"))
 
     def _show_plan(self, run: RunState, *, decision: Decision) -> None:
         for correction in decision.corrections:

@@ -35,7 +35,7 @@ from .carrying_out import RunContext, guarded_call, money_parts, needs_a_word, r
 from .digest import digest
 from .guard import UNAPPROVED
 from .intake import NO_DOLLARS, read_request
-from .judge import judge
+from .judge import ENDPOINT, judge, judge_endpoint
 from .judge_sites import judge_sites
 from .model_intake import read_with_model
 from .model_planner import FINISH, decide
@@ -481,14 +481,30 @@ def _judged_sites(context: RunContext, run: RunState) -> Command[Any]:
     return _end(run, "met" if verdict.next == "deploy" else "missed", verdict.reason)
 
 
-def deploy(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["report"]]:
-    """Serves the winner; the same guard and record as any other call."""
+def deploy(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["plan", "report"]]:
+    """Serves the winner; the same guard and record as any other call. An endpoint too slow for the brief is judged as a miss is."""
     context, run = runtime.context, state["run"]
     brief = run.known_brief
     run, problem = guarded_call(context, run, "deploy", {"name": f"{brief.skill}-{brief.task}"})
     if problem:
         return _end(run, "failed", f"the model met its targets but was not served: {problem}")
-    return _end(run, "met", run.verdicts[-1].reason)
+    assert run.deployment is not None
+    if not run.deployment.withdrawn:
+        return _end(run, "met", run.verdicts[-1].reason)
+    given = {"attempt": run.attempts[-1].number, "split": ENDPOINT}
+    found, replayed = take(
+        context,
+        "judge",
+        given,
+        lambda: judge_endpoint(run, context.settings.max_attempts).model_dump(mode="json"),
+        kind="decision",
+    )
+    verdict = Verdict.model_validate(found)
+    run = run.model_copy(update={"verdicts": (*run.verdicts, verdict)})
+    context.shown.step("judge", run, replayed=replayed)
+    if verdict.next == "stop":
+        return _end(run, "missed", verdict.reason)
+    return Command(goto="plan", update={"run": run})
 
 
 def report(state: GraphState, runtime: Runtime[RunContext]) -> GraphState:

@@ -1,24 +1,17 @@
 """The judge: compares what was measured with what was wanted, with the arithmetic, and says what happens next."""
 
-from collections.abc import Mapping
-
 from ..state.brief import Brief, Targets
-from ..state.evidence import Constraint, Evaluation, Latency, Miss, Next, Score, Verdict
+from ..state.evidence import Evaluation, Miss, Next, Score, Verdict
 from ..state.numbers import AS_SAID, dollars, shown
 from ..state.run import RunState
 from ..tools.costs import fits
 from ..tools.distill import ANSWERS_ONLY, ANSWERS_ONLY_BEFORE, NATURAL_MIX
 from ..tools.evaluate import UNTUNED, sealed_left
 from ..tools.generate_data import DEVELOPMENT
+from ..tools.speed import matters, missed, speed_misses
 
-LEVERS: Mapping[Constraint, str] = {
-    "accuracy": "more training tokens, a larger student, or more data of the weakest families",
-    "latency": "a faster server, lower precision, or a smaller student",
-    "throughput": "a faster server, more replicas, or a smaller student",
-    "dollars": "a cheaper server, spot prices, or a smaller student",
-    "hours": "a faster server, a smaller student, or fewer training tokens",
-}
-
+ENDPOINT = "the endpoint"
+"""What a verdict is on that is no split's."""
 
 PATIENCE = 2
 """Attempts in all, diverged ones included, as a multiple of those allowed that told something."""
@@ -47,6 +40,23 @@ def judge(state: RunState, max_attempts: int) -> Verdict:
     )
 
 
+def judge_endpoint(state: RunState, max_attempts: int) -> Verdict:
+    """The verdict on the endpoint that the newest attempt's model was served at, which was slower than the brief wants; pure."""
+    brief, attempt = state.known_brief, state.attempts[-1]
+    misses = [*speed_misses(brief.targets, attempt.endpoint), *_passed_limits(state, brief)]
+    verdict_next, reason = _after_misses(state, ENDPOINT, misses, max_attempts, sealed=True)
+    return Verdict(
+        attempt=attempt.number,
+        split=ENDPOINT,
+        met=False,
+        rule=brief.targets.accuracy_rule,
+        misses=tuple(misses),
+        cheaper_control=None,
+        next=verdict_next,
+        reason=f"{reason}; predicted p95 {attempt.candidate.latency_p95_ms.value:,.1f} ms",
+    )
+
+
 def _accuracy_miss(targets: Targets, score: Score) -> Miss | None:
     if targets.accuracy is None:
         return None
@@ -57,7 +67,7 @@ def _accuracy_miss(targets: Targets, score: Score) -> Miss | None:
     measured = f"{score.exact.value:.1%} of {score.exact.n} items, 95 % interval {score.exact.low:.1%} to {score.exact.high:.1%}"
     what = "the interval's lower end" if by_bound else "the measured value"
     arithmetic = f"{measured}; {what} is {points_below(targets.accuracy, got)} points below {targets.accuracy:.1%}"
-    return _miss("accuracy", targets.accuracy, got, arithmetic)
+    return missed("accuracy", targets.accuracy, got, arithmetic)
 
 
 def points_below(wanted: float, got: float) -> str:
@@ -66,43 +76,19 @@ def points_below(wanted: float, got: float) -> str:
     return f"{gap:.1f}" if gap >= 0.1 else f"{gap:.1g}"
 
 
-def _miss(constraint: Constraint, wanted: float, got: float, arithmetic: str) -> Miss:
-    return Miss(constraint=constraint, wanted=wanted, got=got, arithmetic=arithmetic, levers=LEVERS[constraint])
-
-
-def _latency_misses(targets: Targets, latency: Latency | None) -> list[Miss]:
-    misses: list[Miss] = []
-    if latency is None:
-        return misses
-    if targets.latency_p95_ms is not None and latency.p95_ms > targets.latency_p95_ms:
-        over = f"p95 {latency.p95_ms:,.1f} ms over {latency.n} requests, {latency.p95_ms / targets.latency_p95_ms:.2f} times"
-        arithmetic = f"{over} the target of {shown(targets.latency_p95_ms, AS_SAID)} ms{_busy(latency)}"
-        misses.append(_miss("latency", targets.latency_p95_ms, latency.p95_ms, arithmetic))
-    wanted = targets.needed_rps
-    if wanted is not None and latency.throughput_rps < wanted:
-        under = f"{latency.throughput_rps:,.1f} requests a second with {latency.clients} clients"
-        arithmetic = f"{under}, wanted {shown(wanted, AS_SAID)}{_busy(latency)}"
-        misses.append(_miss("throughput", wanted, latency.throughput_rps, arithmetic))
-    return misses
-
-
-def _busy(latency: Latency) -> str:
-    return f"; {latency.busy}" if latency.busy else ""
-
-
 def _missed(targets: Targets, evaluation: Evaluation) -> list[Miss]:
     accuracy = _accuracy_miss(targets, evaluation.student)
-    return [*([accuracy] if accuracy else []), *_latency_misses(targets, evaluation.latency)]
+    return [*([accuracy] if accuracy else []), *speed_misses(targets, evaluation.latency)]
 
 
 def _passed_limits(state: RunState, brief: Brief) -> list[Miss]:
     usd, hours = brief.limits.usd, brief.limits.hours
     misses: list[Miss] = []
     if usd is not None and not fits(state.spent_usd, usd):
-        misses.append(_miss("dollars", usd, state.spent_usd, f"${state.spent_usd:,.4f} spent, limit {dollars(usd)}"))
+        misses.append(missed("dollars", usd, state.spent_usd, f"${state.spent_usd:,.4f} spent, limit {dollars(usd)}"))
     if hours is not None and state.hours_used > hours:
         arithmetic = f"{60 * state.hours_used:.1f} minutes of work, limit {shown(60 * hours, AS_SAID)}"
-        misses.append(_miss("hours", hours, state.hours_used, arithmetic))
+        misses.append(missed("hours", hours, state.hours_used, arithmetic))
     return misses
 
 
@@ -117,9 +103,8 @@ def _cheaper_control(targets: Targets, evaluation: Evaluation) -> str | None:
 def _stand_in(targets: Targets, evaluation: Evaluation) -> str | None:
     """The first control that reaches the accuracy target and can be served in the student's place. Speed is measured of the student
     alone: the same model that writes less is as fast, of another it is not known."""
-    speed_matters = targets.latency_p95_ms is not None or targets.needed_rps is not None
     as_fast = (NATURAL_MIX, ANSWERS_ONLY, ANSWERS_ONLY_BEFORE)
-    served = as_fast if speed_matters else (*as_fast, UNTUNED)
+    served = as_fast if matters(targets) else (*as_fast, UNTUNED)
     met = (one.name for one in evaluation.controls if _accuracy_miss(targets, one) is None)
     return next((name for name in met if name in served), None)
 
@@ -150,11 +135,18 @@ def _next(
         also = "; do not distil: the model's own prompt meets the target" if as_it_is else ""
         also += f"; do not distil: {cheaper!r} meets the accuracy target too{_in_its_place(cheaper)}" if cheaper else ""
         return "deploy", f"every target is met on {evaluation.split}, which was opened once{also}"
+    return _after_misses(state, evaluation.split, misses, max_attempts, sealed=sealed)
+
+
+def _after_misses(
+    state: RunState, where: str, misses: list[Miss], max_attempts: int, *, sealed: bool
+) -> tuple[Next, str]:
+    """Whether another plan is made; `sealed`: a sealed split was opened for this attempt."""
     worst = "; ".join(f"{miss.constraint}: {miss.arithmetic}" for miss in misses)
     if sealed and not sealed_left(state):
         return (
             "stop",
-            f"missed on {evaluation.split}, and no sealed split is left to judge another attempt by ({worst})",
+            f"missed on {where}, and no sealed split is left to judge another attempt by ({worst})",
         )
     if any(miss.constraint in ("dollars", "hours") for miss in misses):
         return "stop", f"a limit is reached ({worst})"

@@ -15,7 +15,7 @@ def outcome(run: RunState, status: OutcomeStatus, reason: str) -> Outcome:
         reason=reason,
         spent_usd=round(run.spent_usd, 6),
         verdict=run.verdicts[-1] if run.verdicts else None,
-        deployment=run.deployment.name if run.deployment else None,
+        deployment=run.deployment.name if run.deployment and not run.deployment.withdrawn else None,
         nearest=_nearest(run) if status in ("missed", "infeasible") else None,
         brief=run.brief,
         plan=run.known_plan if run.has_plan else None,

@@ -6,18 +6,15 @@ from ..skills import load as load_skill
 from ..state.errors import Correctable, JournalError
 from ..state.journal import Journal
 from ..state.workspace import Workspace
-from ..tools.deploy import served_model
+from ..tools.deploy import served_model, smoke_test_of
 from ..tools.evaluate import longest_answer
 from ..tools.generate_data import DEVELOPMENT
 from ..tools.generation import file_sha256
 from ..tools.serving.deployments import Deployment
-from ..tools.serving.smoke import SmokeTest, fewest_right
+from ..tools.serving.smoke import SmokeTest
 from ..tools.training.batches import read_examples
 from .export_model import verified_weights
 from .model_facts import StudentFacts, student_facts
-
-SMOKE_ITEMS = 20
-"""assumption: enough that a wrong model shows (of one with 97 % right, 18 must be), few enough for seconds on a CPU."""
 
 
 def facts_of(workspace: Workspace, run_id: str) -> StudentFacts:
@@ -60,15 +57,8 @@ def answer_tokens(workspace: Workspace, facts: StudentFacts) -> int:
 
 
 def smoke_test(workspace: Workspace, facts: StudentFacts) -> SmokeTest:
-    """The first questions of the development split, judged by the skill's verifier: no fewer right than chance allows a model that was
-    measured as this one was, and half of them within the brief's latency."""
-    run_folder, brief = workspace.run_folder(facts.run_id), facts.brief
-    skill = load_skill(brief.skill, run_folder / facts.learned.folder if facts.learned else None)
-    prompts = questions_of(workspace, facts)[:SMOKE_ITEMS]
-    return SmokeTest(
-        prompts=prompts,
-        is_right=lambda prompt, answer: skill.verify(brief.task, prompt, answer).exact,
-        least_right=fewest_right(facts.score.exact.value, len(prompts)),
-        most_p50_ms=brief.targets.latency_p95_ms,
-        max_tokens=answer_tokens(workspace, facts),
-    )
+    """What a run's own deployment would have to pass."""
+    run_folder = workspace.run_folder(facts.run_id)
+    skill = load_skill(facts.brief.skill, run_folder / facts.learned.folder if facts.learned else None)
+    prompts, share = questions_of(workspace, facts), facts.score.exact.value
+    return smoke_test_of(skill, facts.brief, prompts, share, answer_tokens(workspace, facts))

@@ -229,11 +229,21 @@ class Attempt(Record):
     )
     begun_from: int | None = Field(default=None, description="number of the attempt whose model a reward was taught to")
     evaluations: tuple[Evaluation, ...] = ()
+    endpoint: Latency | None = Field(
+        default=None,
+        description="of its model as it was served, at the endpoint's own address; null: it was not served",
+        exclude_if=lambda latency: latency is None,
+    )
 
     @property
     def diverged(self) -> bool:
         """Whether its loss left the finite numbers: it tells nothing of what its candidate can reach."""
         return self.stopped_by == DIVERGED
+
+    @property
+    def speed(self) -> Latency | None:
+        """As it was measured where clients would ask it, or else in its first evaluation."""
+        return self.endpoint or (self.evaluations[0].latency if self.evaluations else None)
 
     @property
     def words(self) -> str:

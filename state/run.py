@@ -7,7 +7,7 @@ from pydantic import Field
 
 from .brief import Brief, Metric, Record
 from .canonical import canonical
-from .evidence import KEPT, Attempt, CurvePoint, Entry, Interval, Outcome, Verdict
+from .evidence import KEPT, Attempt, CurvePoint, Entry, Interval, Latency, Outcome, Verdict
 from .model_facts import ModelFacts
 from .plan import Candidate, Correction, Machine, Offer, Plan, StudentShape
 from .sites import Family, SitesAttempt, SitesPlan
@@ -213,6 +213,15 @@ class DeploymentFacts(Record):
     question: str
     answer: str
     verified: bool
+    speed: Latency | None = Field(
+        default=None,
+        exclude_if=lambda speed: speed is None,
+        description="at its own address, where the brief asks for a speed; the better of two where the first missed it",
+    )
+    withdrawn: str = Field(
+        default="", exclude_if=lambda why: not why, description="why it is served no more; empty where it is"
+    )
+    usd: float = Field(default=0.0, exclude_if=lambda usd: usd == 0, description="of the hours that it is served for")
 
 
 class ProposedCall(Record):

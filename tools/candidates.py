@@ -270,16 +270,14 @@ class _Forecast:
             for at, one in here
         )  # fmt: skip
         self._latency_fit = _fitted(
-            (self._raw_latency(shapes[one.candidate.student]), measured.latency.p95_ms)
+            (self._raw_latency(shapes[one.candidate.student]), one.speed.p95_ms)
             for _, one in here
-            for measured in one.evaluations[:1]
-            if measured.latency is not None
+            if one.speed is not None
         )
         self._throughput_fit = _fitted(
-            (self._raw_throughput(shapes[one.candidate.student]), measured.latency.throughput_rps)
+            (self._raw_throughput(shapes[one.candidate.student]), one.speed.throughput_rps)
             for _, one in here
-            for measured in one.evaluations[:1]
-            if measured.latency is not None
+            if one.speed is not None
         )
         self._latencies = {name: self._latency(shape) for name, shape in shapes.items()}
         self._throughputs = {name: self._throughput(shape) for name, shape in shapes.items()}

@@ -1,53 +1,152 @@
-"""Serves the winner on this machine and checks it with a real question that is in none of the splits."""
+"""Serves the winner on this machine, checks it with a real question that is in none of the splits, and measures it where clients ask.
+
+An endpoint that is slower than the brief wants is not left there: what was served before comes back, and the judge hears of it.
+"""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
 
-from ..state.brief import Record
+from ..skills.protocol import Skill
+from ..state.brief import Brief, Record
 from ..state.errors import Correctable, OutOfTime
-from ..state.evidence import Attempt, Verdict
+from ..state.evidence import Attempt, Latency, Verdict
 from ..state.numbers import AS_SAID, shown
 from ..state.run import CheckpointFacts, DeploymentFacts, RunState
 from .base import FREE, Context, Cost, Tool
 from .classify_complexity import PROBE_BLOCK
 from .costs import serving_hours, serving_usd
 from .distill import NATURAL_MIX, answers_only, trained_model
-from .evaluate import UNTUNED
+from .evaluate import UNTUNED, latency_requests, most_answer_tokens
+from .generate_data import DEVELOPMENT
 from .given_model.taking import base_model
 from .serving.deployments import Deployment, health_check, listing, start, stop
+from .serving.job import read_key
+from .serving.measuring import measure_speed
 from .serving.records import NAME
+from .serving.replacing import replace, rollback
+from .serving.smoke import SmokeTest, fewest_right
+from .serving.starting import Terms
+from .speed import matters, speed_misses
+from .training.batches import read_examples
 
 SMOKE_BLOCK = PROBE_BLOCK + 100
 """Block of the question asked after deployment, far from every block that was trained on or tested."""
+
+SMOKE_ITEMS = 20
+"""assumption: enough that a wrong model shows (of one with 97 % right, 18 must be), few enough for seconds on a CPU."""
 
 SHORTEST_HOURS = 1 / 60
 """Serving for less than a minute is not worth a start."""
 
 
 class Deploy(Record):
-    """Serves the newest attempt's model behind an OpenAI-compatible endpoint on this machine and checks it with a real
-    request. Allowed only after the sealed split was met."""
+    """Serves the newest attempt's model behind an OpenAI-compatible endpoint on this machine, checks it with a real request and
+    measures its speed there, where the brief asks for one. Allowed only after the sealed split was met."""
 
     name: str = Field(pattern=f"^{NAME.pattern}$", description="name of the endpoint and of the served model")
 
 
 def _run(context: Context, args: Deploy) -> DeploymentFacts:
-    deployment = start(
-        context.workspace,
-        args.name,
-        winner(context),
-        context.state.run_id,
-        threads=context.settings.threads,
-        hours=_hours_to_serve(context, args),
-        usd_per_hour=context.settings.local_usd_per_hour,
-    )
+    before = _other_that_runs(context, args.name)
+    deployment = _served(context, args.name, before)
     try:
-        return _checked(context, deployment)
+        facts = _checked(context, deployment)
+        misses = speed_misses(context.brief.targets, facts.speed)
+        usd = deployment.usd
     except BaseException:  # Ctrl-C too: nothing is served that was not recorded
-        stop(context.workspace, args.name)
+        _taken_back(context, args.name, before)
         raise
+    if not misses:
+        return facts.model_copy(update={"usd": serving_usd(context.state, context.settings)})
+    _taken_back(context, args.name, before)
+    why = "; ".join(f"{miss.constraint}: {miss.arithmetic}" for miss in misses)
+    return facts.model_copy(update={"withdrawn": why, "usd": usd})
+
+
+def _other_that_runs(context: Context, name: str) -> Deployment | None:
+    """What another run serves under the name, with a front that can be routed."""
+    found = next((one for one in listing(context.workspace) if one.name == name), None)
+    if found is None or found.run_id == context.state.run_id or found.status != "ready" or found.front_pid is None:
+        return None
+    return found
+
+
+def _served(context: Context, name: str, before: Deployment | None) -> Deployment:
+    """The winner behind the name. It takes the place of what another run serves there only after it passed a smoke evaluation."""
+    hours, price = _hours_to_serve(context, name), context.settings.local_usd_per_hour
+    model, run_id = winner(context), context.state.run_id
+    if before is None:
+        return start(
+            context.workspace,
+            name,
+            model,
+            run_id,
+            threads=context.settings.threads,
+            hours=hours,
+            usd_per_hour=price,
+        )
+    return replace(
+        context.workspace,
+        name,
+        model,
+        run_id,
+        _smoke_test(context),
+        terms=Terms(hours=hours, usd_per_hour=price, threads=context.settings.threads),
+        say=lambda text: context.emit({"event": "note", "text": text}),
+    )
+
+
+def _taken_back(context: Context, name: str, before: Deployment | None) -> None:
+    """What was served under the name before this call is again; nothing where nothing was."""
+    if before is None:
+        stop(context.workspace, name)
+        return
+    left = None if before.until is None else (before.until - time.time()) / 3600
+    if left is not None and left <= 0:
+        stop(context.workspace, name)
+        return
+    it_answers = SmokeTest(
+        prompts=_prompts(context)[:1],
+        is_right=lambda prompt, answer: True,
+        least_right=0,
+        max_tokens=most_answer_tokens(context),
+    )
+    terms = Terms(hours=left, usd_per_hour=before.usd_per_hour, threads=before.threads)
+    rollback(context.workspace, name, it_answers, terms=terms)
+
+
+def _smoke_test(context: Context) -> SmokeTest:
+    attempt = context.state.attempts[-1]
+    return smoke_test_of(
+        context.load_skill(),
+        context.brief,
+        _prompts(context),
+        attempt.evaluations[-1].student.exact.value,
+        most_answer_tokens(context),
+    )
+
+
+def smoke_test_of(skill: Skill, brief: Brief, prompts: Sequence[str], share: float, max_tokens: int) -> SmokeTest:
+    """The first questions of the development split, judged by the skill's verifier: no fewer right than chance allows a model that was
+    measured with that share, and half of them within the brief's latency."""
+    asked = prompts[:SMOKE_ITEMS]
+    return SmokeTest(
+        prompts=asked,
+        is_right=lambda prompt, answer: skill.verify(brief.task, prompt, answer).exact,
+        least_right=fewest_right(share, len(asked)),
+        most_p50_ms=brief.targets.latency_p95_ms,
+        max_tokens=max_tokens,
+    )
+
+
+def _prompts(context: Context) -> list[str]:
+    """Of the development split."""
+    assert context.state.data is not None
+    split = next(one for one in context.state.data.splits if one.name == DEVELOPMENT)
+    return [one.prompt for one in read_examples(context.run_folder / split.path)]
 
 
 def winner(context: Context) -> Path:
@@ -76,17 +175,17 @@ def served_model(run_folder: Path, attempt: Attempt, checkpoint: CheckpointFacts
     return trained_model(run_folder, trained or attempt.job_folder)
 
 
-def _hours_to_serve(context: Context, args: Deploy) -> float | None:
+def _hours_to_serve(context: Context, name: str) -> float | None:
     """Hours the server is to run; a call that was broken off and is repeated goes on with the hours that it began. Raises
     OutOfTime when those are over."""
     hours = serving_hours(context.state, context.settings)
-    begun = next((one for one in listing(context.workspace) if one.name == args.name), None)
+    begun = next((one for one in listing(context.workspace) if one.name == name), None)
     if hours is None or begun is None or begun.run_id != context.state.run_id or begun.until is None:
         return hours
     left = min(hours, (begun.until - time.time()) / 3600)
     if left < SHORTEST_HOURS:
         usd = serving_usd(context.state, context.settings)
-        raise OutOfTime(f"the hours paid for were over before {args.name} could be checked", 0.0, usd)
+        raise OutOfTime(f"the hours paid for were over before {name} could be checked", 0.0, usd)
     return left
 
 
@@ -97,6 +196,7 @@ def _checked(context: Context, deployment: Deployment) -> DeploymentFacts:
     checkpoint = context.state.checkpoint
     limit = checkpoint.answer_tokens if checkpoint else None  # a general model may write on until its context is full
     answer = health_check(deployment, question.prompt, max_tokens=limit)
+    speed = _speed(context, deployment) if matters(context.brief.targets) else None
     return DeploymentFacts(
         name=deployment.name,
         base_url=deployment.base_url,
@@ -104,7 +204,30 @@ def _checked(context: Context, deployment: Deployment) -> DeploymentFacts:
         question=question.prompt,
         answer=answer,
         verified=skill.verify(task, question.prompt, answer).answer_right,
+        speed=speed,
     )
+
+
+def _speed(context: Context, deployment: Deployment) -> Latency:
+    """As clients of the endpoint see it, by the same requests as an evaluation's; one that misses the brief's target is measured once
+    more and the better taken, since another program may have been at work for a while."""
+    prompts = _prompts(context)
+    asked = prompts[: latency_requests(context, len(prompts))]
+
+    def measured() -> Latency:
+        return measure_speed(
+            deployment.base_url,
+            read_key(deployment.api_key_file),
+            deployment.name,
+            asked,
+            max_tokens=most_answer_tokens(context),
+            certificate=deployment.tls_certificate,
+        )
+
+    first = measured()
+    if not speed_misses(context.brief.targets, first):
+        return first
+    return min(first, measured(), key=lambda one: (len(speed_misses(context.brief.targets, one)), one.p95_ms))
 
 
 def _estimate(context: Context, args: Deploy) -> Cost:
@@ -127,7 +250,8 @@ def _needs(state: RunState, args: Deploy) -> str | None:
 
 
 def _apply(state: RunState, result: DeploymentFacts) -> RunState:
-    return state.model_copy(update={"deployment": result})
+    newest = state.attempts[-1].model_copy(update={"endpoint": result.speed})
+    return state.model_copy(update={"deployment": result, "attempts": (*state.attempts[:-1], newest)})
 
 
 DEPLOY = Tool(
@@ -139,5 +263,5 @@ DEPLOY = Tool(
     run=_run,
     apply=_apply,
     estimate=_estimate,
-    settle=lambda context, result: serving_usd(context.state, context.settings),
+    settle=lambda context, result: result.usd,
 )

@@ -50,7 +50,7 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
     attempt, plan = context.state.attempts[-1], context.state.known_plan
     split = _split(context.state, args)
     assert context.state.data is not None
-    checkpoint, most_minutes = context.state.checkpoint, evaluation_minutes(plan.candidate)
+    most_minutes = evaluation_minutes(plan.candidate)
     job = EvaluateJob(
         skill=context.brief.skill,
         task=context.brief.task,
@@ -59,7 +59,7 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
         split_sha256=split.sha256,
         models=_models(context, attempt, split),
         fit_shards=tuple(context.run_folder / shard for shard in context.state.data.labelled_shards[:FIT_SHARDS]),
-        latency_requests=requests_timed(plan.candidate, split.n) if checkpoint else min(LATENCY_REQUESTS, split.n),
+        latency_requests=latency_requests(context, split.n),
         answer_tokens=_answer_tokens(context, attempt),
         sampled_below=context.brief.targets.accuracy if _may_be_reinforced(context, attempt, split) else None,
         threads=context.settings.threads,
@@ -73,6 +73,18 @@ def _run(context: Context, args: Evaluate) -> Evaluated:
     evaluation = _with_regression(context, _paired_with_before(context, Evaluation.model_validate(result)))
     usd = evaluation.seconds / 3600 * plan.offer.usd_per_hour
     return Evaluated(evaluation=evaluation, usd=usd)
+
+
+def latency_requests(context: Context, most: int) -> int:
+    """How many single requests tell the speed of the newest attempt's model."""
+    candidate = context.state.attempts[-1].candidate
+    return requests_timed(candidate, most) if context.state.checkpoint else min(LATENCY_REQUESTS, most)
+
+
+def most_answer_tokens(context: Context) -> int:
+    """The most tokens of an answer of the newest attempt's model."""
+    found = _answer_tokens(context, context.state.attempts[-1])
+    return found or context.load_skill().tasks[context.brief.task].max_completion_tokens + 1
 
 
 def _may_be_reinforced(context: Context, attempt: Attempt, split: Split) -> bool:

@@ -19,14 +19,11 @@ from .generation import file_sha256
 from .given_model.sampling import chosen, sampled_answers
 from .jobs import Job, SkillJob, TimedJob, main, progress, write_atomic
 from .serving.deployments import temporary_server
-from .serving.measuring import measure_latency, measure_throughput
+from .serving.measuring import measure_speed
 from .training.batches import read_examples
 from .tuning.answers import Engine
 from .verdicts import STUDENT, write_verdicts
 from .weights import weights_sha256
-
-WARM_UP_REQUESTS = 20
-CLIENTS = 16
 
 
 class NamedModel(Job):
@@ -185,25 +182,9 @@ def _sampled(job: EvaluateJob) -> Sampled:
 
 def _latency(job: EvaluateJob, items: Sequence[Example], folder: Path) -> Latency:
     """Single requests one after another, then many clients at once, over HTTP against the student's own server."""
-    prompts = [item.prompt for item in items]
+    prompts = [item.prompt for item in items[: job.latency_requests]]
     with temporary_server(job.models[0].folder, folder / "server", threads=job.threads) as server:
-        request = (server.base_url, server.api_key, server.model, prompts[: job.latency_requests])
-        limit, requests = _answer_tokens(job), job.latency_requests
-        warm_up = min(WARM_UP_REQUESTS, max(1, requests // 4))
-        alone = measure_latency(*request, warm_up=warm_up, max_tokens=limit)
-        together = measure_throughput(
-            *request, clients=CLIENTS, requests=2 * requests, warm_up=min(2 * CLIENTS, requests), max_tokens=limit
-        )
-    return Latency(
-        n=alone.n,
-        p50_ms=alone.p50_ms,
-        p95_ms=alone.p95_ms,
-        p99_ms=alone.p99_ms,
-        throughput_rps=together.rps,
-        clients=CLIENTS,
-        load=alone.load,
-        cores=alone.cores,
-    )
+        return measure_speed(server.base_url, server.api_key, server.model, prompts, max_tokens=_answer_tokens(job))
 
 
 if __name__ == "__main__":

@@ -253,7 +253,7 @@ def _served(
     rate = predict_throughput_rps(architecture=shape, offer=used, machine=state.machine, precision=precision, **tokens)
     latency = corrected(latency, state.calibration, "latency_p95_ms", hardware_name(used, checkpoint.served_by))
     here = [one for one in state.attempts if one.candidate.offer_id == offer.id]
-    timed = [found.latency for one in here for found in one.evaluations[:1] if found.latency is not None]
+    timed = [one.speed for one in here if one.speed is not None]
     if timed:
         alone = refit_band([(latency.value, one.p95_ms) for one in timed]).apply(latency)
         return alone, refit_band([(rate.value, one.throughput_rps) for one in timed]).apply(rate)

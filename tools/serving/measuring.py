@@ -12,13 +12,19 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from ...state.errors import ToolFailed
+from ...state.evidence import Latency
+from .front_job import trusting
 
 REQUEST_TIMEOUT_S = 900.0
 """A model of a billion weights on a CPU takes minutes for an answer while fifteen others are written."""
+
+WARM_UP_REQUESTS = 20
+CLIENTS = 16
 
 Send = Callable[[str], int]
 """Sends one prompt and returns the tokens of its answer."""
@@ -53,6 +59,44 @@ class ThroughputReport(BaseModel):
     p95_ms: float
 
 
+def measure_speed(
+    base_url: str,
+    key: str,
+    model: str,
+    prompts: Sequence[str],
+    *,
+    max_tokens: int | None,
+    certificate: Path | None = None,
+) -> Latency:
+    """Each prompt once, one after another, then all of them twice by many clients at once. Raises ToolFailed at a refusal."""
+    requests = len(prompts)
+    warm_up = min(WARM_UP_REQUESTS, max(1, requests // 4))
+    alone = measure_latency(
+        base_url, key, model, prompts, warm_up=warm_up, max_tokens=max_tokens, certificate=certificate
+    )
+    together = measure_throughput(
+        base_url,
+        key,
+        model,
+        prompts,
+        clients=CLIENTS,
+        requests=2 * requests,
+        warm_up=min(2 * CLIENTS, requests),
+        max_tokens=max_tokens,
+        certificate=certificate,
+    )
+    return Latency(
+        n=alone.n,
+        p50_ms=alone.p50_ms,
+        p95_ms=alone.p95_ms,
+        p99_ms=alone.p99_ms,
+        throughput_rps=together.rps,
+        clients=CLIENTS,
+        load=alone.load,
+        cores=alone.cores,
+    )
+
+
 def measure_latency(
     base_url: str,
     key: str,
@@ -61,11 +105,12 @@ def measure_latency(
     *,
     warm_up: int = 20,
     max_tokens: int | None = None,
+    certificate: Path | None = None,
 ) -> LatencyReport:
     """Sends each prompt once, after `warm_up` that do not count; greedy. Raises ToolFailed at the first refusal."""
     tally = _Tally()
     load_before = machine_load()
-    with _sender(base_url, key, model, max_tokens) as send:
+    with _sender(base_url, key, model, max_tokens, certificate) as send:
         for prompt in itertools.islice(itertools.cycle(prompts), warm_up):
             send(prompt)
         begun = time.perf_counter()
@@ -106,9 +151,10 @@ def measure_throughput(
     requests: int = 400,
     warm_up: int = 32,
     max_tokens: int | None = None,
+    certificate: Path | None = None,
 ) -> ThroughputReport:
     """Sends `requests` requests over `clients` connections, prompts in turn; greedy. Raises ToolFailed at a refusal."""
-    with _senders(base_url, key, model, max_tokens, clients) as senders:
+    with _senders(base_url, key, model, max_tokens, certificate, clients) as senders:
         _share_out(senders, prompts, warm_up)
         begun = time.perf_counter()
         tally = _share_out(senders, prompts, requests)
@@ -170,18 +216,21 @@ def _share_out(senders: Sequence[Send], prompts: Sequence[str], requests: int) -
 
 
 @contextmanager
-def _senders(base_url: str, key: str, model: str, max_tokens: int | None, clients: int) -> Generator[list[Send]]:
+def _senders(
+    base_url: str, key: str, model: str, max_tokens: int | None, certificate: Path | None, clients: int
+) -> Generator[list[Send]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(_sender(base_url, key, model, max_tokens)) for _ in range(clients)]
+        yield [stack.enter_context(_sender(base_url, key, model, max_tokens, certificate)) for _ in range(clients)]
 
 
 @contextmanager
-def _sender(base_url: str, key: str, model: str, max_tokens: int | None) -> Generator[Send]:
+def _sender(base_url: str, key: str, model: str, max_tokens: int | None, certificate: Path | None) -> Generator[Send]:
     import httpx
 
     limit = {} if max_tokens is None else {"max_tokens": max_tokens}
     url, headers = f"{base_url}/chat/completions", {"Authorization": f"Bearer {key}"}
-    with httpx.Client(headers=headers, timeout=REQUEST_TIMEOUT_S, trust_env=False) as client:
+    verify = trusting(certificate)
+    with httpx.Client(headers=headers, timeout=REQUEST_TIMEOUT_S, trust_env=False, verify=verify) as client:
 
         def send(prompt: str) -> int:
             messages = [{"role": "user", "content": prompt}]

@@ -20,6 +20,7 @@ from .smoke import SmokeReport, SmokeTest, smoke
 from .starting import (
     PROBE_TOKENS,
     RunningServer,
+    Terms,
     discard,
     end_server,
     end_strays,
@@ -42,10 +43,11 @@ def replace(
     test: SmokeTest,
     *,
     engine: EngineChoice = "auto",
+    terms: Terms | None = None,
     ready_within_s: float | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Deployment:
-    """Puts another model behind a deployment that runs, at the same address, with the same key, until the same time.
+    """Puts another model behind a deployment that runs, at the same address, with the same key; on other terms, where they are given.
 
     Raises Correctable (nothing runs under that name, or that model already), NotAvailable, ToolFailed: the new version did not start,
     was not ready in time or did not pass; the old one serves then, and `failed.log` beside the record holds the new one's log.
@@ -57,14 +59,15 @@ def replace(
         model_sha256 = fingerprint(model_dir)
         if (old.run_id, old.model_dir, old.model_sha256) == (run_id, model_dir, model_sha256):
             raise Correctable(f"{name!r} serves that model already, as version {old.version}")
+        until, terms = old.until if terms is None else None, terms or _terms_of(old)
         server_at = new_server_folder(folder)
         job = ServeJob(
             model_dir=model_dir,
             served_name=name,
             api_key_file=server_at / KEY_FILE,
             engine=choose_engine(engine),
-            threads=old.threads,
-            stop_after_s=None if old.until is None else max(old.until - time.time(), 1.0),
+            threads=terms.threads,
+            stop_after_s=None if terms.hours is None else 3600 * terms.hours,
         )
         front = front_of(old)
         assert front is not None
@@ -73,8 +76,8 @@ def replace(
             server, _ = start_server(folder, job, timeout_s=ready_within_s)
         except ToolFailed as error:
             raise ToolFailed(f"{_kept(old)}; the new one did not start: {error}") from error
-        new = recorded(name, front, server, job, run_id, model_sha256, old, old.usd_per_hour)
-        new = new.model_copy(update={"until": old.until})
+        new = recorded(name, front, server, job, run_id, model_sha256, old, terms.usd_per_hour)
+        new = new if until is None else new.model_copy(update={"until": until})
         new = _taken_over(old, new, server, test, say)
         write(folder, new)
         _drain(new, old, say)
@@ -88,6 +91,7 @@ def rollback(
     name: str,
     test: SmokeTest,
     *,
+    terms: Terms | None = None,
     ready_within_s: float | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Deployment:
@@ -107,9 +111,16 @@ def rollback(
         before.run_id,
         test,
         engine=before.engine,
+        terms=terms,
         ready_within_s=ready_within_s,
         say=say,
     )
+
+
+def _terms_of(old: Deployment) -> Terms:
+    """What is left of a deployment's."""
+    hours = None if old.until is None else max(old.until - time.time(), 1.0) / 3600
+    return Terms(hours=hours, usd_per_hour=old.usd_per_hour, threads=old.threads)
 
 
 def nothing_before(name: str) -> Correctable:

@@ -36,6 +36,15 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Terms:
+    """For how long a model is served, null: until it is stopped; at which price; and with how many threads."""
+
+    hours: float | None = None
+    usd_per_hour: float = 0.0
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunningFront:
     """A front that is there, before anything is routed by it or while it routes."""
 
