@@ -1,4 +1,4 @@
-"""`stratos clusters`: the servers that runs rent now, those that a crash left behind among them, and how they are stopped."""
+"""`stratos clusters`: the servers that runs and deployments rent now, those left behind among them, and how they are stopped."""
 
 # pyright: reportUnknownMemberType=false
 
@@ -14,12 +14,12 @@ from .terminal import USAGE, errors, fail, print_json, print_table, say, workspa
 if TYPE_CHECKING:
     from ..state.workspace import Workspace
 
-clusters = PlainTyper(invoke_without_command=True, help="List the servers that runs rent; stop them.")
+clusters = PlainTyper(invoke_without_command=True, help="List the servers that runs and deployments rent; stop them.")
 
 
 @clusters.callback()
 def list_clusters(context: typer.Context, workspace: At = None, as_json: AsJson = False) -> None:
-    """List the servers that runs rent."""
+    """List the servers that runs and deployments rent."""
     if context.invoked_subcommand is not None:
         return
     from ..tools.cloud.rented import looked_for, rented
@@ -35,7 +35,7 @@ def list_clusters(context: typer.Context, workspace: At = None, as_json: AsJson 
             (
                 one.cluster,
                 "left behind" if one.left_behind else "at work",
-                one.run_id,
+                f"deployment {one.deployment}" if one.deployment else one.run_id,
                 one.offer_id,
                 datetime.fromtimestamp(one.since, tz=UTC).isoformat(timespec="minutes")[:16],
                 f"{one.usd:,.4f}",
@@ -46,12 +46,12 @@ def list_clusters(context: typer.Context, workspace: At = None, as_json: AsJson 
         ]
         heads = (
             "cluster",
-            "its run is",
-            "run",
+            "it is",
+            "of",
             "server",
             "since (UTC)",
             "$ at most",
-            "the run's, of reserved",
+            "all of it, of reserved",
             "watched",
         )
         print_table(heads, rows, empty="no server is rented")
@@ -63,13 +63,17 @@ def list_clusters(context: typer.Context, workspace: At = None, as_json: AsJson 
 
 def tell_left_behind(workspace: "Workspace", but: str = "") -> None:
     """Says on standard error which servers are paid for though no process carries on their runs, `but` those of this run."""
-    if not any((workspace.path / "runs").glob("*/servers/account.json")):
+    places = ("runs/*/servers/account.json", "deployments/*/servers/*/servers/account.json")
+    if not any(any(workspace.path.glob(place)) for place in places):
         return
     from ..tools.cloud.rented import rented
 
-    if left := [one for one in rented(workspace) if one.left_behind and one.run_id != but]:
+    if left := [one for one in rented(workspace) if one.left_behind and (one.deployment or one.run_id != but)]:
         usd = sum(one.usd for one in left)
-        names = ", ".join(f"{one.cluster} of run {one.run_id}" for one in left)
+        names = ", ".join(
+            f"{one.cluster} of {f'deployment {one.deployment}' if one.deployment else f'run {one.run_id}'}"
+            for one in left
+        )
         say(f"{len(left)} left behind, at most ${usd:,.4f} so far: {names}; see `stratos clusters`", err=True)
 
 

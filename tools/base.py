@@ -52,7 +52,12 @@ class Settings(Record):
     serve_hours: float = Field(
         default=1.0,
         gt=0,
-        description="hours the winner is served for where this machine has a price; the server then stops",
+        description="hours the winner is served for where its server has a price; the server then stops",
+    )
+    serve_here: bool = Field(
+        default=False,
+        exclude_if=lambda here: not here,
+        description="the winner is served on this machine, whatever server taught it",
     )
     data: DataSource | None = Field(default=None, description="the user's own examples, beside a request in words")
     teacher: TeacherSource | None = Field(default=None, description="a model that may teach, beside a request in words")

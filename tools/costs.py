@@ -4,7 +4,7 @@ import math
 
 from ..state.brief import HOURS_PER_MONTH, Brief
 from ..state.numbers import shown
-from ..state.plan import Candidate, Offer, Plan
+from ..state.plan import LOCAL, Candidate, Offer, Plan
 from ..state.run import RunState
 from .base import Settings
 from .teaching.budget import lesson_minutes, lessons_due, lessons_usd
@@ -165,12 +165,26 @@ def _training_words(state: RunState) -> str:
     )
 
 
+def serving_offer(state: RunState, settings: Settings) -> Offer | None:
+    """The rented server that serves the winner; null: this machine does."""
+    if settings.executor == "local" or settings.serve_here or not state.has_plan:
+        return None
+    offer = state.known_plan.offer
+    return None if offer.cloud == LOCAL else offer
+
+
+def serving_price(state: RunState, settings: Settings) -> tuple[float, float]:
+    """Of an hour of serving, and beside the hours for the start and end of a rented server; US dollars."""
+    offer = serving_offer(state, settings)
+    return (settings.local_usd_per_hour, 0.0) if offer is None else (offer.paid_usd_per_hour, offer.held_usd)
+
+
 def serving_hours(state: RunState, settings: Settings) -> float | None:
-    """Hours that the winner may be served for on this machine within the limit; null where that costs nothing."""
-    price = settings.local_usd_per_hour
+    """Hours that the winner may be served for within the limit; null where that costs nothing."""
+    price, held_usd = serving_price(state, settings)
     if price <= 0:
         return None
-    left = (state.known_brief.limits.usd or 0.0) - state.spent_usd
+    left = (state.known_brief.limits.usd or 0.0) - state.spent_usd - held_usd
     return max(0.0, min(wanted_serving_hours(state.known_brief, settings), left / price))
 
 
@@ -189,4 +203,8 @@ def serving_usd_of(brief: Brief, settings: Settings, offer: Offer) -> float:
 
 def serving_usd(state: RunState, settings: Settings) -> float:
     """What those hours cost; 0 when nothing is to be served."""
-    return (serving_hours(state, settings) or 0.0) * settings.local_usd_per_hour if settings.deploy else 0.0
+    hours = serving_hours(state, settings)
+    if not hours or not settings.deploy:
+        return 0.0
+    price, held_usd = serving_price(state, settings)
+    return hours * price + held_usd

@@ -1,10 +1,12 @@
-"""Serves the winner on this machine, checks it with a real question that is in none of the splits, and measures it where clients ask.
+"""Serves the winner, on the plan's server where that is rented, and checks it with a real question that is in none of the splits.
 
-An endpoint that is slower than the brief wants is not left there: what was served before comes back, and the judge hears of it.
+An endpoint that is slower than the brief wants, measured where clients ask, is not left there: what was served before comes back, and the
+judge hears of it.
 """
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
@@ -17,7 +19,7 @@ from ..state.numbers import AS_SAID, shown
 from ..state.run import CheckpointFacts, DeploymentFacts, RunState
 from .base import FREE, Context, Cost, Tool
 from .classify_complexity import PROBE_BLOCK
-from .costs import serving_hours, serving_usd
+from .costs import serving_hours, serving_offer, serving_price, serving_usd
 from .distill import NATURAL_MIX, answers_only, trained_model
 from .evaluate import UNTUNED, latency_requests, most_answer_tokens
 from .generate_data import DEVELOPMENT
@@ -28,7 +30,7 @@ from .serving.measuring import measure_speed
 from .serving.records import NAME
 from .serving.replacing import replace, rollback
 from .serving.smoke import SmokeTest, fewest_right
-from .serving.starting import Terms
+from .serving.starting import Terms, terms_of
 from .speed import matters, speed_misses
 from .training.batches import read_examples
 
@@ -43,7 +45,7 @@ SHORTEST_HOURS = 1 / 60
 
 
 class Deploy(Record):
-    """Serves the newest attempt's model behind an OpenAI-compatible endpoint on this machine, checks it with a real request and
+    """Serves the newest attempt's model behind an OpenAI-compatible endpoint, checks it with a real request and
     measures its speed there, where the brief asks for one. Allowed only after the sealed split was met."""
 
     name: str = Field(pattern=f"^{NAME.pattern}$", description="name of the endpoint and of the served model")
@@ -76,27 +78,27 @@ def _other_that_runs(context: Context, name: str) -> Deployment | None:
 
 def _served(context: Context, name: str, before: Deployment | None) -> Deployment:
     """The winner behind the name. It takes the place of what another run serves there only after it passed a smoke evaluation."""
-    hours, price = _hours_to_serve(context, name), context.settings.local_usd_per_hour
-    model, run_id = winner(context), context.state.run_id
+    model, run_id, terms = winner(context), context.state.run_id, _terms(context, name)
     if before is None:
-        return start(
-            context.workspace,
-            name,
-            model,
-            run_id,
-            threads=context.settings.threads,
-            hours=hours,
-            usd_per_hour=price,
-        )
-    return replace(
-        context.workspace,
-        name,
-        model,
-        run_id,
-        _smoke_test(context),
-        terms=Terms(hours=hours, usd_per_hour=price, threads=context.settings.threads),
-        say=lambda text: context.emit({"event": "note", "text": text}),
-    )
+        return start(context.workspace, name, model, run_id, terms=terms)
+    test = _smoke_test(context)
+    return replace(context.workspace, name, model, run_id, test, terms=terms, say=partial(_note, context))
+
+
+def _note(context: Context, text: str) -> None:
+    context.emit({"event": "note", "text": text})
+
+
+def _terms(context: Context, name: str) -> Terms:
+    """On the plan's server where that is rented, else on this machine."""
+    hours, offer = _hours_to_serve(context, name), serving_offer(context.state, context.settings)
+    price, _ = serving_price(context.state, context.settings)
+    host = None
+    if offer is not None:
+        from .cloud.hosting import RentedHost, hosts
+
+        host = RentedHost(hosts(context.executor), offer, hours, say=partial(_note, context))
+    return Terms(hours=hours, usd_per_hour=price, threads=context.settings.threads, host=host)
 
 
 def _taken_back(context: Context, name: str, before: Deployment | None) -> None:
@@ -104,8 +106,7 @@ def _taken_back(context: Context, name: str, before: Deployment | None) -> None:
     if before is None:
         stop(context.workspace, name)
         return
-    left = None if before.until is None else (before.until - time.time()) / 3600
-    if left is not None and left <= 0:
+    if before.until is not None and before.until <= time.time():
         stop(context.workspace, name)
         return
     it_answers = SmokeTest(
@@ -114,8 +115,7 @@ def _taken_back(context: Context, name: str, before: Deployment | None) -> None:
         least_right=0,
         max_tokens=most_answer_tokens(context),
     )
-    terms = Terms(hours=left, usd_per_hour=before.usd_per_hour, threads=before.threads)
-    rollback(context.workspace, name, it_answers, terms=terms)
+    rollback(context.workspace, name, it_answers, terms=terms_of(context.workspace, before))
 
 
 def _smoke_test(context: Context) -> SmokeTest:
@@ -236,10 +236,13 @@ def _estimate(context: Context, args: Deploy) -> Cost:
         return FREE
     if hours < SHORTEST_HOURS:
         raise Correctable("no money is left to serve it")
-    price = context.settings.local_usd_per_hour
+    price, held_usd = serving_price(context.state, context.settings)
+    offer = serving_offer(context.state, context.settings)
+    where = f" on {offer.id}" if offer else ""
+    held = f", and ${shown(held_usd, AS_SAID)} to start and end the server" if held_usd else ""
     return Cost(
-        usd=hours * price,
-        basis=f"served for {shown(hours)} h at ${shown(price, AS_SAID)} an hour, then it stops by itself",
+        usd=hours * price + held_usd,
+        basis=f"served{where} for {shown(hours)} h at ${shown(price, AS_SAID)} an hour{held}, then it stops by itself",
     )
 
 

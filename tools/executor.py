@@ -121,6 +121,15 @@ class Rents(Protocol):
         ...
 
 
+@runtime_checkable
+class Hosts(Executor, Rents, Protocol):
+    """An executor whose servers can be reached from here while a job answers on them."""
+
+    def shell(self, handle: "JobHandle") -> list[str]:
+        """The words of a secure shell to the server of a job, the server's name last."""
+        ...
+
+
 class ServerBill(BaseModel):
     """What a call's server cost, and what stays reserved for keeping it for the next one; US dollars."""
 

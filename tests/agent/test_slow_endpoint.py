@@ -51,18 +51,38 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         )
 
     monkeypatch.setattr(deploy, "start", start)
-    monkeypatch.setattr(deploy, "stop", lambda workspace, name: log.append("stop"))
-    monkeypatch.setattr(deploy, "health_check", lambda deployment, prompt, max_tokens: "no")
-    monkeypatch.setattr(deploy, "read_key", lambda path: "key")
-    questions = [Example(prompt="1m", rationale="", answer="no")] * 300
-    monkeypatch.setattr(deploy, "read_examples", lambda path: questions)
+
+    def stop_it(workspace: Path, name: str) -> None:
+        log.append("stop")
+
+    def answer(deployment: Deployment, prompt: str, max_tokens: int | None) -> str:
+        return "no"
+
+    def key(path: Path) -> str:
+        return "key"
+
+    def questions(path: Path) -> list[Example]:
+        return [Example(prompt="1m", rationale="", answer="no")] * 300
+
+    for name, pretended in (
+        ("start", start),
+        ("stop", stop_it),
+        ("health_check", answer),
+        ("read_key", key),
+        ("read_examples", questions),
+    ):
+        monkeypatch.setattr(deploy, name, pretended)
     return log
 
 
 def measuring(monkeypatch: pytest.MonkeyPatch, *found: Latency) -> list[Latency]:
     """The endpoint's speed as the measurements tell it, one after another; those that are left."""
     left = list(found)
-    monkeypatch.setattr(deploy, "measure_speed", lambda *where, **how: left.pop(0))
+
+    def next_one(*where: Any, **how: Any) -> Latency:
+        return left.pop(0)
+
+    monkeypatch.setattr(deploy, "measure_speed", next_one)
     return left
 
 
@@ -191,4 +211,7 @@ def test_what_was_served_before_comes_back(space: Path, monkeypatch: pytest.Monk
 
 
 def _slowed(real: Callable[..., Latency]) -> Callable[..., Latency]:
-    return lambda *where, **how: real(*where, **how).model_copy(update={"p95_ms": 9000.0})
+    def slow(*where: Any, **how: Any) -> Latency:
+        return real(*where, **how).model_copy(update={"p95_ms": 9000.0})
+
+    return slow

@@ -18,6 +18,7 @@ from ...state.plan import LOCAL, Machine, Offer
 from ..executor import Event, JobHandle, JobStatus, LocalExecutor, locked, write_job
 from ..jobs import ERROR_FILE, LOG_FILE, RESULT_FILE, Job, write_atomic
 from ..pricing.look_up import ListedOffer
+from ..serving.job import ENDPOINT_FILE
 from .account import account_of, of_run
 from .arrived import STDERR_FILE
 from .carrying import CARRIED_FILE, ENDED_FILE, TASK_FILE, Carried, carried
@@ -32,7 +33,7 @@ from .watchdog import watched
 from .whereabouts import Where, cluster_of, ended, last_words, note, where_of
 
 PACKAGE_FOLDER = "package"
-REPORTS = (LOG_FILE, STDERR_FILE, ERROR_FILE, ENDED_FILE)
+REPORTS = (LOG_FILE, STDERR_FILE, ERROR_FILE, ENDED_FILE, ENDPOINT_FILE)
 LOOK_EVERY_S, ASK_EVERY_S = 3.0, 30.0
 """Between fetching reports, and between asking SkyPilot about a job that said nothing of its end: the second takes seconds of work."""
 SAVE_EVERY_S = 120.0
@@ -160,6 +161,13 @@ class SkyExecutor(Renting):
     def fetch(self, handle: JobHandle) -> dict[str, Any]:
         """As of this machine's executor, of what was fetched."""
         return self._here.fetch(handle)
+
+    def shell(self, handle: JobHandle) -> list[str]:
+        """As `Hosts` says. Raises ToolFailed for a job that was started here."""
+        where = where_of(handle.folder)
+        if where is None:
+            raise ToolFailed(f"the job of {handle.folder} runs on this machine")
+        return [*self._sky.shell(where.cluster), where.cluster]
 
     def _start(self, module: str, sent: Carried, folder: Path, offer: Offer, threads: int | None) -> None:
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed

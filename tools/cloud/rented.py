@@ -1,12 +1,17 @@
-"""The servers that a workspace's runs rent now, and those that a crash left behind: found by the runs' accounts, and stopped."""
+"""The servers that a workspace's runs and deployments rent now, and those that a crash left behind: found by accounts, and stopped."""
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import Field
 
 from ...state.brief import Record
 from ...state.errors import RequestError, ToolFailed
 from ...state.workspace import Workspace
+from ..serving.records import is_locked, read
+from ..serving.starting import SERVERS
 from .account import ACCOUNT_FILE, SERVERS_FOLDER, account_of
 from .servers import Provider, Servers
 from .watchdog import is_watched
@@ -17,6 +22,9 @@ class RentedServer(Record):
 
     cluster: str
     run_id: str
+    """Empty for a deployment's that is only being started."""
+    deployment: str | None = None
+    """What is served on it; null: jobs of the run are at work there."""
     offer_id: str
     since: float
     """Seconds since 1970."""
@@ -28,9 +36,11 @@ class RentedServer(Record):
     reserved_usd: float
     """The most that all servers of its run may cost."""
     left_behind: bool
-    """No process carries on its run."""
+    """No process carries on its run, or its deployment does not answer."""
     watched: bool
-    """Its run's watchdog is at work on this machine."""
+    """Its watchdog is at work on this machine."""
+    folder: Path = Field(exclude=True)
+    """Of its account: its run's, or that of the deployment's server."""
 
 
 def rented(workspace: Workspace) -> list[RentedServer]:
@@ -40,7 +50,7 @@ def rented(workspace: Workspace) -> list[RentedServer]:
 
 def looked_for(workspace: Workspace, provider: Provider) -> list[RentedServer]:
     """Those that SkyPilot says are there; the accounts of the others are set right."""
-    for folder in {workspace.run_folder(one.run_id) for one in rented(workspace)}:
+    for folder in {one.folder for one in rented(workspace)}:
         Servers(folder, provider).look()
     return rented(workspace)
 
@@ -55,7 +65,7 @@ def stopped(workspace: Workspace, provider: Provider, clusters: Sequence[str]) -
     problems: list[str] = []
     for name in clusters:
         try:
-            Servers(workspace.run_folder(there[name].run_id), provider).end([name])
+            Servers(there[name].folder, provider).end([name])
         except ToolFailed as error:
             problems.append(str(error))
     if problems:
@@ -65,20 +75,51 @@ def stopped(workspace: Workspace, provider: Provider, clusters: Sequence[str]) -
 
 def _rented(workspace: Workspace) -> Iterator[RentedServer]:
     now = time.time()
-    for path in (workspace.path / "runs").glob(f"*/{SERVERS_FOLDER}/{ACCOUNT_FILE}"):
-        folder: Path = path.parent.parent
-        account = account_of(folder)
+    for owner in (*_runs(workspace), *_deployments(workspace)):
+        account = account_of(owner.folder)
         for cluster, one in account.up.items():
             assert one.asked_at is not None
             yield RentedServer(
                 cluster=cluster,
-                run_id=folder.name,
+                run_id=owner.run_id,
+                deployment=owner.deployment,
                 offer_id=one.offer,
                 since=one.asked_at,
                 usd_per_hour=one.usd_per_hour,
                 usd=one.cost(now),
                 run_usd=account.cost(now),
                 reserved_usd=account.reserved_usd,
-                left_behind=not workspace.is_running(folder.name),
-                watched=is_watched(folder),
+                left_behind=owner.left_behind,
+                watched=is_watched(owner.folder),
+                folder=owner.folder,
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Owner:
+    """Whose account a folder has."""
+
+    folder: Path
+    run_id: str
+    deployment: str | None = None
+    left_behind: bool
+
+
+def _runs(workspace: Workspace) -> Iterator[_Owner]:
+    for path in (workspace.path / "runs").glob(f"*/{SERVERS_FOLDER}/{ACCOUNT_FILE}"):
+        folder = path.parent.parent
+        yield _Owner(folder=folder, run_id=folder.name, left_behind=not workspace.is_running(folder.name))
+
+
+def _deployments(workspace: Workspace) -> Iterator[_Owner]:
+    for path in (workspace.path / "deployments").glob(f"*/{SERVERS}/*/{SERVERS_FOLDER}/{ACCOUNT_FILE}"):
+        folder = path.parent.parent
+        of_all = folder.parent.parent
+        found = read(of_all)
+        served = found is not None and found.server_folder == folder and found.status == "ready"
+        yield _Owner(
+            folder=folder,
+            run_id=found.run_id if found else "",
+            deployment=of_all.name,
+            left_behind=not served and not is_locked(of_all),
+        )

@@ -28,9 +28,11 @@ from .records import (
     write,
 )
 from .starting import (
+    LOCALLY,
     Place,
     RunningFront,
     RunningServer,
+    Terms,
     ask_server,
     discard,
     end_front,
@@ -40,6 +42,7 @@ from .starting import (
     new_server_folder,
     port_again,
     start_server,
+    terms_of,
 )
 from .temporary import TemporaryServer, temporary_server
 from .vllm import EngineChoice, choose_engine
@@ -71,13 +74,11 @@ def start(
     *,
     place: Place | None = None,
     engine: EngineChoice = "auto",
-    threads: int = 1,
     probe: str | None = None,
-    hours: float | None = None,
-    usd_per_hour: float = 0.0,
+    terms: Terms = LOCALLY,
 ) -> Deployment:
-    """Serves a model under a name and returns when it answers; `probe` is a prompt it must answer to be accepted.
-    After `hours` it stops by itself; null: never. `place` is where clients find it; null: where they do, or any free port.
+    """Serves a model under a name and returns when it answers; `probe` is a prompt it must answer to be accepted. `place` is where
+    clients find it; null: where they do, or any free port.
 
     The same run and model, already running under that name, is returned as it is. Another one is replaced: it is
     stopped after the new one has been checked, or before, where both were to have one fixed port.
@@ -101,17 +102,17 @@ def start(
             model_dir=model_dir,
             served_name=name,
             api_key_file=server_at / KEY_FILE,
-            engine=choose_engine(engine),
-            threads=threads,
-            stop_after_s=None if hours is None else 3600 * hours,
+            engine=engine if terms.host else choose_engine(engine),
+            threads=terms.threads,
+            stop_after_s=terms.stop_after_s,
         )
-        server, begun = start_server(folder, job, front=None if kept else place or Place())
+        server, begun = start_server(folder, job, front=None if kept else place or Place(), host=terms.host)
         front = begun or kept
         assert front is not None
         try:
             if probe is not None:
                 ask_server(server, name, probe)
-            new = recorded(name, front, server, job, run_id, model_sha256, old, usd_per_hour)
+            new = recorded(name, front, server, job, run_id, model_sha256, old, terms)
             route_to(new)
         except BaseException:
             discard(server.pid, server.folder)
@@ -135,7 +136,7 @@ def recorded(
     run_id: str,
     model_sha256: str,
     old: Deployment | None,
-    usd_per_hour: float,
+    terms: Terms,
 ) -> Deployment:
     """The record of a deployment whose server and front run."""
     same = old is not None and (old.run_id, old.model_sha256) == (run_id, model_sha256)
@@ -162,7 +163,8 @@ def recorded(
         tls_key=front.place.tls_key,
         threads=job.threads,
         previous=None if old is None else old.previous if same else old.as_version(),
-        usd_per_hour=usd_per_hour,
+        usd_per_hour=terms.usd_per_hour,
+        offer=terms.host.offer if terms.host else None,
         usd_before=old.usd if old else 0.0,
     )
 
@@ -174,8 +176,7 @@ def start_again(workspace: Path, name: str, place: Place | None = None) -> Deplo
     Raises as `start` does, and Correctable when that time is over.
     """
     old = get(workspace, name)
-    hours = None if old.until is None else (old.until - time.time()) / 3600
-    if hours is not None and hours <= 0:
+    if old.until is not None and old.until <= time.time():
         raise Correctable(over(name))
     if place is None and old.status != "ready":
         place = Place(host=old.host, port=port_again(old), tls_certificate=old.tls_certificate, tls_key=old.tls_key)
@@ -186,9 +187,7 @@ def start_again(workspace: Path, name: str, place: Place | None = None) -> Deplo
         old.run_id,
         place=place,
         engine=old.engine,
-        threads=old.threads,
-        hours=hours,
-        usd_per_hour=old.usd_per_hour,
+        terms=terms_of(workspace, old),
     )
 
 
@@ -201,6 +200,8 @@ def stop(workspace: Path, name: str) -> Deployment:
         end_strays(folder, keep=deployment)
         cost = deployment.usd
         _end(deployment)
+        if deployment.offer is not None:
+            cost = deployment.usd  # as SkyPilot reports
         (server_folder(deployment) / KEY_FILE).unlink(missing_ok=True)
         deployment.api_key_file.unlink(missing_ok=True)  # of a record without a front
         stopped = deployment.model_copy(update={"status": "stopped", "usd_before": cost})

@@ -17,6 +17,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from ...state.errors import Correctable, ToolError, ToolFailed
+from ...state.plan import Offer
+from ..cloud.account import account_of
 from ..jobs import write_atomic
 from . import processes
 from .client import healthy
@@ -26,7 +28,7 @@ from .job import read_key
 from .smoke import SmokeReport
 from .vllm import READY_TIMEOUT_S
 
-RECORD_FILE, FAILED_LOG_FILE, LOAD_FILE = "deployment.json", "failed.log", "load.json"
+RECORD_FILE, FAILED_LOG_FILE, LOAD_FILE, LOCK_FILE = "deployment.json", "failed.log", "load.json", ".lock"
 NAME = pattern(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 Status = Literal["ready", "dead", "ended", "stopped"]
@@ -79,6 +81,8 @@ class Deployment(BaseModel):
     usd_per_hour: float = 0.0
     usd_before: float = 0.0
     """What it had cost when the version took over, or when it was stopped."""
+    offer: Offer | None = None
+    """The rented server that it runs on; null: this machine."""
 
     @property
     def usd(self) -> float:
@@ -86,6 +90,8 @@ class Deployment(BaseModel):
         if self.status == "stopped":
             return self.usd_before
         now = time.time()
+        if self.offer is not None:
+            return self.usd_before + account_of(server_folder(self)).cost(now)
         return self.usd_before + max(min(now, self.until or now) - self.started_at, 0.0) / 3600 * self.usd_per_hour
 
     def as_version(self) -> Version:
@@ -209,7 +215,20 @@ def locked(folder: Path) -> Generator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(folder / ".lock", timeout=READY_TIMEOUT_S):
+        with FileLock(folder / LOCK_FILE, timeout=READY_TIMEOUT_S):
             yield
     except Timeout as error:
         raise ToolError(f"another process has held {str(folder)!r} for {READY_TIMEOUT_S} s") from error
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether somebody starts, replaces or stops it now."""
+    from filelock import FileLock, Timeout
+
+    if not (folder / LOCK_FILE).exists():
+        return False
+    try:
+        with FileLock(folder / LOCK_FILE, blocking=False):
+            return False
+    except Timeout:
+        return True

@@ -27,6 +27,7 @@ from .starting import (
     front_of,
     new_server_folder,
     start_server,
+    terms_of,
 )
 from .vllm import EngineChoice, choose_engine
 
@@ -59,29 +60,32 @@ def replace(
         model_sha256 = fingerprint(model_dir)
         if (old.run_id, old.model_dir, old.model_sha256) == (run_id, model_dir, model_sha256):
             raise Correctable(f"{name!r} serves that model already, as version {old.version}")
-        until, terms = old.until if terms is None else None, terms or _terms_of(old)
+        until, terms = old.until if terms is None else None, terms or terms_of(workspace, old)
         server_at = new_server_folder(folder)
         job = ServeJob(
             model_dir=model_dir,
             served_name=name,
             api_key_file=server_at / KEY_FILE,
-            engine=choose_engine(engine),
+            engine=engine if terms.host else choose_engine(engine),
             threads=terms.threads,
-            stop_after_s=None if terms.hours is None else 3600 * terms.hours,
+            stop_after_s=terms.stop_after_s,
         )
         front = front_of(old)
         assert front is not None
         say(f"version {old.version + 1} is started beside version {old.version}")
         try:
-            server, _ = start_server(folder, job, timeout_s=ready_within_s)
+            server, _ = start_server(folder, job, timeout_s=ready_within_s, host=terms.host)
         except ToolFailed as error:
             raise ToolFailed(f"{_kept(old)}; the new one did not start: {error}") from error
-        new = recorded(name, front, server, job, run_id, model_sha256, old, terms.usd_per_hour)
+        new = recorded(name, front, server, job, run_id, model_sha256, old, terms)
         new = new if until is None else new.model_copy(update={"until": until})
         new = _taken_over(old, new, server, test, say)
         write(folder, new)
         _drain(new, old, say)
         end_server(old)
+        if old.offer is not None:
+            new = new.model_copy(update={"usd_before": old.usd})  # as SkyPilot reports, its end included
+            write(folder, new)
         shutil.rmtree(server_folder(old), ignore_errors=True)
         return new
 
@@ -115,12 +119,6 @@ def rollback(
         ready_within_s=ready_within_s,
         say=say,
     )
-
-
-def _terms_of(old: Deployment) -> Terms:
-    """What is left of a deployment's."""
-    hours = None if old.until is None else max(old.until - time.time(), 1.0) / 3600
-    return Terms(hours=hours, usd_per_hour=old.usd_per_hour, threads=old.threads)
 
 
 def nothing_before(name: str) -> Correctable:

@@ -6,8 +6,12 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
+from typing import Protocol
 
 from ...state.errors import Correctable, ToolFailed
+from ...state.plan import Offer
+from ..cloud.account import ACCOUNT_FILE, SERVERS_FOLDER
 from . import processes
 from .client import api_alive, chat
 from .front_job import MODULE, OWNER_KEY_FILE, FrontJob
@@ -35,6 +39,20 @@ class Place:
     tls_key: Path | None = None
 
 
+class Host(Protocol):
+    """Another machine that a server is started on."""
+
+    @property
+    def offer(self) -> Offer:
+        """What it is rented as."""
+        ...
+
+    def start(self, job: ServeJob, at: Path) -> "Popen[bytes]":
+        """Starts the server there, and when it is ready the process here whose address in the folder leads to it. What is rented for
+        it is in the folder's account. Raises ToolFailed."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """For how long a model is served, null: until it is stopped; at which price; and with how many threads."""
@@ -42,6 +60,17 @@ class Terms:
     hours: float | None = None
     usd_per_hour: float = 0.0
     threads: int = 1
+    host: Host | None = None
+    """Null: this machine."""
+
+    @property
+    def stop_after_s(self) -> float | None:
+        """As its job is told."""
+        return None if self.hours is None else 3600 * self.hours
+
+
+LOCALLY = Terms()
+"""On this machine, until it is stopped, for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +93,17 @@ class RunningServer:
     pid: int
     created_at: float
     endpoint: Endpoint
+
+
+def terms_of(workspace: Path, old: Deployment) -> Terms:
+    """What is left of a deployment's: where it stopped, it goes on no longer than was paid for."""
+    hours = None if old.until is None else max(old.until - time.time(), 1.0) / 3600
+    host = None
+    if old.offer is not None:
+        from ..cloud.hosting import host_again
+
+        host = host_again(workspace, old.offer, hours)
+    return Terms(hours=hours, usd_per_hour=old.usd_per_hour, threads=old.threads, host=host)
 
 
 def front_of(deployment: Deployment) -> RunningFront | None:
@@ -108,21 +148,27 @@ def start_front(folder: Path, place: Place) -> RunningFront:
 
 
 def start_server(
-    folder: Path, job: ServeJob, *, front: "Place | None" = None, timeout_s: float | None = None
+    folder: Path,
+    job: ServeJob,
+    *,
+    front: "Place | None" = None,
+    timeout_s: float | None = None,
+    host: Host | None = None,
 ) -> tuple[RunningServer, RunningFront | None]:
-    """A new server that has answered with its key and, where a place is given, a new front there, started meanwhile. The job's key file
-    is written here. Raises ToolFailed, NotAvailable, and leaves nothing running then."""
+    """A new server, on the host where there is one, that has answered with its key and, where a place is given, a new front there,
+    started meanwhile. The job's key file is in its folder. Raises ToolFailed, NotAvailable, and leaves nothing running then."""
     at = job.api_key_file.parent
     begun: RunningFront | None = None
-    process = processes.launch(job, at)
+    process: Popen[bytes] | None = None
     try:
+        process = processes.launch(job, at) if host is None else host.start(job, at)
         begun = start_front(folder, front) if front is not None else None
         endpoint = processes.wait_until_ready(process, at, timeout_s or _timeout_s(job), Endpoint)
         if not api_alive(endpoint.base_url, read_key(job.api_key_file)):
             raise ToolFailed(f"the server refuses its own key; its log ends:\n{processes.log_tail(at)}")
         created_at = _created_at(endpoint.pid)
     except BaseException:  # Ctrl-C too: what was started here is not left behind
-        discard(process.pid, at)
+        discard(process and process.pid, at)
         if begun is not None:
             end_front(begun)
         raise
@@ -143,9 +189,12 @@ def ask_server(server: RunningServer, name: str, prompt: str) -> str:
     return chat(server.url, key, name, prompt, max_tokens=PROBE_TOKENS)
 
 
-def discard(pid: int, at: Path) -> None:
-    """Ends what was started in a job folder, keeps its log beside the deployment's record and removes the folder."""
-    processes.end(processes.find(pid))
+def discard(pid: int | None, at: Path) -> None:
+    """Ends what was started in a job folder, keeps its log beside the deployment's record and removes the folder. Raises ToolFailed where
+    a rented server stays; its folder then does too, and the watchdog goes on ending it."""
+    if pid is not None:
+        processes.end(processes.find(pid))
+    release(at)
     with suppress(FileNotFoundError):
         (at / processes.SERVER_LOG_FILE).replace(at.parents[1] / FAILED_LOG_FILE)
     shutil.rmtree(at, ignore_errors=True)
@@ -159,8 +208,18 @@ def end_front(front: RunningFront) -> None:
 
 
 def end_server(deployment: Deployment) -> None:
-    """Ends the server of a record, if it is still the same process."""
+    """Ends the server of a record, if it is still the same process, and what was rented for it. Raises ToolFailed where that stays."""
     processes.end(processes.find(deployment.pid, server_folder(deployment), deployment.process_created_at))
+    release(server_folder(deployment))
+
+
+def release(at: Path) -> None:
+    """Ends the rented server of a folder; nothing where none was. Raises ToolFailed where it stays."""
+    if (at / SERVERS_FOLDER / ACCOUNT_FILE).is_file():
+        from ..cloud.hosting import provider
+        from ..cloud.servers import Servers
+
+        Servers(at, provider()).release()
 
 
 def end_strays(folder: Path, keep: Deployment | None) -> None:
@@ -173,6 +232,7 @@ def end_strays(folder: Path, keep: Deployment | None) -> None:
                 processes.end(process)
         for at in parent.glob("*"):
             if at not in kept_folders:
+                release(at)
                 shutil.rmtree(at, ignore_errors=True)
 
 

@@ -106,7 +106,7 @@ def run_vllm(command: list[str], api_key: str, health_url: str, on_ready: Callab
 
     Must be called on the main thread: signals arrive there, and the child's parent-death signal is tied to it.
     """
-    child = subprocess.Popen(command, env=vllm_environment(api_key), preexec_fn=_die_with_parent)
+    child = subprocess.Popen(command, env=vllm_environment(api_key), preexec_fn=die_with_parent)
     stopping = False
 
     def stop(*_: object) -> None:
@@ -146,7 +146,7 @@ def _wait_until_healthy(child: "subprocess.Popen[bytes]", health_url: str) -> bo
     return False
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Linux ends the child when the parent dies, also by kill -9; elsewhere `stop` finds it as the parent's child."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

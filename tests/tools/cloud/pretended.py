@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +102,9 @@ class PretendedSky(Sky):
             if path.name == self.spoils:
                 (here / path.name).write_bytes(b"spoiled")
         return True
+
+    def shell(self, cluster: str) -> list[str]:
+        return [sys.executable, str(Path(__file__).with_name("forward.py"))]
 
     def _reached(self, cluster: str) -> Cluster:
         if self.unreached:

@@ -13,6 +13,7 @@ from stratos.tools.distill import ANSWERS_ONLY, ANSWERS_ONLY_BEFORE, trained_mod
 from stratos.tools.evaluate import UNTUNED
 from stratos.tools.jobs import write_atomic
 from stratos.tools.serving.deployments import RECORD_FILE, get, start, stop
+from stratos.tools.serving.starting import Terms
 
 from ...building import MET, attempt, brief, checkpoint, choice, context, evaluation, state
 
@@ -37,7 +38,7 @@ def test_a_server_that_fails_its_check_is_stopped(given: Context) -> None:
 
 def test_a_call_repeated_after_its_hours_serves_no_second_time_for_the_same_bill(given: Context) -> None:
     folder = trained_model(given.run_folder, given.state.attempts[-1].job_folder)
-    begun = start(given.workspace, NAME.name, folder, given.state.run_id, hours=1.0)
+    begun = start(given.workspace, NAME.name, folder, given.state.run_id, terms=Terms(hours=1.0))
     stopped = stop(given.workspace, NAME.name)
     record = given.workspace / "deployments" / NAME.name / RECORD_FILE
     over = stopped.model_copy(update={"until": time.time() - 5})

@@ -30,7 +30,7 @@ from stratos.tools.serving.deployments import (
 )
 from stratos.tools.serving.engine import Engine, Settings
 from stratos.tools.serving.job import ENDPOINT_FILE, Endpoint, ServeJob, read_key, run
-from stratos.tools.serving.starting import Place
+from stratos.tools.serving.starting import Place, Terms
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_a_stopped_deployment_is_started_again_with_a_new_key(workspace: Path, m
 
 
 def test_what_is_started_again_is_served_no_longer_than_was_paid_for(workspace: Path, model_dir: Path) -> None:
-    made = start(workspace, "paid", model_dir, "run-1", hours=0.5)
+    made = start(workspace, "paid", model_dir, "run-1", terms=Terms(hours=0.5))
     stopped = stop(workspace, "paid")
     again = start_again(workspace, "paid")
     assert made.until is not None
@@ -150,7 +150,7 @@ def test_what_is_started_again_is_served_no_longer_than_was_paid_for(workspace: 
 
 @pytest.mark.usefixtures("fake_vllm")
 def test_a_server_whose_paid_time_is_over_has_ended_and_is_not_called_dead(workspace: Path, model_dir: Path) -> None:
-    made = start(workspace, "over", model_dir, "run-1", engine="vllm", hours=1)
+    made = start(workspace, "over", model_dir, "run-1", engine="vllm", terms=Terms(hours=1))
     processes.end(processes.find(made.pid))
     assert get(workspace, "over").status == "dead"
     folder = workspace / "deployments" / "over"

@@ -18,7 +18,7 @@ from stratos.tools.serving.job import read_key
 from stratos.tools.serving.records import traffic
 from stratos.tools.serving.replacing import replace, rollback
 from stratos.tools.serving.smoke import SmokeTest, fewest_right, smoke
-from stratos.tools.serving.starting import Place
+from stratos.tools.serving.starting import Place, Terms
 
 from .conftest import made
 
@@ -216,7 +216,7 @@ def test_only_what_runs_and_was_replaced_can_be_replaced(tmp_path: Path, model_d
 def test_the_paid_hours_and_their_price_stay_those_of_the_deployment(
     tmp_path: Path, model_dir: Path, other_dir: Path
 ) -> None:
-    old = start(tmp_path, NAME, model_dir, "run-1", hours=1.0, usd_per_hour=360.0)
+    old = start(tmp_path, NAME, model_dir, "run-1", terms=Terms(hours=1.0, usd_per_hour=360.0))
     time.sleep(0.1)
     new = replace(tmp_path, NAME, other_dir, "run-2", passing())
     assert new.until == old.until
