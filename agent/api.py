@@ -42,8 +42,8 @@ def run(
 
     `request` is a sentence, the path of a YAML brief, or a Brief. `approve` is True for the money of every plan within the
     limits, or a function that is asked; without it a plan that costs something raises ApprovalNeeded, and the run can be
-    resumed. `settings` are fields of `stratos.tools.base.Settings`: planner, planner_usd_per_million, seed, deploy, serve_hours,
-    local_usd_per_hour, plan_only, max_attempts, data (the path of your own examples, or a
+    resumed. `settings` are fields of `stratos.tools.base.Settings`: planner, planner_usd_per_million, seed, deploy,
+    serve_hours, serve_here, local_usd_per_hour, plan_only, max_attempts, data (the path of your own examples, or a
     DataSource), teacher (a name as for `--teacher`, or a TeacherSource), student (the folder of an open model to be taught), ...
     Raises StratosError; RequestError only for a brief, a limit or a setting that cannot be used (a sentence that cannot is an
     outcome, "refused").

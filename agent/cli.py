@@ -119,7 +119,10 @@ RUN_STATUSES = (
     "planned", "met", "missed", "infeasible", "refused", "cancelled", "failed", "running", "waiting", "interrupted", "damaged",
 )  # fmt: skip
 ServeHours = Annotated[
-    float, typer.Option(min=0.01, help="Hours the winner is served for, where an hour of this machine costs something.")
+    float, typer.Option(min=0.01, help="Hours the winner is served for, where an hour of its server costs something.")
+]
+ServeHere = Annotated[
+    bool, typer.Option("--serve-here", help="Serve on this machine, not on the rented server that taught the model.")
 ]
 TrackerName = Annotated[
     Tracker | None,
@@ -180,6 +183,7 @@ def run(
     local_usd_per_hour: LocalPrice = 0.0,
     executor: ExecutorName = "local",
     serve_hours: ServeHours = 1.0,
+    serve_here: ServeHere = False,
     tracker: TrackerName = None,
     as_json: AsJson = False,
 ) -> None:
@@ -199,6 +203,7 @@ def run(
             "local_usd_per_hour": local_usd_per_hour,
             "executor": executor,
             "serve_hours": serve_hours,
+            "serve_here": serve_here,
             "tracker": tracker,
         },
         beside=Beside(
@@ -234,6 +239,7 @@ def chat(
     local_usd_per_hour: LocalPrice = 0.0,
     executor: ExecutorName = "local",
     serve_hours: ServeHours = 1.0,
+    serve_here: ServeHere = False,
 ) -> None:
     """Talk it over: ask for a model, see the plan and its money, approve or change it, follow the work."""
     from ..tools.base import Settings
@@ -265,6 +271,7 @@ def chat(
             local_usd_per_hour=local_usd_per_hour,
             executor=executor,
             serve_hours=serve_hours,
+            serve_here=serve_here,
             data=source,
             teacher=taught_by,
             student=student,
