@@ -62,6 +62,7 @@ def _run(context: Context, args: Deploy) -> DeploymentFacts:
         _taken_back(context, args.name, before)
         raise
     if not misses:
+        _service_too(context, args.name, facts)
         return facts.model_copy(update={"usd": serving_usd(context.state, context.settings)})
     _taken_back(context, args.name, before)
     why = "; ".join(f"{miss.constraint}: {miss.arithmetic}" for miss in misses)
@@ -83,6 +84,21 @@ def _served(context: Context, name: str, before: Deployment | None) -> Deploymen
         return start(context.workspace, name, model, run_id, terms=terms)
     test = _smoke_test(context)
     return replace(context.workspace, name, model, run_id, test, terms=terms, say=partial(_note, context))
+
+
+def _service_too(context: Context, name: str, facts: DeploymentFacts) -> None:
+    """Where the brief asks for a rate and the model is on a rented server: the file of a service of as many as carry it."""
+    offer, needed = serving_offer(context.state, context.settings), context.brief.targets.needed_rps
+    if offer is None or needed is None or facts.speed is None:
+        return
+    from .cloud.services import written_service
+    from .cloud.tasks import SetUp
+
+    path = written_service(
+        context.step_folder, name, winner(context), offer, SetUp.here(), needed, facts.speed.throughput_rps
+    )
+    if path is not None:
+        _note(context, f"as a SkyServe service of more than one server, to start by hand: {path}")
 
 
 def _note(context: Context, text: str) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from stratos.agent import session
 from stratos.state.errors import ToolFailed
 from stratos.state.evidence import Outcome
@@ -12,11 +13,14 @@ from stratos.state.workspace import Workspace
 from stratos.tools import deploy
 from stratos.tools.base import Settings
 from stratos.tools.cloud.hosting import RentedHost
+from stratos.tools.cloud.services import written_service
+from stratos.tools.cloud.tasks import SetUp
 from stratos.tools.executor import JobHandle
 from stratos.tools.serving.records import Deployment
 from stratos.tools.serving.starting import Terms
 
 from ..building import brief
+from ..tools.cloud.test_executor import OFFER
 from .test_rented_servers import RentingExecutor, recorded, renting
 
 __all__ = ["renting"]
@@ -105,6 +109,16 @@ def test_with_little_money_left_it_is_served_for_as_long_as_that_pays_for(
     assert terms.hours is not None
     assert 0.01 < terms.hours < 4
     assert outcome.spent_usd <= 0.45
+
+
+def test_where_a_rate_is_asked_for_a_service_of_more_servers_is_written_to_start_by_hand(tmp_path: Path) -> None:
+    served = OFFER.model_copy(update={"cloud": "aws", "instance_type": "m5.large", "region": "us-east-1"})
+    path = written_service(tmp_path, "win", tmp_path / "model", served, SetUp(python="python"), 100.0, 30.0)
+    assert path is not None
+    told = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert told["service"]["replica_policy"]["max_replicas"] == 5  # 100 / (0.7 x 30)
+    assert (tmp_path / ".service-package" / "stratos" / "__init__.py").is_file()
+    assert written_service(tmp_path, "win", tmp_path, OFFER, SetUp(), 100.0, 30.0) is None  # Slurm opens no ports
 
 
 def test_it_is_served_here_where_that_is_wanted(tmp_path: Path, renting: RentingExecutor, asked: list[Terms]) -> None:

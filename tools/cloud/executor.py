@@ -6,7 +6,6 @@ started without money that was reserved for it: see `servers`.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,13 +21,13 @@ from ..serving.job import ENDPOINT_FILE
 from .account import account_of, of_run
 from .arrived import STDERR_FILE
 from .carrying import CARRIED_FILE, ENDED_FILE, TASK_FILE, Carried, carried
-from .package import pins, staged
+from .package import staged
 from .renting import Renting
 from .returning import fetched, saved
 from .servers import HELD_MINUTES, KEEPING_MINUTES, Servers
 from .sky import Queued, Sky
 from .startable import startable, why_not
-from .tasks import DISK_GIB, PYTHON_VARIABLE, SetUp, task, written
+from .tasks import DISK_GIB, SetUp, task, written
 from .watchdog import watched
 from .whereabouts import Where, cluster_of, ended, last_words, note, where_of
 
@@ -65,7 +64,7 @@ class SkyExecutor(Renting):
         self._here = LocalExecutor(workspace=workspace)
         self._clouds, self._watched = clouds, watched
         self._sky = sky or Sky()
-        self._set_up = set_up or SetUp(python=os.environ.get(PYTHON_VARIABLE), pins=pins())
+        self._set_up = set_up or SetUp.here()
         self._looked: dict[Path, float] = {}
         self._saved: dict[Path, float] = {}
         self._asked: dict[Path, float] = {}

@@ -1,7 +1,9 @@
 """A trained model as a SkyServe service: replicas of the plan's server behind one endpoint, more of them as more is asked.
 
-The file is for `sky serve up --secret STRATOS_API_KEY FILE`. SkyPilot's own classes accept it (eval `cloud_tasks`); no service of it was
-ever started, since SkyServe needs a cloud that can open ports, which the Slurm of the tests cannot. Nothing here starts one.
+The file is for the user, to be run with `sky serve up --secret STRATOS_API_KEY FILE`: a deployment on a rented server has one in its step's
+folder where the brief asks for a rate. SkyPilot's own classes accept it (eval `cloud_tasks`); no service of it was ever started, since
+SkyServe needs a cloud that can open ports, which the Slurm of the tests cannot. Stratos starts none: the controller that adds replicas is
+a server of its own, and neither is within the run's account.
 """
 
 import math
@@ -11,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ...state.plan import Offer
 from ..serving.job import ServeJob
 from .carrying import PACKAGE
+from .package import staged
 from .startable import WITHOUT_TYPES, is_spot
 from .tasks import REMOTE_ROOT, SetUp, environment, installation, server
 
@@ -22,6 +27,7 @@ KEY_VARIABLE = "STRATOS_API_KEY"
 """The secret that the service is started with: the file has its name alone."""
 SERVICE, MODEL, KEY_FILE = "service", "model", "key"
 """In the root there: the service's folder; in it the model's, and the file of the key."""
+SERVICE_FILE, SERVICE_PACKAGE = "service.yaml", ".service-package"
 READY_S, PROBE_S = 1200, 15
 """assumption: setting up takes minutes, loading a few billion weights some more; one answer to a probe takes well below a second."""
 TARGET_SHARE = 0.7
@@ -45,6 +51,21 @@ def replicas(needed_rps: float, carried_rps: float, *, spot: bool = False, on_de
     """As many as carry the busiest second, one while little is asked. `carried_rps` is of one server, both requests a second."""
     target = TARGET_SHARE * carried_rps
     return Replicas(most=max(1, math.ceil(needed_rps / target)), target_rps=target, spot=spot, on_demand=on_demand)
+
+
+def written_service(
+    folder: Path, name: str, model: Path, offer: Offer, set_up: SetUp, needed_rps: float, carried_rps: float
+) -> Path | None:
+    """The file of a service that carries the rate, in a folder, with the package beside it; null for clusters that open no ports."""
+    if offer.cloud in WITHOUT_TYPES:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    package = staged(folder / SERVICE_PACKAGE)
+    made = service(name, model, offer, package, set_up, replicas(needed_rps, carried_rps))
+    head = "# The model as a SkyServe service, by hand: sky serve up --secret STRATOS_API_KEY FILE; what it costs nothing here limits\n"
+    path = folder / SERVICE_FILE
+    path.write_text(head + yaml.safe_dump(made, sort_keys=False, width=120), encoding="utf-8")
+    return path
 
 
 def service(

@@ -3,6 +3,7 @@
 The task is a YAML file in the job's folder, for the user to read, and to run by hand with `sky launch`.
 """
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ...state.plan import Candidate, Offer, Plan
 from ..pricing.skypilot import OWN_FOLDER
 from .arrived import LAUNCH_VARIABLE
 from .carrying import JOBS, PACKAGE, Carried
+from .package import pins
 from .startable import UNSTATED, WITHOUT_TYPES, is_spot, why_not
 
 REMOTE_ROOT = "~/stratos"
@@ -43,6 +45,11 @@ class SetUp:
     python: str | None = None
     """A Python there that has everything already, such as a cluster's shared one; null: the pinned packages are installed."""
     pins: Sequence[str] = ()
+
+    @classmethod
+    def here(cls) -> "SetUp":
+        """As this process's environment says, with the versions that are installed here."""
+        return cls(python=os.environ.get(PYTHON_VARIABLE), pins=pins())
 
 
 def task(
