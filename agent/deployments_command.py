@@ -51,6 +51,7 @@ def list_deployments(context: typer.Context, workspace: At = None, as_json: AsJs
         columns = (
             "name",
             "status",
+            "on",
             "endpoint",
             "version",
             "p50 / p95 ms",
@@ -77,6 +78,7 @@ def _row(one: "Deployment", carried: "FrontState | None") -> tuple[str, ...]:
     return (
         one.name,
         one.status,
+        one.offer.id if one.offer else "this machine",
         one.base_url,
         str(one.version),
         took,
@@ -86,6 +88,13 @@ def _row(one: "Deployment", carried: "FrontState | None") -> tuple[str, ...]:
         one.run_id,
         str(one.api_key_file),
     )
+
+
+def _paid(stopped: "Deployment") -> str:
+    """What is to be said of its money."""
+    if stopped.offer is not None:
+        return f"; its server on {stopped.offer.id} was ended and cost ${stopped.usd:,.4f}, less than was reserved for its hours"
+    return "; what was paid for its hours is not given back" if stopped.until is not None else ""
 
 
 def _until(moment: float | None) -> str:
@@ -133,8 +142,7 @@ def stop(name: DeploymentName, workspace: At = None, as_json: AsJson = False) ->
         if as_json:
             print_json(stopped.model_dump(mode="json"))
         else:
-            kept = "; what was paid for its hours is not given back" if stopped.until is not None else ""
-            say(f"{name}: {stopped.status}{kept}")
+            say(f"{name}: {stopped.status}{_paid(stopped)}")
 
 
 @deployments.command()
