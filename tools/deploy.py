@@ -15,7 +15,7 @@ from ..skills.protocol import Skill
 from ..state.brief import Brief, Record
 from ..state.errors import Correctable, OutOfTime
 from ..state.evidence import Attempt, Latency, Verdict
-from ..state.numbers import AS_SAID, shown
+from ..state.numbers import shown
 from ..state.run import CheckpointFacts, DeploymentFacts, RunState
 from .base import FREE, Context, Cost, Tool
 from .classify_complexity import PROBE_BLOCK
@@ -255,10 +255,10 @@ def _estimate(context: Context, args: Deploy) -> Cost:
     price, held_usd = serving_price(context.state, context.settings)
     offer = serving_offer(context.state, context.settings)
     where = f" on {offer.id}" if offer else ""
-    held = f", and ${shown(held_usd, AS_SAID)} to start and end the server" if held_usd else ""
+    held = f", and ${held_usd:,.4f} to start and end the server" if held_usd else ""
     return Cost(
         usd=hours * price + held_usd,
-        basis=f"served{where} for {shown(hours)} h at ${shown(price, AS_SAID)} an hour{held}, then it stops by itself",
+        basis=f"served{where} for {shown(hours)} h at ${shown(price)} an hour{held}, then it stops by itself",
     )
 
 
