@@ -27,6 +27,7 @@ from .remembered_machine import remembered_machine
 
 if TYPE_CHECKING:
     from .pricing.look_up import ListedOffer
+    from .pricing.sky_catalogue import SkyCatalogue
 
 PROCESS_FILE = "process.json"
 STDERR_FILE = "stderr.log"
@@ -94,6 +95,11 @@ class Executor(Protocol):
 @runtime_checkable
 class Rents(Protocol):
     """An executor whose servers are paid for from when they are asked for until they are ended, whatever runs on them."""
+
+    @property
+    def catalogue(self) -> "SkyCatalogue | None":
+        """Where it looks up what it starts and at which price; None where it has no prices of its own."""
+        ...
 
     def can_start(self, offer: "ListedOffer") -> bool:
         """Whether nothing that is known before it is asked for speaks against starting its server."""

@@ -95,8 +95,10 @@ class Account(BaseModel):
     def asked(self, cluster: str, server: Rented, now: float) -> "Account":
         """With a server that is asked for now, or is up already."""
         known = self.servers.get(cluster, server)
-        asked_at = now if known.asked_at is None else known.asked_at
-        return self._with(cluster, known.model_copy(update={"asked_at": asked_at, "unwanted_at": None}))
+        if known.asked_at is None:  # once more: at what it costs now
+            before = {"used_usd": known.used_usd, "launched": known.launched}
+            known = server.model_copy(update={**before, "asked_at": now})
+        return self._with(cluster, known.model_copy(update={"unwanted_at": None}))
 
     def unwanted(self, cluster: str, now: float) -> "Account":
         """With a server that may still come up and is not wanted."""

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ...state.errors import ToolFailed
+from ...state.errors import PriceChanged, ToolFailed
 from ...state.plan import LOCAL, Machine, Offer
 from ..executor import Event, JobHandle, JobStatus, LocalExecutor, locked, write_job
-from ..jobs import ERROR_FILE, LOG_FILE, RESULT_FILE, Job, write_atomic
+from ..jobs import ERROR_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, write_atomic
 from ..pricing.look_up import ListedOffer
 from ..serving.job import ENDPOINT_FILE
+from ..pricing.moves import price_moved
+from ..pricing.sky_catalogue import SkyCatalogue
+from ..pricing.skypilot import OWN_FOLDER
 from .account import account_of, of_run
 from .arrived import STDERR_FILE
 from .carrying import CARRIED_FILE, ENDED_FILE, TASK_FILE, Carried, carried
@@ -26,7 +29,7 @@ from .renting import Renting
 from .returning import fetched, saved
 from .servers import HELD_MINUTES, KEEPING_MINUTES, Servers
 from .sky import Queued, Sky
-from .startable import startable, why_not
+from .startable import catalogue_usd, startable, why_not
 from .tasks import DISK_GIB, SetUp, task, written
 from .watchdog import watched
 from .whereabouts import Where, cluster_of, ended, last_words, note, where_of
@@ -58,11 +61,12 @@ class SkyExecutor(Renting):
         sky: Sky | None = None,
         set_up: SetUp | None = None,
         watched: Callable[[Path], None] = watched,
+        catalogue: Path = OWN_FOLDER,
     ) -> None:
         """`clouds`: those that are enabled, as prices name them; null: as SkyPilot says when it is asked. `watched` starts the
-        watchdog of a run. Raises NotAvailable without SkyPilot."""
+        watchdog of a run; `catalogue` is SkyPilot's own. Raises NotAvailable without SkyPilot."""
         self._here = LocalExecutor(workspace=workspace)
-        self._clouds, self._watched = clouds, watched
+        self._clouds, self._watched, self._catalogue = clouds, watched, catalogue
         self._sky = sky or Sky()
         self._set_up = set_up or SetUp.here()
         self._looked: dict[Path, float] = {}
@@ -79,7 +83,12 @@ class SkyExecutor(Renting):
 
     def can_start(self, offer: ListedOffer) -> bool:
         """As `Rents` says."""
-        return offer.cloud in self.clouds and why_not(offer) is None
+        return offer.cloud in self.clouds and why_not(offer, self._catalogue) is None
+
+    @property
+    def catalogue(self) -> SkyCatalogue:
+        """As `Rents` says: SkyPilot's own, since what it says a server costs is what is charged."""
+        return SkyCatalogue(folder=self._catalogue, clouds=self.clouds)
 
     def terms(self, offer: ListedOffer) -> dict[str, float]:
         """As `Rents` says: the minutes that a server is held, and its disk where the price list has a price of disks."""
@@ -100,8 +109,8 @@ class SkyExecutor(Renting):
         self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None
     ) -> JobHandle:
         """Starts the job on the offer's server, or finds it running or complete; starting a lost one again continues it, from what was
-        fetched of it. Raises ServerUnavailable where the server cannot be had, ToolFailed where the offer's cloud is not enabled or no
-        money is reserved."""
+        fetched of it. Raises ServerUnavailable where the server cannot be had, PriceChanged where SkyPilot's price of it has left the
+        offer's by more than 5 %, ToolFailed where the offer's cloud is not enabled or no money is reserved."""
         if offer is None or offer.cloud == LOCAL or module.startswith(HERE):
             return self._here.submit(module, job, folder, threads=threads)
         if offer.cloud not in self.clouds:
@@ -109,6 +118,8 @@ class SkyExecutor(Renting):
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder):
+            if not (folder / JOB_FILE).exists():  # what was begun goes on as long as what was reserved for it lasts
+                self._check_price(folder, offer)
             write_job(folder, job)
             if (folder / RESULT_FILE).exists():
                 return JobHandle(folder=folder, module=module, how="complete")
@@ -168,6 +179,13 @@ class SkyExecutor(Renting):
             raise ToolFailed(f"the job of {handle.folder} runs on this machine")
         return [*self._sky.shell(where.cluster), where.cluster]
 
+    def _check_price(self, folder: Path, offer: Offer) -> None:
+        """That a server which is not up yet still costs what was planned with."""
+        now = catalogue_usd(offer, self._catalogue)
+        is_up = cluster_of(folder, offer) in self.servers(of_run(folder)).account.up
+        if now is not None and not is_up and price_moved(offer.usd_per_hour, now):
+            raise PriceChanged(offer.id, now)
+
     def _start(self, module: str, sent: Carried, folder: Path, offer: Offer, threads: int | None) -> None:
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
@@ -198,7 +216,9 @@ class SkyExecutor(Renting):
             self._watched(run_folder)
             again(self._sky.launch, where.cluster, made, idle_minutes=KEEPING_MINUTES, timeout_s=LAUNCH_TIMEOUT_S)
 
-        servers.ask(where.cluster, offer, launch)
+        # The watchdog reckons with what SkyPilot charges now, which may be a little beside the plan's price.
+        now = catalogue_usd(offer, self._catalogue)
+        servers.ask(where.cluster, offer if now is None else offer.model_copy(update={"usd_per_hour": now}), launch)
 
     def _goes_on(self, folder: Path, where: Where) -> bool:
         """Whether a job that was started is waiting or at work, or ended well and only has to be fetched."""

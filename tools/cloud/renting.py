@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ...state.plan import Offer
 from ..executor import ServerBill
+from ..pricing.sky_catalogue import SkyCatalogue
 from .account import of_run
 from .servers import Servers
 from .whereabouts import cluster_of
@@ -12,6 +13,11 @@ from .whereabouts import cluster_of
 
 class Renting(ABC):
     """What `Rents` says of money, over the servers of a run."""
+
+    @property
+    def catalogue(self) -> SkyCatalogue | None:
+        """As `Rents` says: here none."""
+        return None
 
     @abstractmethod
     def servers(self, run_folder: Path) -> Servers:

@@ -4,13 +4,13 @@ It reads SkyPilot's own catalogue where there is one, and knows the clouds witho
 user's quota allows it, is known only when it is asked for.
 """
 
-import csv
-from collections.abc import Mapping, Set
-from functools import lru_cache
+from collections.abc import Set
 from pathlib import Path
 
 from ...state.plan import LOCAL, Offer
-from ..pricing.skypilot import OWN_FOLDER, VMS_FILE
+from ..pricing.sky_catalogue import ANYWHERE as ANY_REGION
+from ..pricing.sky_catalogue import price_of, prices_of
+from ..pricing.skypilot import OWN_FOLDER
 
 UNSTATED = "unstated"
 """The region of an offer whose source names none."""
@@ -39,9 +39,6 @@ AWS_REGIONS = frozenset({
 SPOT_MARK, SPOT_ONLY = " (spot)", "spot_only"
 """How a look-up of spot prices ends its offers' ids, and the basis of a price that has no other."""
 
-Catalogue = Mapping[tuple[str, str], tuple[bool, bool]]
-"""Of one cloud: whether a type has an on-demand price and a spot price in a region, by both in lower case."""
-
 
 def is_spot(offer: Offer) -> bool:
     """Whether the offer's price is that of a server that may be taken away."""
@@ -69,43 +66,27 @@ def why_not(offer: Offer, catalogue: Path = OWN_FOLDER, *, nodes: int = 1) -> st
 
 def _missing(offer: Offer, catalogue: Path) -> str | None:
     """What of the offer SkyPilot's catalogue lacks, in words."""
-    known = catalogue_of(offer.cloud, catalogue.expanduser())
+    known = prices_of(offer.cloud, catalogue)
     if known is None:
         elsewhere = offer.cloud == "aws" and offer.region not in AWS_REGIONS | {UNSTATED}
         return f"SkyPilot has no catalogue of {offer.region} of aws" if elsewhere else None
-    regions = {region: priced for (name, region), priced in known.items() if name == offer.instance_type.lower()}
-    if not regions:
+    name, region = offer.instance_type.lower(), "" if offer.region == UNSTATED else offer.region.lower()
+    if (name, ANY_REGION) not in known:
         return f"SkyPilot's catalogue has no {offer.instance_type!r} of {offer.cloud}"
-    here = regions if offer.region == UNSTATED else {r: p for r, p in regions.items() if r == offer.region.lower()}
-    if not here:
-        return f"SkyPilot's catalogue has {offer.instance_type!r} not in {offer.region!r}, only in {', '.join(sorted(regions))}"
-    if not any(priced[is_spot(offer)] for priced in here.values()):
-        return (
-            f"SkyPilot's catalogue has no {'spot' if is_spot(offer) else 'on-demand'} price of {offer.instance_type!r}"
-        )
+    if (name, region) not in known:
+        regions = sorted(there for type_, there in known if type_ == name and there != ANY_REGION)
+        return f"SkyPilot's catalogue has {offer.instance_type!r} not in {offer.region!r}, only in {', '.join(regions)}"
+    if catalogue_usd(offer, catalogue) is None:
+        kind = "spot price" if is_spot(offer) else "one on-demand price"
+        return f"SkyPilot's catalogue has no {kind} of {offer.instance_type!r}"
     return None
 
 
-def catalogue_of(cloud: str, folder: Path) -> Catalogue | None:
-    """What SkyPilot's catalogue has of a cloud; None where it has no file."""
-    file = folder / cloud / VMS_FILE
-    try:
-        changed = file.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None
-    return _read(file, changed)
-
-
-@lru_cache(maxsize=64)
-def _read(file: Path, changed: int) -> Catalogue:
-    """One file as it is since `changed`."""
-    found: dict[tuple[str, str], tuple[bool, bool]] = {}
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        for row in csv.DictReader(lines):
-            key = ((row.get("InstanceType") or "").lower(), (row.get("Region") or "").lower())
-            before = found.get(key, (False, False))
-            found[key] = before[0] or bool(row.get("Price")), before[1] or bool(row.get("SpotPrice"))
-    return found
+def catalogue_usd(offer: Offer, catalogue: Path = OWN_FOLDER) -> float | None:
+    """What SkyPilot reckons an hour of the offer's server with, US dollars; None where its catalogue has no price of it, as of clusters
+    without machine types."""
+    region = None if offer.region == UNSTATED else offer.region
+    return price_of(offer.cloud, offer.instance_type, region, catalogue, spot=is_spot(offer))
 
 
 def startable(clouds: Set[str]) -> frozenset[str]:

@@ -15,12 +15,15 @@ from pydantic import Field
 
 from ...state.brief import Record
 from ...state.errors import Correctable, UnusablePrices
+from ...state.numbers import shown
 from ...state.plan import Offer
-from . import query
+from . import query, sky_catalogue
 from .accelerators import ACCELERATORS_CSV, resolve
 from .doubts import odd_price
+from .moves import price_moved
+from .sky_catalogue import SkyCatalogue
 from .snapshot import SNAPSHOT_CSV, Snapshot
-from .sources import OFFERS_TABLE, PriceSource, SourceReport
+from .sources import NEGOTIATED, OFFERS_TABLE, PriceSource, SourceReport
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,6 +33,9 @@ LARGE_BYTES = 32 * 2**20
 
 MEMORY_LIMIT = "1GB"
 """What DuckDB may take for large sources before it puts things on disk."""
+
+BY_SKYPILOT = frozenset({"quoted_usd_per_hour", "sky_usd_per_hour", "sky_as_of", "sky_age_days", "sky_source"})
+"""Columns of a look-up that are not of an offer: what the source has, and what SkyPilot has in its place."""
 
 Sort = Literal["price", "memory", "bandwidth", "usd-per-tflop", "age"]
 
@@ -226,10 +232,10 @@ def _offer(row: dict[str, Any], *, spot: bool, executors: Collection[str]) -> Li
         accelerator, count = f"{accelerator} ({Fraction(count).limit_denominator(64)})", 1
     suffix = f"/{accelerator} x {count:g}" if accelerator is not None else ""
     median = row.pop("listed_median")
+    row = {**row, **_as_started(row), "warnings": _odd(row, median)}
     return ListedOffer.model_validate(
         {
-            **row,
-            "warnings": odd_price(row, median),
+            **{key: value for key, value in row.items() if key not in BY_SKYPILOT},
             "usd_per_hour": row["usd_per_hour"]
             if row["usd_per_hour"] is not None
             else 0.0,  # doubted: no positive price
@@ -241,6 +247,31 @@ def _offer(row: dict[str, Any], *, spot: bool, executors: Collection[str]) -> Li
     )
 
 
+def _as_started(row: dict[str, Any]) -> dict[str, Any]:
+    """Where SkyPilot has a price of its own, whose it is and of when: an agreed price is then no longer the one reckoned with."""
+    if row["sky_usd_per_hour"] is None:
+        return {}
+    basis = "node_on_demand" if row["price_basis"] == NEGOTIATED else row["price_basis"]
+    return {
+        "source": row["sky_source"],
+        "as_of": row["sky_as_of"],
+        "age_days": row["sky_age_days"],
+        "price_basis": basis,
+    }
+
+
+def _odd(row: dict[str, Any], median: float | None) -> tuple[str, ...]:
+    """What is to be minded of a price: that SkyPilot's is another one, or an agreed one far from what is listed."""
+    if row["sky_usd_per_hour"] is None:
+        return odd_price(row, median)
+    quoted, now = row["quoted_usd_per_hour"], row["sky_usd_per_hour"]
+    if quoted is not None and price_moved(quoted, now) is None:
+        return ()
+    had = "no price" if quoted is None else f"${shown(quoted)} an hour"
+    dated = f"of {row['as_of']}" if row["as_of"] else "undated"
+    return (f"SkyPilot reckons with ${shown(now)} an hour, where {row['source']} ({dated}) has {had}",)
+
+
 def look_up_prices(
     args: LookUpPrices,
     *,
@@ -250,6 +281,7 @@ def look_up_prices(
     snapshot: Path = SNAPSHOT_CSV,
     cheapest_of_each: bool = False,
     unavailable: Collection[str] = (),
+    started_by: SkyCatalogue | None = None,
 ) -> Prices:
     """Lists what servers cost, from the built-in dated snapshot and `sources`; use it before choosing where to train and serve.
 
@@ -258,13 +290,15 @@ def look_up_prices(
     from here; offers of other clouds have `executable` false. Prices are US dollars per hour of the whole server, without disk, egress
     or tax. `today` is what ages are counted to, the machine's date unless given. With `cheapest_of_each` only the cheapest choosable
     offer of each (cloud, accelerator, count) is listed, all that a plan needs of millions of rows, none of the instance
-    types that are `unavailable` (cloud/region/instance type). Raises Correctable for an unknown
+    types that are `unavailable` (cloud/region/instance type). Where `started_by`, the catalogue of what would start the server, has a
+    price of it, that is its price, whatever a source says. Raises Correctable for an unknown
     cloud or accelerator, naming the valid ones, and UnusablePrices with everything wrong in any source's files.
     """
     asked = PriceQuestion.model_validate(args.model_dump())
     today, every = today or date.today(), (Snapshot(path=snapshot), *sources)
     with _connected(every) as connection:
         reports = _load(connection, every, today)
+        sky_catalogue.load(connection, started_by)
         _judge(connection, asked, today, several=len(every) > 1)
         if cheapest_of_each:
             connection.execute(query.CHEAPEST_SQL, {"unavailable": list(unavailable)})
@@ -273,8 +307,12 @@ def look_up_prices(
         sql = query.LISTED_SQL.format(table=table, order=query.ORDERS[asked.sort], limit=limit)
         found = connection.execute(sql, {"today": today.isoformat()})
         names = [str(column[0]) for column in found.description or []]
+        sky_source = started_by.name if started_by else ""
         listed = tuple(
-            _offer(dict(zip(names, row, strict=True)), spot=asked.spot, executors=executors) for row in found.fetchall()
+            _offer(
+                {**dict(zip(names, row, strict=True)), "sky_source": sky_source}, spot=asked.spot, executors=executors
+            )
+            for row in found.fetchall()
         )
         considered, doubtful, oldest, newest, undated = connection.execute(query.TOTALS_SQL).fetchall()[0]
         doubts = connection.execute(query.DOUBTS_SQL).fetchall()

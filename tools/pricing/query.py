@@ -15,12 +15,19 @@ QUOTES_SQL = f"""
 create table quotes as
 with priced as (
   select o.cloud, o.instance_type, o.region, o.accelerator, o.accelerator_count,
-         coalesce(o.accelerator_memory_gib, a.memory_gib) as accelerator_memory_gib, o.vcpus, o.memory_gib, o.price_usd_per_hour,
-         o.spot_price_usd_per_hour, o.currency, o.vm_included, o.price_basis, o.source, o.as_of, o.disk_usd_per_gib_month,
+         coalesce(o.accelerator_memory_gib, a.memory_gib) as accelerator_memory_gib, o.vcpus, o.memory_gib,
+         coalesce(s.usd, o.price_usd_per_hour) as price_usd_per_hour,
+         coalesce(s.spot_usd, o.spot_price_usd_per_hour) as spot_price_usd_per_hour,
+         o.currency, o.vm_included, o.price_basis, o.source, o.as_of, o.disk_usd_per_gib_month,
          o.egress_usd_per_gib, a.accelerator is not null as known_accelerator, a.memory_bandwidth_gb_s * o.accelerator_count as bandwidth,
          a.bf16_dense_tflops * o.accelerator_count as tflops,
-         case when $spot then o.spot_price_usd_per_hour else coalesce(o.price_usd_per_hour, o.spot_price_usd_per_hour) end as usd_per_hour
+         case when $spot then o.spot_price_usd_per_hour else coalesce(o.price_usd_per_hour, o.spot_price_usd_per_hour) end
+           as quoted_usd_per_hour,
+         case when $spot then s.spot_usd else s.usd end as sky_usd_per_hour, s.as_of as sky_as_of,
+         coalesce(sky_usd_per_hour, quoted_usd_per_hour) as usd_per_hour,
+         sky_usd_per_hour is null and o.cloud in (select cloud from sky) as not_started
   from offers o left join accelerators a on a.accelerator = o.accelerator
+  left join sky s on s.cloud = o.cloud and s.instance_type = lower(o.instance_type) and s.region = coalesce(lower(o.region), '')
 )
 select *, {doubts_sql()} as doubts from priced
 """
@@ -90,16 +97,18 @@ with had as (
   from matching where not doubtful
    and not list_contains($unavailable::varchar[], concat_ws('/', cloud, coalesce(region, 'None'), instance_type))
 ), least as (
-  select cloud, accelerator, case when accelerator is null then vcpus else accelerator_count end as size, min(usd_per_hour) as usd_per_hour
+  select cloud, accelerator, case when accelerator is null then vcpus else accelerator_count end as size,
+         min(not_started) as not_started, arg_min(usd_per_hour, (not_started, usd_per_hour)) as usd_per_hour
   from had group by all
 )
 select had.* from had join least
   on least.cloud = had.cloud and least.accelerator is not distinct from had.accelerator
  and least.size is not distinct from case when had.accelerator is null then had.vcpus else had.accelerator_count end
- and least.usd_per_hour = had.usd_per_hour
+ and least.usd_per_hour = had.usd_per_hour and least.not_started = had.not_started
 qualify row_number() over (partition by least.cloud, least.accelerator, least.size order by region, instance_type) = 1
 """
-"""The cheapest choosable quote of each kind of server, as planning_set has it."""
+"""The cheapest choosable quote of each kind of server, as planning_set has it; one that SkyPilot's catalogue lacks only where it
+lacks all."""
 
 TOTALS_SQL = """
 select count(*), count(*) filter (where doubtful), min(as_of)::varchar, max(as_of)::varchar, count(*) filter (where as_of is null)
@@ -125,6 +134,7 @@ LISTED_SQL = """
 select cloud, instance_type, coalesce(region, 'unstated') as region, accelerator, accelerator_count, accelerator_memory_gib, vcpus,
        memory_gib, usd_per_hour, spot_price_usd_per_hour as spot_usd_per_hour, currency, vm_included, price_basis, source,
        as_of::varchar as as_of, $today::date - as_of as age_days, disk_usd_per_gib_month, egress_usd_per_gib, doubts,
+       quoted_usd_per_hour, sky_usd_per_hour, sky_as_of::varchar as sky_as_of, $today::date - sky_as_of as sky_age_days,
        bandwidth as memory_bandwidth_gb_s, listed_median, usd_per_hour / nullif(tflops, 0) as usd_per_tflop_hour
 from {table}
 order by doubtful, {order}, usd_per_hour nulls last,

@@ -48,8 +48,15 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
     models, corrections = _own(context)
     sources = configured_sources(context.workspace)
     unavailable = context.state.unavailable
-    prices = look_up_prices(args, sources=sources, cheapest_of_each=True, unavailable=unavailable)
     machine, runs_on = context.executor.machine(), context.executor.clouds
+    rents = context.executor if isinstance(context.executor, Rents) else None
+    prices = look_up_prices(
+        args,
+        sources=sources,
+        cheapest_of_each=True,
+        unavailable=unavailable,
+        started_by=rents.catalogue if rents else None,
+    )
     chosen = tuple(_as_planned(context, offer, runs_on) for offer in planning_set(prices))
     dates = f"dated {prices.oldest} to {prices.newest}" if prices.oldest else "undated"
     warned = [f"; mind {offer.id}: {why}" for offer in chosen for why in offer.warnings]
