@@ -19,7 +19,7 @@ from .customize_command import customize
 from .data_option import Beside
 from .deployments_command import deployments
 from .models_command import models
-from .options import AsJson, At, ExecutorName, LocalPrice, MaxMinutes, MaxUsd, PlannerName, Seed, figures
+from .options import AsJson, At, ExecutorName, LocalPrice, MaxMinutes, MaxUsd, OnSpot, PlannerName, Seed, figures
 from .pair_command import pair
 from .plain_help import PlainTyper
 from .prices_command import prices
@@ -182,6 +182,7 @@ def run(
     no_deploy: Annotated[bool, typer.Option("--no-deploy", help="Stop after the verdict; serve nothing.")] = False,
     local_usd_per_hour: LocalPrice = 0.0,
     executor: ExecutorName = "local",
+    spot: OnSpot = False,
     serve_hours: ServeHours = 1.0,
     serve_here: ServeHere = False,
     tracker: TrackerName = None,
@@ -202,6 +203,7 @@ def run(
             "deploy": not no_deploy,
             "local_usd_per_hour": local_usd_per_hour,
             "executor": executor,
+            "spot": spot,
             "serve_hours": serve_hours,
             "serve_here": serve_here,
             "tracker": tracker,
@@ -238,6 +240,7 @@ def chat(
     no_deploy: Annotated[bool, typer.Option("--no-deploy", help="Stop after the verdict; serve nothing.")] = False,
     local_usd_per_hour: LocalPrice = 0.0,
     executor: ExecutorName = "local",
+    spot: OnSpot = False,
     serve_hours: ServeHours = 1.0,
     serve_here: ServeHere = False,
 ) -> None:
@@ -270,6 +273,7 @@ def chat(
             deploy=not no_deploy,
             local_usd_per_hour=local_usd_per_hour,
             executor=executor,
+            spot=spot,
             serve_hours=serve_hours,
             serve_here=serve_here,
             data=source,
@@ -306,6 +310,7 @@ def plan(
     seed: Seed = 0,
     local_usd_per_hour: LocalPrice = 0.0,
     executor: ExecutorName = "local",
+    spot: OnSpot = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the brief, the priced servers, the front and the plan; spend nothing."""
@@ -323,6 +328,7 @@ def plan(
             "plan_only": True,
             "local_usd_per_hour": local_usd_per_hour,
             "executor": executor,
+            "spot": spot,
         },
         beside=Beside(
             data=data,

@@ -32,6 +32,12 @@ ExecutorName = Annotated[
         help="What runs the jobs: this machine, or SkyPilot (sky) on the servers that plans name; `stratos doctor --cloud` checks it.",
     ),
 ]
+OnSpot = Annotated[
+    bool,
+    typer.Option(
+        "--spot", help="Servers at spot prices: cheaper, and may be taken away; they are asked for again then."
+    ),
+]
 PlannerName = Annotated[
     str,
     typer.Option(

@@ -120,7 +120,7 @@ _UNHELD: tuple[tuple[str, str], ...] = (
     ),
     (_ELSEWHERE, "the regions known are Europe, the US and Asia: name one of them, or leave it out"),
     (_BY_DAY, "a day is no time limit: give the time for the work in minutes or hours"),
-    (_INSTANCES, "kinds of instance cannot be chosen: leave it out"),
+    (_INSTANCES, "kinds of instance cannot be chosen in words: leave it out (`--spot` has spot servers)"),
 )
 
 _GPU = rf"(?:{ACCELERATOR}|gpus?\b|accelerators?\b|graphics cards?\b)"

@@ -1,13 +1,14 @@
 """Whether every plan becomes a task that SkyPilot itself accepts, and prices as the plan does.
 
-Random briefs are planned by the rule planner over the built-in snapshot, each plan is written as a task by the executor's own functions,
-and SkyPilot's classes read, validate and optimise it in a process of its own (`--sky-python`), with all its clouds taken as enabled and
-nothing started. Beside the plan's own task: with the runners-up as fallbacks, on two servers, at the spot price, and as a SkyServe service.
-Then every offer that may be chosen, plan or none, is asked for alone.
+Random briefs are planned by the rule planner with the executor of rented servers over the built-in snapshot and SkyPilot's catalogues, each
+plan is written as a task by that executor's own functions, and SkyPilot's classes read, validate and optimise it in a process of its own
+(`--sky-python`), with all its clouds taken as enabled and nothing started. Beside the plan's own task: with the runners-up as fallbacks, on
+two servers, at the spot price, and as a SkyServe service. Then every offer that may be chosen, plan or none, is asked for alone.
 
-SkyPilot's catalogues are written from the same snapshot, so prices agree by construction and what is tested is the way through: names,
-regions, counts, spot, servers, hours. `--catalogues` takes a folder of SkyPilot's own (CLOUD/vms.csv) in their place, which holds the
-snapshot against SkyPilot's prices; for clouds that it lacks the snapshot's stay. Quotas, credentials and free capacity are not covered.
+SkyPilot's catalogues are written from the same snapshot. With `--moved` every price of theirs is then another one than the snapshot's, by
+a factor of 0.5 to 2, and a tenth of the servers is not in them; without it prices agree by construction, and what is tested is the way
+through: names, regions, counts, spot, servers, hours. `--catalogues` takes a folder of SkyPilot's own (CLOUD/vms.csv) in their place; for
+clouds that it lacks the snapshot's stay. Quotas, credentials and free capacity are not covered.
 """
 
 import statistics
@@ -24,12 +25,14 @@ from ..tools.cloud.carrying import carried
 from ..tools.cloud.package import pins, staged
 from ..tools.cloud.servers import KEEPING_MINUTES
 from ..tools.cloud.services import replicas, service
+from ..tools.cloud.sky import Sky
 from ..tools.cloud.startable import ALONE, ANYWHERE, CLOUDS, KEEPS, SPOT_MARK, startable, why_not
 from ..tools.cloud.tasks import SHARED, SetUp, fallbacks, resources, task, written
 from ..tools.generation import GenerateJob
 from ..tools.pricing.look_up import LookUpPrices, look_up_prices
+from ..tools.pricing.sky_catalogue import SkyCatalogue
 from .cloud.asking import CATALOGUES, Answer, Priced, ask, home
-from .cloud.briefs import planned
+from .cloud.briefs import AllClouds, planned
 from .reporting import Claim, Report, arguments
 
 PLANS, QUICK_PLANS = 200, 30
@@ -50,11 +53,12 @@ class Case:
     """All fallbacks, those first."""
 
 
-def cases(report: Report, count: int, catalogue: Path) -> list[Case]:
+def cases(report: Report, count: int, executor: AllClouds) -> list[Case]:
     """So many plans on servers that SkyPilot can start, and how the other briefs ended."""
-    offers = {offer.id: offer for offer in _choosable()}
+    offers, listed = ({offer.id: offer for offer in _choosable(by)} for by in (executor.catalogue, None))
+    catalogue = executor.catalogue.folder
     ended, found = Counter[str](), list[Case]()
-    for _, outcome in planned(report.seed):
+    for _, outcome in planned(report.seed, executor):
         if outcome is None or outcome.plan is None:
             ended["refused" if outcome is None else outcome.status] += 1
             continue
@@ -73,14 +77,22 @@ def cases(report: Report, count: int, catalogue: Path) -> list[Case]:
         if len(found) == count:
             break
     report.details["briefs"] = dict(ended)
+    off = [
+        abs(case.plan.offer.usd_per_hour / listed[case.plan.offer.id].usd_per_hour - 1) > NEAR
+        for case in found
+        if case.plan.offer.id in listed
+    ]
+    what = f"plans on servers that the price list has at a price more than {NEAR:.0%} from SkyPilot's"
+    report.add(Claim(name=what, value=sum(off) / len(found), unit="share", n=len(found), goal="none", met=None))
     report.details["plans with a fallback among their own runners-up"] = sum(bool(case.ranked) for case in found)
     report.add(Claim(name="random briefs, for plans on clouds' servers", value=ended.total(), unit="briefs", n=count,
                      goal="none", met=None))  # fmt: skip
     return found
 
 
-def _choosable() -> list[Offer]:
-    return [one.plain(executable=True) for one in look_up_prices(LookUpPrices()).offers if not one.doubts]
+def _choosable(started_by: SkyCatalogue | None = None) -> list[Offer]:
+    prices = look_up_prices(LookUpPrices(), started_by=started_by)
+    return [one.plain(executable=True) for one in prices.offers if not one.doubts]
 
 
 def _elsewhere(plan: Plan, offers: Mapping[str, Offer]) -> Sequence[Candidate]:
@@ -96,15 +108,16 @@ def _elsewhere(plan: Plan, offers: Mapping[str, Offer]) -> Sequence[Candidate]:
     return made
 
 
-def spot(offer: Offer) -> Offer | None:
-    """The same server at its spot price; None where it has none that is below the other."""
+def spot(offer: Offer, catalogue: Path) -> Offer | None:
+    """The same server at its spot price; None where it has none that is below the other, or SkyPilot has none."""
     price = offer.spot_usd_per_hour
     if not price or price >= offer.usd_per_hour:
         return None
-    return offer.model_copy(update={"id": offer.id + SPOT_MARK, "usd_per_hour": price})
+    cheap = offer.model_copy(update={"id": offer.id + SPOT_MARK, "usd_per_hour": price})
+    return cheap if why_not(cheap, catalogue) is None else None
 
 
-def write(folder: Path, found: Sequence[Case]) -> dict[str, list[tuple[Case, Path, float]]]:
+def write(folder: Path, found: Sequence[Case], catalogue: Path) -> dict[str, list[tuple[Case, Path, float]]]:
     """The files by kind, each with its case and what SkyPilot should ask for an hour of it."""
     package, set_up = staged(folder / "package"), SetUp(pins=pins())
     files: dict[str, list[tuple[Case, Path, float]]] = {}
@@ -132,7 +145,7 @@ def write(folder: Path, found: Sequence[Case]) -> dict[str, list[tuple[Case, Pat
         if offer.cloud not in ALONE:
             (module,) = SHARED
             put("two", task(sent, offer, package, at, set_up, nodes=2, module=module), 2 * offer.usd_per_hour)
-        if (cheap := spot(offer)) is not None:
+        if (cheap := spot(offer, catalogue)) is not None:
             put("spot", task(sent, cheap, package, at, set_up), cheap.usd_per_hour)
         carried_rps = (case.plan.candidate.throughput_rps or case.plan.candidate.latency_p95_ms).value
         wanted = replicas(3 * carried_rps, carried_rps)
@@ -155,7 +168,7 @@ KINDS = {
 
 def measure_plans(report: Report, python: Path, at: Path, found: Sequence[Case], folder: Path) -> Answer:
     """Every file of every plan."""
-    files = write(folder, found)
+    files = write(folder, found, at / CATALOGUES)
     tasks = {kind: one for kind, one in files.items() if "service" not in kind}
     services = {kind: one for kind, one in files.items() if "service" in kind}
     answer = ask(
@@ -299,13 +312,15 @@ def main() -> None:
                 "--catalogues",
                 {"type": Path, "default": None, "help": "folder of SkyPilot's own catalogues, CLOUD/vms.csv"},
             ),
+            ("--moved", {"action": "store_true", "help": "catalogues at other prices than the snapshot's"}),
         ],
     )
     report = Report(eval="cloud_tasks", seed=given.seed, quick=given.quick)
     with tempfile.TemporaryDirectory(prefix="stratos-cloud-tasks-") as scratch:
         folder = Path(scratch)
-        at = home(folder / "home", given.catalogues)
-        found = cases(report, QUICK_PLANS if given.quick else PLANS, at / CATALOGUES)
+        at = home(folder / "home", given.catalogues, given.seed if given.moved else None)
+        executor = AllClouds(Sky(str(given.sky_python.with_name("sky"))), at / CATALOGUES)
+        found = cases(report, QUICK_PLANS if given.quick else PLANS, executor)
         answer = measure_plans(report, given.sky_python, at, found, folder / "plans")
         measure_knowledge(report, answer)
         measure_offers(report, given.sky_python, at, folder / "offers")

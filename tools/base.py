@@ -34,6 +34,11 @@ class Settings(Record):
         exclude_if=lambda name: name == "local",
         description="what runs jobs: this machine, or SkyPilot on the servers that plans name",
     )
+    spot: bool = Field(
+        default=False,
+        exclude_if=lambda spot: not spot,
+        description="servers are priced and rented at spot prices: they may be taken away; those without one are left out",
+    )
     planner: str = "rules"
     planner_usd_per_million: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = Field(
         default=(0.0, 0.0), description="what a million input and output tokens of the planner cost, US dollars"

@@ -56,10 +56,13 @@ class Answer(BaseModel):
     services: tuple[Priced, ...]
 
 
-def home(folder: Path, real: Path | None = None) -> Path:
-    """A home for SkyPilot with catalogues: the snapshot's, or those of `real` (CLOUD/vms.csv) alone."""
+def home(folder: Path, real: Path | None = None, moved_by: int | None = None) -> Path:
+    """A home for SkyPilot with catalogues: the snapshot's, with `moved_by`, a seed, at other prices; those of `real` (CLOUD/vms.csv) in
+    their place where it has some."""
     kept = folder / CATALOGUES
     catalogues.write(kept)
+    if moved_by is not None:
+        catalogues.move(kept, moved_by)
     if real is not None:
         for file in kept.glob(f"*/{VMS_FILE}"):
             own = real / file.parent.name / VMS_FILE

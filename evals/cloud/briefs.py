@@ -1,23 +1,26 @@
-"""Random briefs, and the plans that the rule planner makes of them where every cloud that SkyPilot can be left alone with is executable."""
+"""Random briefs, and the plans that the rule planner makes of them with the executor of rented servers, every cloud being enabled that
+SkyPilot can be left alone with."""
 
 import random
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...agent import session
 from ...state.brief import Brief, Limits, Targets, Weights
 from ...state.errors import RequestError
 from ...state.evidence import Outcome
-from ...state.plan import LOCAL, Machine
+from ...state.plan import Machine, Offer
 from ...state.workspace import Workspace
 from ...tools.base import Settings
+from ...tools.cloud.executor import SkyExecutor
+from ...tools.cloud.sky import Sky
 from ...tools.cloud.startable import CLOUDS, startable
+from ...tools.executor import JobHandle
+from ...tools.jobs import Job
 from ...tools.pricing.accelerators import accelerator_facts
 from ...tools.pricing.look_up import known_clouds, known_regions
 from ..planner.world import MACHINE
-from ..simulated_world import SimulatedExecutor, World
 
 LOCAL_USD_PER_HOUR = 50.0
 """So much that this machine is chosen where nothing else will do."""
@@ -27,14 +30,20 @@ IN_MEMORY = Path("/dev/shm")
 """Where workspaces lie if there is such a place: a journal syncs every row to its disk."""
 
 
-@dataclass(kw_only=True)
-class AllClouds(SimulatedExecutor):
-    """Runs nothing; where servers may be had is what SkyPilot can start and let end themselves."""
+class AllClouds(SkyExecutor):
+    """Runs nothing, and plans as for a user who has every cloud that SkyPilot can start servers of and let them end themselves."""
 
-    clouds: frozenset[str] = field(default=startable(CLOUDS) | {LOCAL})
+    def __init__(self, sky: Sky, catalogue: Path) -> None:
+        """`catalogue`: SkyPilot's, a folder of CLOUD/vms.csv."""
+        super().__init__(Path(), startable(CLOUDS), sky=sky, catalogue=catalogue)
 
     def machine(self) -> Machine:
         return MACHINE
+
+    def submit(
+        self, module: str, job: Job, folder: Path, *, threads: int | None = None, offer: Offer | None = None
+    ) -> JobHandle:
+        raise AssertionError(f"a plan alone starts {module}")
 
 
 def random_brief(rng: random.Random) -> Brief:
@@ -64,11 +73,11 @@ def random_brief(rng: random.Random) -> Brief:
     )
 
 
-def planned(seed: int) -> Iterator[tuple[Brief, Outcome | None]]:
+def planned(seed: int, executor: AllClouds) -> Iterator[tuple[Brief, Outcome | None]]:
     """Without end: a brief and its outcome, which has a plan or says why none; None where the brief was refused."""
     rng, settings = (
         random.Random(seed),
-        Settings(plan_only=True, approved=True, deploy=False, local_usd_per_hour=LOCAL_USD_PER_HOUR),
+        Settings(plan_only=True, approved=True, deploy=False, local_usd_per_hour=LOCAL_USD_PER_HOUR, executor="sky"),
     )
     while True:
         brief = random_brief(rng)
@@ -81,7 +90,7 @@ def planned(seed: int) -> Iterator[tuple[Brief, Outcome | None]]:
                         workspace=Workspace(Path(folder)),
                         settings=settings,
                         brief=brief,
-                        executor=AllClouds(world=World()),
+                        executor=executor,
                     ),
                 )
             except RequestError:

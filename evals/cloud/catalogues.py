@@ -1,10 +1,13 @@
 """Catalogues as SkyPilot keeps them, written from the built-in price snapshot, for asking SkyPilot without a network.
 
-What SkyPilot prices by them agrees with the plans by construction: they can show that names, regions, counts, spot and units survive the
-way through a task, not that a price is today's. Its own catalogues (`--catalogues`) are the stronger check.
+Written as they are, what SkyPilot prices by them agrees with the price list by construction: they can show that names, regions, counts,
+spot and units survive the way through a task. `move` takes that agreement away: other prices than the list's, and servers that are
+missing.
+That a price is today's only SkyPilot's own catalogues (`--catalogues`) can show.
 """
 
 import csv
+import random
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,6 +35,9 @@ EMPTY = {
 """What SkyPilot would fetch beside: with a header alone no image is known and no quota is asked for."""
 GOOGLE, OWN_NAMES = "gcp", {"a3-megagpu-8g": "H100-MEGA"}
 """What SkyPilot calls the accelerators of one of Google's types, in its code."""
+
+GONE = 0.1
+"""Share of the servers that a moved catalogue lacks."""
 
 Row = dict[str, str]
 
@@ -66,6 +72,25 @@ def accelerators(folder: Path) -> None:
                     clouds[name].add(file.parent.name)
     rows = [{"AcceleratorName": name, "Clouds": repr(sorted(found))} for name, found in sorted(clouds.items())]
     _csv(folder / "common" / "accelerators.csv", ("AcceleratorName", "Clouds"), rows)
+
+
+def move(folder: Path, seed: int) -> None:
+    """Every price multiplied by a factor of its own, on demand and spot, and a tenth of the servers taken away. None of Google's
+    accelerators is: they are of several machines."""
+    rng = random.Random(seed)
+    for file in sorted(folder.glob(f"*/{VMS_FILE}")):
+        with file.open(encoding="utf-8", newline="") as lines:
+            reader = csv.DictReader(lines)
+            rows, columns = list(reader), tuple(reader.fieldnames or ())
+        moved: list[Row] = []
+        for row in rows:
+            gone = rng.random() < GONE
+            factors = {column: 2 ** rng.uniform(-1, 1) for column in ("Price", "SpotPrice")}
+            prices = {column: f"{float(row[column]) * by:.6f}" for column, by in factors.items() if row[column]}
+            if not gone or not row["InstanceType"]:
+                moved.append({**row, **prices})
+        _csv(file, columns, moved)
+    accelerators(folder)
 
 
 def _rows(row: Row) -> list[Row]:

@@ -51,7 +51,7 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
     machine, runs_on = context.executor.machine(), context.executor.clouds
     rents = context.executor if isinstance(context.executor, Rents) else None
     prices = look_up_prices(
-        args,
+        args.model_copy(update={"spot": args.spot or context.settings.spot}),
         sources=sources,
         cheapest_of_each=True,
         unavailable=unavailable,

@@ -1,5 +1,6 @@
 """The executor of other machines over a pretended SkyPilot: jobs run, report, come back whole, end when told, and are found again."""
 
+import os
 import sys
 import time
 from collections.abc import Generator
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stratos.state.errors import JobLost, OutOfTime, ServerUnavailable, ToolFailed
+from stratos.state.errors import JobLost, OutOfTime, PriceChanged, ServerUnavailable, ToolFailed
 from stratos.tools.cloud import executor as module
 from stratos.tools.cloud.executor import SkyExecutor
 from stratos.tools.cloud.servers import Servers
@@ -50,7 +51,12 @@ def sky(tmp_path: Path) -> Generator[PretendedSky]:
 def executor(tmp_path: Path, sky: PretendedSky) -> SkyExecutor:
     """Without a watchdog, with a dollar for the call of the job's folder."""
     made = SkyExecutor(
-        tmp_path, frozenset({"slurm"}), sky=sky, set_up=SetUp(python=sys.executable), watched=lambda folder: None
+        tmp_path,
+        frozenset({"slurm"}),
+        sky=sky,
+        set_up=SetUp(python=sys.executable),
+        watched=lambda folder: None,
+        catalogue=tmp_path / "catalogue",
     )
     made.reserve(request(tmp_path).folder, OFFER, 1.0)
     return made
@@ -125,6 +131,43 @@ def test_nothing_is_started_without_money(tmp_path: Path, sky: PretendedSky) -> 
     with pytest.raises(ToolFailed, match="no money is reserved for slurm/loopback/cpu"):
         at.submit(asked.module, asked.job, asked.folder, offer=OFFER)
     assert sky.launched == []
+
+
+def test_a_server_whose_price_has_moved_is_not_asked_for_and_one_that_is_up_goes_on(
+    tmp_path: Path, sky: PretendedSky
+) -> None:
+    at, asked = executor(tmp_path, sky), request(tmp_path)
+    price(tmp_path, "0.106")
+    with pytest.raises(PriceChanged, match=r"slurm/loopback/cpu now costs \$0\.106 an hour"):
+        at.submit(asked.module, asked.job, asked.folder, offer=OFFER)
+    assert (sky.launched, at.servers(tmp_path / "runs" / "r1").account.servers) == ([], {})
+    price(tmp_path, "0.104")
+    handle = at.submit(asked.module, asked.job, asked.folder, offer=OFFER)
+    (server,) = at.servers(tmp_path / "runs" / "r1").account.servers.values()
+    assert server.usd_per_hour == 0.104  # within 5 %: begun, and reckoned with as it is
+    price(tmp_path, "0.3")
+    assert at.submit(asked.module, asked.job, asked.folder.with_name("again"), offer=OFFER).how == "started"
+    at.cancel(handle)
+
+
+def test_what_was_begun_is_not_broken_off_when_its_price_moves(tmp_path: Path, sky: PretendedSky) -> None:
+    at, asked = executor(tmp_path, sky), request(tmp_path, examples=3_000_000)
+    handle = at.submit(asked.module, asked.job, asked.folder, offer=OFFER)
+    sky.down(next(iter(sky.made)))
+    assert _until(at, handle, "failed").lost
+    price(tmp_path, "0.3")
+    assert at.submit(asked.module, asked.job, asked.folder, offer=OFFER).how == "started"
+    (server,) = at.servers(tmp_path / "runs" / "r1").account.servers.values()
+    assert server.usd_per_hour == 0.3
+    at.cancel(handle)
+
+
+def price(folder: Path, usd: str) -> None:
+    """What the catalogue says that OFFER's server costs."""
+    file = folder / "catalogue" / "slurm" / "vms.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"InstanceType,Region,Price,SpotPrice\ncpu,loopback,{usd},\n")
+    os.utime(file, ns=(0, int(float(usd) * 1e12)))  # another time for another price
 
 
 def test_what_a_server_cost_is_borne_once_and_all_of_it(tmp_path: Path, sky: PretendedSky) -> None:
