@@ -23,6 +23,7 @@ from stratos.tools.cloud.whereabouts import cluster_of
 from stratos.tools.executor import JobHandle, JobStatus
 from stratos.tools.jobs import Job
 from stratos.tools.pricing.look_up import ListedOffer
+from stratos.tools.pricing.sky_catalogue import SkyCatalogue
 from stratos.tools.training.students import TrainJob
 
 from ..building import brief
@@ -34,6 +35,12 @@ slurm,small,east,,0,0.10,2026-11-29,2,8
 slurm,small,west,,0,0.11,2026-11-29,2,8
 slurm,large,east,,0,0.50,2026-11-29,8,32
 """
+USD_PER_HOUR = {"slurm/east/small": 0.10, "slurm/west/small": 0.11, "slurm/east/large": 0.50}
+ON_SPOT = """\
+cloud,instance_type,region,accelerator,accelerator_count,price_usd_per_hour,spot_price_usd_per_hour,as_of,vcpus,memory_gib
+slurm,small,east,,0,0.10,0.03,2026-11-29,2,8
+slurm,small,west,,0,0.02,,2026-11-29,2,8
+"""
 
 
 @dataclass(kw_only=True)
@@ -44,11 +51,16 @@ class RentingExecutor(Renting, SimulatedExecutor):
     refuses: dict[str, str] = field(default_factory=dict[str, str])
     """Why a server of an offer, by the beginning of its id, cannot be had."""
     loses: int = 0
-    """Trainings that are lost with their servers, each half way."""
+    """Trainings that are lost with their servers, each half way through what is left: there is a checkpoint of it."""
+    usd_per_hour: dict[str, float] = field(default_factory=lambda: dict(USD_PER_HOUR))
+    """What the provider asks, by offer."""
+    catalogue: SkyCatalogue | None = None
     breaks: Callable[[str], None] = lambda module: None
     """Called before each job, with its module; what it raises is how the job failed."""
     offers: dict[str, str] = field(default_factory=dict[str, str])
     lost: set[Path] = field(default_factory=set[Path])
+    done_s: dict[Path, float] = field(default_factory=dict[Path, float])
+    """Of trainings that were lost, what their checkpoints hold."""
 
     clouds = frozenset({LOCAL, "slurm"})
 
@@ -74,10 +86,11 @@ class RentingExecutor(Renting, SimulatedExecutor):
         self.breaks(module)
         self.lost.discard(folder)
         handle = super().submit(module, job, folder, threads=threads, offer=offer)
-        seconds = float(self.results[folder]["seconds"])
+        seconds = float(self.results[folder]["seconds"]) - self.done_s.get(folder, 0.0)
         if self.loses and folder.name == "student":
             self.loses -= 1
             self.lost.add(folder)
+            self.done_s[folder] = self.done_s.get(folder, 0.0) + seconds / 2
             self.provider.pass_by(seconds / 2)
             self.provider.ends(cluster)
         else:
@@ -93,8 +106,7 @@ class RentingExecutor(Renting, SimulatedExecutor):
     @property
     def provided_usd(self) -> float:
         """What the provider's servers were up for, at their prices."""
-        price = {"slurm/east/small": 0.10, "slurm/west/small": 0.11, "slurm/east/large": 0.50}
-        return sum(s / 3600 * price[self.offers[name]] for name, s in self.provider.seconds.items())
+        return sum(s / 3600 * self.usd_per_hour[self.offers[name]] for name, s in self.provider.seconds.items())
 
 
 @pytest.fixture
@@ -104,12 +116,12 @@ def renting(tmp_path: Path) -> RentingExecutor:
     return RentingExecutor(world=World(), provider=provider)
 
 
-def ended(tmp_path: Path, executor: RentingExecutor, usd: float = 2.0) -> Outcome:
+def ended(tmp_path: Path, executor: RentingExecutor, usd: float = 2.0, **changes: Any) -> Outcome:
     """A run on slurm alone; it replays, its bill is the provider's to the cent, and no server is left."""
     workspace = Workspace(tmp_path)
     wanted = brief(0.9, usd=usd)
     given = wanted.model_copy(update={"limits": wanted.limits.model_copy(update={"clouds": ("slurm",)})})
-    settings = Settings(deploy=False, approved=True, executor="sky")
+    settings = Settings(deploy=False, approved=True, executor="sky", **changes)
     outcome = session.start("", workspace=workspace, settings=settings, brief=given, executor=executor)
     assert session.replay(outcome.run_id, workspace=workspace).identical
     assert executor.provider.up == {}
@@ -168,6 +180,33 @@ def test_a_server_that_is_taken_away_twice_is_asked_for_again(tmp_path: Path, re
     outcome = ended(tmp_path, renting)
     assert outcome.status == "met"
     assert len(renting.provider.launches) >= 3
+
+
+def test_spot_servers_are_rented_where_they_are_asked_for_and_taken_away_twice(
+    tmp_path: Path, renting: RentingExecutor
+) -> None:
+    (tmp_path / "prices.csv").write_text(ON_SPOT, encoding="utf-8")
+    renting.loses, renting.usd_per_hour = 2, {"slurm/east/small (spot)": 0.03}
+    outcome = ended(tmp_path, renting, spot=True)
+    assert (outcome.status, set(renting.offers.values())) == ("met", {"slurm/east/small (spot)"})
+    assert len(renting.provider.launches) >= 3
+    (student,) = renting.done_s
+    trained_s = renting.results[student]["seconds"]
+    assert renting.done_s[student] == pytest.approx(0.75 * trained_s)  # a half, and half of what was left
+
+
+def test_a_server_is_planned_with_at_the_price_that_skypilot_has(tmp_path: Path, renting: RentingExecutor) -> None:
+    file = tmp_path / "catalogue" / "slurm" / "vms.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("InstanceType,Region,Price,SpotPrice\nsmall,east,0.4,\nsmall,west,0.2,\n")
+    renting.catalogue = SkyCatalogue(folder=tmp_path / "catalogue", clouds=frozenset({"slurm"}))
+    renting.usd_per_hour["slurm/west/small"] = 0.2
+    outcome = ended(tmp_path, renting)
+    assert (outcome.status, set(renting.offers.values())) == ("met", {"slurm/west/small"})
+    (found,) = recorded(tmp_path, outcome, "tool look_up_prices")
+    (warned,) = [offer["warnings"] for offer in found["offers"] if offer["id"] == "slurm/west/small"]
+    assert "SkyPilot reckons with $0.2 an hour" in warned[0]
+    assert "mind slurm/west/small: SkyPilot reckons with $0.2" in found["note"]
 
 
 def test_one_that_is_taken_away_always_ends_the_run_which_can_be_resumed(

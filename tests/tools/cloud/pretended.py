@@ -95,10 +95,13 @@ class PretendedSky(Sky):
         for path in source.iterdir():
             if path.name in without or ("--exclude=*" in rules and path.name not in named):
                 continue
-            if path.is_dir():
-                shutil.copytree(path, here / path.name, dirs_exist_ok=True)
-            else:
-                shutil.copy2(path, here / path.name)
+            try:
+                if path.is_dir():
+                    shutil.copytree(path, here / path.name, dirs_exist_ok=True)
+                else:
+                    shutil.copy2(path, here / path.name)
+            except (FileNotFoundError, shutil.Error):  # as rsync: it vanished meanwhile
+                return False
             if path.name == self.spoils:
                 (here / path.name).write_bytes(b"spoiled")
         return True

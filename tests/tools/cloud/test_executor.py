@@ -1,13 +1,16 @@
 """The executor of other machines over a pretended SkyPilot: jobs run, report, come back whole, end when told, and are found again."""
 
+import json
 import os
 import sys
 import time
 from collections.abc import Generator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from stratos.skills import load
 from stratos.state.errors import JobLost, OutOfTime, PriceChanged, ServerUnavailable, ToolFailed
 from stratos.tools.cloud import executor as module
 from stratos.tools.cloud.executor import SkyExecutor
@@ -15,9 +18,11 @@ from stratos.tools.cloud.servers import Servers
 from stratos.tools.cloud.tasks import SetUp
 from stratos.tools.executor import JobHandle
 from stratos.tools.generation import GenerateJob
+from stratos.tools.training.students import TrainJob
 from stratos.tools.waiting import JobRequest, run
 
 from ...building import offer
+from ..training.test_train import TINY
 from .pretended import PretendedSky
 
 OFFER = offer(0.1).model_copy(
@@ -148,6 +153,51 @@ def test_a_server_whose_price_has_moved_is_not_asked_for_and_one_that_is_up_goes
     price(tmp_path, "0.3")
     assert at.submit(asked.module, asked.job, asked.folder.with_name("again"), offer=OFFER).how == "started"
     at.cancel(handle)
+
+
+def test_a_spot_server_that_is_taken_away_twice_is_asked_for_again_and_goes_on_from_what_was_saved(
+    tmp_path: Path, sky: PretendedSky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SAVE_EVERY_S", 0.2)
+    changes = {"id": "aws/us-east-1/x (spot)", "cloud": "aws", "region": "us-east-1", "instance_type": "x"}
+    spot, asked = OFFER.model_copy(update=changes), training(tmp_path)
+    at = SkyExecutor(
+        tmp_path, frozenset({"aws"}), sky=sky, set_up=SetUp(python=sys.executable), watched=lambda folder: None,
+        catalogue=tmp_path,
+    )  # fmt: skip
+    at.reserve(asked.folder, spot, 1.0)
+    notes: list[str] = []
+    saved: list[set[Path]] = [set()]
+
+    def heard(event: dict[str, Any]) -> None:
+        notes.append(str(event.get("text", "")))
+        new = set(asked.folder.glob("checkpoint-*.pt")) - saved[-1]
+        if new and len(saved) < 3:
+            saved.append(saved[-1] | new)
+            sky.down(next(iter(sky.made)))
+
+    result = run(at, replace(asked, offer=spot), heard)
+    went_on = [int(note.split()[2]) for note in dict.fromkeys(notes) if note.startswith("continuing after")]
+    assert (result["stopped_by"], len(went_on)) == ("tokens", 2)
+    assert 0 < went_on[0] < went_on[1] < result["tokens"]
+    assert [told["resources"]["use_spot"] for told in sky.launched] == [True] * 3
+    assert at.charge(asked.folder).usd == pytest.approx(
+        sum(sky.costs()[n].seconds for n in sky.costs()) / 36000, rel=0.2
+    )
+
+
+def training(tmp_path: Path) -> JobRequest:
+    """A small one with checkpoints all the time."""
+    run_folder = tmp_path / "runs" / "r1"
+    run_folder.mkdir(parents=True)
+    shard = run_folder / "train-00000.jsonl"
+    examples = load("mahjong").make("win", seed=1, block=0, count=600)
+    shard.write_text("".join(json.dumps(asdict(example)) + "\n" for example in examples))
+    job = TrainJob(
+        skill="mahjong", task="win", student=TINY, target="rationale", shards=(shard,), tokens=400_000, seed=1,
+        checkpoint_every_s=0.1,
+    )  # fmt: skip
+    return JobRequest(module="stratos.tools.training", job=job, folder=run_folder / "steps" / "student")
 
 
 def test_what_was_begun_is_not_broken_off_when_its_price_moves(tmp_path: Path, sky: PretendedSky) -> None:
