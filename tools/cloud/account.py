@@ -85,12 +85,10 @@ class Account(BaseModel):
         return now + 3600 * left_usd / price - 60 * margin_minutes
 
     def reserved_for(self, call: str, usd: float, kept_usd: float) -> "Account":
-        """With money for a call, that of keeping a server included. A call that was charged already needs none."""
+        """With money for a call, `kept_usd` of it for keeping a server. A call that was charged already needs none."""
         if call in self.charged:
             return self
-        return self.model_copy(
-            update={"reserved_usd": self.charged_usd + usd, "kept_usd": min(kept_usd, usd), "stopped": ""}
-        )
+        return self.model_copy(update={"reserved_usd": self.charged_usd + usd, "kept_usd": kept_usd, "stopped": ""})
 
     def asked(self, cluster: str, server: Rented, now: float) -> "Account":
         """With a server that is asked for now, or is up already."""

@@ -26,6 +26,10 @@ class SimulatedCloud:
     """What is said when a cluster is asked for, by its name."""
     stays: set[str] = field(default_factory=set[str])
     """Clusters that do not end when they are told to."""
+    ending_minutes: float = 1.0
+    """The longest that ending one takes; it is paid for meanwhile."""
+    usd_per_hour: dict[str, float] = field(default_factory=dict[str, float])
+    """Prices that SkyPilot's report has, by cluster; 0 for others, as of clouds without a catalogue."""
     capacity: float = 0.8
     """How often one that is asked for can be had."""
     launches: list[str] = field(default_factory=list[str])
@@ -39,14 +43,17 @@ class SimulatedCloud:
     def down(self, cluster: str) -> None:
         self._reached()
         if cluster in self.up and cluster not in self.stays:
-            self.pass_by(self.random.uniform(0, 1) * MINUTE, quiet=True)
+            self.pass_by(self.random.uniform(0, self.ending_minutes) * MINUTE, quiet=True)
             self.ends(cluster)
 
     def costs(self) -> dict[str, Cost]:
         self._reached()
         running = {name: self.now - since for name, since in self.up.items()}
         both = {name: self.seconds.get(name, 0.0) + running.get(name, 0.0) for name in {*running, *self.seconds}}
-        return {name: Cost(seconds=seconds, usd=0.0) for name, seconds in both.items()}
+        return {
+            name: Cost(seconds=seconds, usd=seconds / 3600 * self.usd_per_hour.get(name, 0.0))
+            for name, seconds in both.items()
+        }
 
     def ends(self, cluster: str) -> None:
         """As when it is preempted."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stratos.state.errors import OutOfTime, ServerUnavailable, ToolFailed
 from stratos.state.plan import Offer
-from stratos.tools.cloud.servers import HELD_MINUTES, Servers
+from stratos.tools.cloud.servers import ENDING_MINUTES, HELD_MINUTES, KEEPING_MINUTES, Servers
 from stratos.tools.costs import server_minutes, server_usd
 
 from ...building import offer
@@ -34,8 +34,9 @@ class History:
     cloud: SimulatedCloud
     limit_usd: float
     bill: dict[str, float] = field(default_factory=dict[str, float])
-    kept_usd: float = 0.0
     offers: list[Offer] = field(default_factory=list[Offer])
+    has_clocks: bool = True
+    """Whether jobs end by clocks of their own; if not, the watchdog alone ends them."""
 
     @property
     def servers(self) -> Servers:
@@ -54,6 +55,7 @@ class History:
         usd = server_usd(at, minutes)
         if sum(self.bill.values()) + usd > self.limit_usd:
             return
+        before_usd = sum(self.bill.values())
         cluster = f"stratos-{at.id}"
         for _ in range(8):
             try:
@@ -64,14 +66,24 @@ class History:
                 break
             except (ToolFailed, Killed):  # the run stopped, and is resumed later
                 self.cloud.pass_by(dice.uniform(1, 40) * MINUTE)
-        self.bill[name], self.kept_usd = self.servers.charge(name)
+        self.bill[name], kept_usd = self.servers.charge(name)
+        assert self.bill[name] >= 0
+        self._check_kept(kept_usd, before_usd + usd)
+
+    def _check_kept(self, kept_usd: float, reserved_usd: float) -> None:
+        """What stays reserved is for ten idle minutes and three to end it, of what was reserved, where a server may be up."""
+        up = self.servers.account.up
+        most = sum(one.usd_per_hour for one in up.values()) * (KEEPING_MINUTES + ENDING_MINUTES) / 60
+        left = max(0.0, reserved_usd - sum(self.bill.values()))
+        assert kept_usd == pytest.approx(min(most, left), abs=1e-9)
 
     def _work(self, cluster: str, at: Offer, minutes: float) -> None:
         """A job until its end; it is lost where its server is, and started again as often as that is paid for."""
         dice = self.cloud.random
         self.servers.ask(cluster, at, lambda: self.cloud.launch(cluster))
-        left = dice.uniform(0, 1.2) * minutes  # slower than its clock: the clock ends it
-        left = min(left, server_minutes(at, server_usd(at, minutes)))
+        left = dice.uniform(0, 1.2 if self.has_clocks else 5) * minutes
+        if self.has_clocks:  # slower than its clock: the clock ends it
+            left = min(left, server_minutes(at, server_usd(at, minutes)))
         while left > 0:
             part = min(left, dice.uniform(0.5, 10))
             self.cloud.pass_by(part * MINUTE)
@@ -86,6 +98,8 @@ class History:
                 self.cloud.unreached_until = self.cloud.now + dice.uniform(1, 8) * MINUTE
             if cluster not in self.cloud.up:
                 self.servers.look()
+                if self.servers.account.stopped:
+                    raise OutOfTime(self.servers.account.stopped, 0.0, 0.0)
                 self.servers.ask(cluster, at, lambda: self.cloud.launch(cluster))
         self.cloud.idle_since[cluster] = self.cloud.now
 
@@ -94,13 +108,19 @@ class History:
 @given(seed=st.integers(min_value=0, max_value=2**32), limit_usd=st.floats(min_value=0.05, max_value=20))
 def test_the_bill_is_the_providers_whatever_happens(seed: int, limit_usd: float) -> None:
     dice = random.Random(seed)
-    cloud = SimulatedCloud(random=dice)
+    cloud = SimulatedCloud(random=dice, ending_minutes=2.0)
     with TemporaryDirectory() as folder:
-        prices = {"one": dice.uniform(0.02, 5), "two": dice.uniform(0.02, 5)}
-        offers = [
-            offer(usd).model_copy(update={"id": name, "held_minutes": HELD_MINUTES}) for name, usd in prices.items()
-        ]
-        history = History(folder=Path(folder) / "runs" / "r", cloud=cloud, limit_usd=limit_usd, offers=offers)
+        offers = [_offer(dice, name) for name in ("one", "two")]
+        prices = {at.id: at.paid_usd_per_hour for at in offers}
+        if dice.random() < 0.5:  # SkyPilot's catalogue has prices, which are without disks
+            cloud.usd_per_hour = {f"stratos-{at.id}": at.usd_per_hour for at in offers}
+        history = History(
+            folder=Path(folder) / "runs" / "r",
+            cloud=cloud,
+            limit_usd=limit_usd,
+            offers=offers,
+            has_clocks=dice.random() < 0.6,
+        )
         cloud.alarm = history.watch
         for number in range(dice.randint(1, 5)):
             history.call(number)
@@ -111,3 +131,9 @@ def test_the_bill_is_the_providers_whatever_happens(seed: int, limit_usd: float)
         assert not cloud.up
         assert bill == pytest.approx(provider, abs=CENT / 2)
         assert provider <= limit_usd + CENT / 2
+
+
+def _offer(dice: random.Random, name: str) -> Offer:
+    disk = dice.choice([0.0, dice.uniform(0.01, 0.5)])
+    terms = {"id": name, "held_minutes": HELD_MINUTES, "disk_usd_per_hour": disk}
+    return offer(dice.uniform(0.02, 5)).model_copy(update=terms)
