@@ -117,6 +117,13 @@ def spot(offer: Offer, catalogue: Path) -> Offer | None:
     return cheap if why_not(cheap, catalogue) is None else None
 
 
+def two(offer: Offer) -> Offer:
+    """Two such servers in one cluster."""
+    return offer.model_copy(
+        update={"id": f"{offer.id} x 2 servers", "nodes": 2, "usd_per_hour": 2 * offer.usd_per_hour}
+    )
+
+
 def write(folder: Path, found: Sequence[Case], catalogue: Path) -> dict[str, list[tuple[Case, Path, float]]]:
     """The files by kind, each with its case and what SkyPilot should ask for an hour of it."""
     package, set_up = staged(folder / "package"), SetUp(pins=pins())
@@ -144,7 +151,8 @@ def write(folder: Path, found: Sequence[Case], catalogue: Path) -> dict[str, lis
             put("fallbacks", task(sent, offer, package, at, set_up, fallbacks=case.instead), offer.usd_per_hour)
         if offer.cloud not in ALONE:
             (module,) = SHARED
-            put("two", task(sent, offer, package, at, set_up, nodes=2, module=module), 2 * offer.usd_per_hour)
+            pair = two(offer)
+            put("two", task(sent, pair, package, at, set_up, module=module), pair.usd_per_hour)
         if (cheap := spot(offer, catalogue)) is not None:
             put("spot", task(sent, cheap, package, at, set_up), cheap.usd_per_hour)
         carried_rps = (case.plan.candidate.throughput_rps or case.plan.candidate.latency_p95_ms).value

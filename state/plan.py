@@ -29,6 +29,12 @@ class Offer(Record):
     memory_gib: float | None
     usd_per_hour: float
     spot_usd_per_hour: float | None
+    nodes: int = Field(
+        default=1,
+        ge=1,
+        exclude_if=lambda nodes: nodes == 1,
+        description="servers of this kind, joined to one cluster; parts are of one of them, prices of all",
+    )
     price_basis: str
     source: str
     as_of: str | None = Field(description="date of the price, ISO; null where the source gives none")

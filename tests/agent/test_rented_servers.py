@@ -54,7 +54,7 @@ class RentingExecutor(Renting, SimulatedExecutor):
     """Trainings that are lost with their servers, each half way through what is left: there is a checkpoint of it."""
     usd_per_hour: dict[str, float] = field(default_factory=lambda: dict(USD_PER_HOUR))
     """What the provider asks, by offer."""
-    catalogue: SkyCatalogue | None = None
+    prices: SkyCatalogue | None = None
     breaks: Callable[[str], None] = lambda module: None
     """Called before each job, with its module; what it raises is how the job failed."""
     offers: dict[str, str] = field(default_factory=dict[str, str])
@@ -66,6 +66,10 @@ class RentingExecutor(Renting, SimulatedExecutor):
 
     def can_start(self, offer: ListedOffer) -> bool:
         return True
+
+    @property
+    def catalogue(self) -> SkyCatalogue | None:
+        return self.prices
 
     def terms(self, offer: ListedOffer) -> dict[str, float]:
         return {} if offer.cloud == LOCAL else {"held_minutes": HELD_MINUTES}
@@ -199,7 +203,7 @@ def test_a_server_is_planned_with_at_the_price_that_skypilot_has(tmp_path: Path,
     file = tmp_path / "catalogue" / "slurm" / "vms.csv"
     file.parent.mkdir(parents=True)
     file.write_text("InstanceType,Region,Price,SpotPrice\nsmall,east,0.4,\nsmall,west,0.2,\n")
-    renting.catalogue = SkyCatalogue(folder=tmp_path / "catalogue", clouds=frozenset({"slurm"}))
+    renting.prices = SkyCatalogue(folder=tmp_path / "catalogue", clouds=frozenset({"slurm"}))
     renting.usd_per_hour["slurm/west/small"] = 0.2
     outcome = ended(tmp_path, renting)
     assert (outcome.status, set(renting.offers.values())) == ("met", {"slurm/west/small"})

@@ -94,7 +94,7 @@ class SkyExecutor(Renting):
         """As `Rents` says: the minutes that a server is held, and its disk where the price list has a price of disks."""
         if offer.cloud == LOCAL:
             return {}
-        disk = (offer.disk_usd_per_gib_month or 0.0) * DISK_GIB / HOURS_A_MONTH
+        disk = (offer.disk_usd_per_gib_month or 0.0) * DISK_GIB / HOURS_A_MONTH * offer.nodes
         return {"held_minutes": HELD_MINUTES, **({"disk_usd_per_hour": disk} if disk > 0 else {})}
 
     def servers(self, run_folder: Path) -> Servers:

@@ -45,8 +45,8 @@ def is_spot(offer: Offer) -> bool:
     return offer.id.endswith(SPOT_MARK) or offer.price_basis == SPOT_ONLY
 
 
-def why_not(offer: Offer, catalogue: Path = OWN_FOLDER, *, nodes: int = 1) -> str | None:
-    """Why SkyPilot cannot start the offer's server, or so many of it, in words; None where nothing speaks against it. This machine needs no
+def why_not(offer: Offer, catalogue: Path = OWN_FOLDER) -> str | None:
+    """Why SkyPilot cannot start the offer's server, or its servers, in words; None where nothing speaks against it. This machine needs no
     SkyPilot.
 
     `catalogue` is a folder of CLOUD/vms.csv; a cloud that has none there is judged by what is known of the cloud alone.
@@ -59,8 +59,8 @@ def why_not(offer: Offer, catalogue: Path = OWN_FOLDER, *, nodes: int = 1) -> st
         return f"a server of {offer.cloud} cannot end itself when it is idle, so a job that is lost would be paid for on and on"
     if offer.cloud in ANYWHERE and offer.region != UNSTATED:
         return f"SkyPilot cannot be asked for a region of {offer.cloud}"
-    if offer.cloud in ALONE and nodes > 1:
-        return f"SkyPilot cannot join {nodes} servers of {offer.cloud} to one cluster"
+    if offer.cloud in ALONE and offer.nodes > 1:
+        return f"SkyPilot cannot join {offer.nodes} servers of {offer.cloud} to one cluster"
     return _missing(offer, catalogue)
 
 
@@ -83,10 +83,11 @@ def _missing(offer: Offer, catalogue: Path) -> str | None:
 
 
 def catalogue_usd(offer: Offer, catalogue: Path = OWN_FOLDER) -> float | None:
-    """What SkyPilot reckons an hour of the offer's server with, US dollars; None where its catalogue has no price of it, as of clusters
+    """What SkyPilot reckons an hour of the offer's servers with, US dollars; None where its catalogue has no price of them, as of clusters
     without machine types."""
     region = None if offer.region == UNSTATED else offer.region
-    return price_of(offer.cloud, offer.instance_type, region, catalogue, spot=is_spot(offer))
+    usd = price_of(offer.cloud, offer.instance_type, region, catalogue, spot=is_spot(offer))
+    return None if usd is None else offer.nodes * usd
 
 
 def startable(clouds: Set[str]) -> frozenset[str]:

@@ -30,6 +30,7 @@ SPOT_RECOVERY = "FAILOVER"
 SHARED = frozenset({"stratos.tools.tuning"})
 """Modules whose work several processes can share: tuning of open models. Students built from scratch are trained by one process."""
 MASTER_PORT = 29500
+ON_THE_FIRST = '[ "${SKYPILOT_NODE_RANK:-0}" = 0 ] || exit 0'
 SAME_JOB = ("teacher", "student", "precision", "strategy", "train_tokens", "training", "tensor_parallel")
 """Of a candidate: what its job is made from, whichever server carries it out."""
 SIZES_NAMED = frozenset({"A100-80GB", "V100-32GB"})
@@ -61,31 +62,28 @@ def task(
     threads: int | None = None,
     *,
     fallbacks: Sequence[Offer] = (),
-    nodes: int = 1,
     module: str = "",
     idle_minutes: int | None = None,
 ) -> dict[str, Any]:
     """The task of one job. `folder` is the job's own, here; `package` the staged package.
 
     `fallbacks` are taken in their order where the offer cannot be had: whoever gives them has seen that each costs at most what was
-    reserved, and that its predictions meet the brief. `nodes` are servers of the offer, and `module` is what the job runs: one whose work
-    can be shared gets a process for each accelerator of each server. With `idle_minutes` the servers end themselves when they were idle
-    so long. Raises ValueError for several servers of a job that cannot be shared.
+    reserved, and that its predictions meet the brief. `module` is what the job runs: one whose work can be shared gets a process for each
+    accelerator of each of the offer's servers; another one runs on the first of them, while the others stand by for one that can. With
+    `idle_minutes` the servers end themselves when they were idle so long.
     """
-    if nodes > 1 and module not in SHARED:
-        raise ValueError(f"{nodes} servers for {module or 'a job'!r}: valid are {', '.join(sorted(SHARED))}")
     home = f"{REMOTE_ROOT}/{JOBS}/{job.name}"
     mounts = {f"{REMOTE_ROOT}/{place}": str(path) for place, path in job.files.items() if path.exists()}
     run = [
         f'cd "$HOME/{home.removeprefix("~/")}"',
         *environment(threads),
-        *(launching(nodes) if module in SHARED and (nodes > 1 or offer.accelerator_count > 1) else []),
+        *_shared(offer, module),
         f"exec {shlex.quote(set_up.python or 'python')} -P -m stratos.tools.cloud.arrived .",
     ]
     made: dict[str, Any] = {
         "name": job.name,
         "resources": resources(offer, fallbacks, idle_minutes=idle_minutes),
-        "num_nodes": nodes,
+        "num_nodes": offer.nodes,
         "file_mounts": {f"{REMOTE_ROOT}/{PACKAGE}/stratos": str(package), home: str(folder), **mounts},
         "run": "\n".join(run) + "\n",
     }
@@ -101,6 +99,13 @@ def environment(threads: int | None = None) -> list[str]:
         f"export PYTHONPATH=$HOME/stratos/{PACKAGE} HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false",
         *threaded,
     ]
+
+
+def _shared(offer: Offer, module: str) -> list[str]:
+    """Lines of a shell that have a job's work shared where it can be, and done once where it cannot."""
+    if module not in SHARED:
+        return [ON_THE_FIRST] if offer.nodes > 1 else []
+    return launching(offer.nodes) if offer.nodes > 1 or offer.accelerator_count > 1 else []
 
 
 def launching(nodes: int) -> list[str]:

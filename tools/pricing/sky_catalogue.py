@@ -105,7 +105,7 @@ def _read(file: Path, changed: int) -> Prices:
     cloud = file.parent.name
     with file.open(encoding="utf-8-sig", newline="") as lines:
         rows = list(csv.DictReader(lines))
-    apart = _apart(rows) if cloud == GOOGLE else {}
+    apart: _Apart = _apart(rows) if cloud == GOOGLE else {}
     zones: dict[tuple[str, str], list[SkyPrice]] = defaultdict(list)
     for row in rows:
         if name := row.get("InstanceType"):

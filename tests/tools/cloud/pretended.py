@@ -20,7 +20,8 @@ class Cluster:
     """A folder as a home, and what was started in it, the newest last."""
 
     home: Path
-    jobs: list[tuple[str, "subprocess.Popen[bytes]"]] = field(default_factory=list[Any])
+    jobs: list[tuple[str, list["subprocess.Popen[bytes]"]]] = field(default_factory=list[Any])
+    """Each with a process for every server."""
     cancelled: set[int] = field(default_factory=set[int])
 
 
@@ -43,17 +44,8 @@ class PretendedSky(Sky):
             self.made[cluster] = Cluster(home=self.folder / cluster)
             self.since[cluster] = time.time()
         at = self.made[cluster]
-        for there, here in told["file_mounts"].items():
-            target = at.home / there.removeprefix("~/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if Path(here).is_dir():
-                shutil.copytree(here, target, dirs_exist_ok=True)
-            else:
-                shutil.copy2(here, target)
-        command = ["bash", "-c", told["run"]]
-        environment = os.environ | {"HOME": str(at.home)}
-        started = subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
-        at.jobs.append((told["name"], started))
+        nodes = told.get("num_nodes", 1)
+        at.jobs.append((told["name"], [_started(told, at.home, rank, nodes) for rank in range(nodes)]))
 
     def queue(self, cluster: str) -> list[Queued]:
         at = self._reached(cluster)
@@ -69,13 +61,14 @@ class PretendedSky(Sky):
         at = self._reached(cluster)
         for number in range(len(at.jobs)) if job is None else [job]:
             at.cancelled.add(number)
-            _end(at.jobs[number][1])
+            _end(*at.jobs[number][1])
 
     def down(self, cluster: str) -> None:
         if (at := self.made.pop(cluster, None)) is not None:
-            for _, process in at.jobs:
-                _end(process)
-            shutil.rmtree(at.home)
+            for _, processes in at.jobs:
+                _end(*processes)
+            for home in at.home.parent.glob(f"{at.home.name}*"):
+                shutil.rmtree(home)
             self.seconds[cluster] = self.seconds.get(cluster, 0.0) + time.time() - self.since[cluster]
 
     def costs(self) -> dict[str, Cost]:
@@ -115,13 +108,31 @@ class PretendedSky(Sky):
         return self.made[cluster]
 
     def _state(self, at: Cluster, number: int) -> JobState:
-        code = at.jobs[number][1].poll()
-        if code is None:
+        codes = [process.poll() for process in at.jobs[number][1]]
+        if None in codes:
             return "running"
-        return "cancelled" if number in at.cancelled else "done" if code == 0 else "failed"
+        return "cancelled" if number in at.cancelled else "done" if not any(codes) else "failed"
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def _started(told: dict[str, Any], home: Path, rank: int, nodes: int) -> "subprocess.Popen[bytes]":
+    """What SkyPilot does on one of a cluster's servers, of which the first is asked what becomes of the job."""
+    home = home if rank == 0 else home.with_name(f"{home.name}-{rank}")
+    for there, here in told["file_mounts"].items():
+        target = home / there.removeprefix("~/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if Path(here).is_dir():
+            shutil.copytree(here, target, dirs_exist_ok=True)
+        else:
+            shutil.copy2(here, target)
+    which = {"SKYPILOT_NODE_RANK": str(rank), "SKYPILOT_NODE_IPS": "\n".join(["127.0.0.1"] * nodes)}
+    environment = os.environ | which | {"HOME": str(home)}
+    return subprocess.Popen(
+        ["bash", "-c", told["run"]], env=environment, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+
+
+def _end(*processes: "subprocess.Popen[bytes]") -> None:
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -19,10 +19,12 @@ from stratos.tools.cloud.tasks import SetUp
 from stratos.tools.executor import JobHandle
 from stratos.tools.generation import GenerateJob
 from stratos.tools.training.students import TrainJob
+from stratos.tools.tuning.specs import TuneJob
 from stratos.tools.waiting import JobRequest, run
 
 from ...building import offer
 from ..training.test_train import TINY
+from ..tuning import tiny
 from .pretended import PretendedSky
 
 OFFER = offer(0.1).model_copy(
@@ -184,6 +186,53 @@ def test_a_spot_server_that_is_taken_away_twice_is_asked_for_again_and_goes_on_f
     assert at.charge(asked.folder).usd == pytest.approx(
         sum(sky.costs()[n].seconds for n in sky.costs()) / 36000, rel=0.2
     )
+
+
+TWO = OFFER.model_copy(update={"id": f"{OFFER.id} x 2 servers", "nodes": 2, "usd_per_hour": 0.2})
+
+
+def test_what_cannot_be_shared_runs_on_the_first_of_two_servers(tmp_path: Path, sky: PretendedSky) -> None:
+    at, asked = executor(tmp_path, sky), request(tmp_path)
+    at.reserve(asked.folder, TWO, 1.0)
+    result = run(at, replace(asked, offer=TWO))
+    (cluster,) = sky.made
+    assert (result["splits"][0]["n"], sky.launched[0]["num_nodes"]) == (10, 2)
+    second = sky.folder / f"{cluster}-1" / "stratos" / "jobs"
+    assert list(second.glob("*/carried.json"))
+    assert not list(second.glob("*/ended.json"))
+    (server,) = at.servers(tmp_path / "runs" / "r1").account.servers.values()
+    assert server.usd_per_hour == 0.2
+
+
+def test_two_servers_cost_twice_what_the_catalogue_has_for_one(tmp_path: Path, sky: PretendedSky) -> None:
+    at, asked = executor(tmp_path, sky), request(tmp_path)
+    at.reserve(asked.folder, TWO, 1.0)
+    price(tmp_path, "0.2")
+    with pytest.raises(PriceChanged, match=r"x 2 servers now costs \$0\.4 an hour"):
+        at.submit(asked.module, asked.job, asked.folder, offer=TWO)
+    price(tmp_path, "0.1")
+    at.cancel(at.submit(asked.module, asked.job, asked.folder, offer=TWO))
+    assert len(sky.launched) == 1
+
+
+@pytest.mark.slow
+def test_two_servers_tune_one_model_together_and_the_first_gives_it_back(tmp_path: Path, sky: PretendedSky) -> None:
+    run_folder = tmp_path / "runs" / "r1"
+    run_folder.mkdir(parents=True)
+    model, shard = tiny.checkpoint(run_folder / "tiny"), tiny.shard(run_folder / "sums.jsonl", tiny.lines(64))
+    job = TuneJob(
+        model=model, shards=(shard,), method="full", learning_rate=3e-3, batch_tokens=256, max_sequence_tokens=64
+    )
+    asked = JobRequest(
+        module="stratos.tools.tuning", job=job, folder=run_folder / "steps" / "student", threads=1, offer=TWO
+    )
+    at = executor(tmp_path, sky)
+    at.reserve(asked.folder, TWO, 1.0)
+    result = run(at, asked)
+    assert result["steps"] * 2 * 256 >= result["tokens"]  # a step is a batch of each
+    assert (asked.folder / "model" / "model.safetensors").exists()
+    up_s = sky.costs()[next(iter(sky.made))].seconds
+    assert at.charge(asked.folder).usd == pytest.approx(up_s / 3600 * 0.2, rel=0.05)
 
 
 def training(tmp_path: Path) -> JobRequest:

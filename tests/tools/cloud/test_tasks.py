@@ -16,8 +16,8 @@ import pytest
 from stratos.state.plan import Offer, Plan
 from stratos.tools.cloud.carrying import carried
 from stratos.tools.cloud.services import KEY_VARIABLE, PORT, Replicas, replicas, service
-from stratos.tools.cloud.startable import CLOUDS, startable, why_not
-from stratos.tools.cloud.tasks import SetUp, accelerator_name, fallbacks, resources, task, written
+from stratos.tools.cloud.startable import CLOUDS, catalogue_usd, startable, why_not
+from stratos.tools.cloud.tasks import ON_THE_FIRST, SetUp, accelerator_name, fallbacks, resources, task, written
 from stratos.tools.pricing import LookUpPrices, look_up_prices
 from stratos.tools.serving.vllm import free_port
 from stratos.tools.tuning.specs import TuneJob
@@ -113,6 +113,7 @@ def test_what_skypilots_catalogue_lacks_is_not_startable_and_says_why(tmp_path: 
     assert "no 'other' of azure" in str(why_not(a100(instance_type="other"), at))
     assert "no spot price" in str(why_not(a100(id="x (spot)"), at))
     assert why_not(a100(id="x (spot)", region="westus3"), at) is None
+    assert [catalogue_usd(a100(region="westus3", nodes=nodes), at) for nodes in (1, 2)] == [7.3, 14.6]
     assert why_not(a100(cloud="aws", region="us-east-1", instance_type="no file"), at) is None
 
 
@@ -120,7 +121,7 @@ def test_clouds_that_skypilot_cannot_use_are_told(tmp_path: Path) -> None:
     assert why_not(a100(cloud="coreweave"), tmp_path) == "SkyPilot starts no servers of coreweave"
     assert "cannot end itself" in str(why_not(a100(cloud="verda"), tmp_path))
     assert "a region of shadeform" in str(why_not(a100(cloud="shadeform"), tmp_path))
-    assert "cannot join 2 servers of vast" in str(why_not(a100(cloud="vast"), tmp_path, nodes=2))
+    assert "cannot join 2 servers of vast" in str(why_not(a100(cloud="vast", nodes=2), tmp_path))
     assert why_not(a100(cloud="aws", region="sa-east-1"), tmp_path) == "SkyPilot has no catalogue of sa-east-1 of aws"
     assert why_not(offer(), tmp_path) is None
     assert startable(frozenset({"aws", "verda", "shadeform", "coreweave", "local"})) == {"aws"}
@@ -129,13 +130,13 @@ def test_clouds_that_skypilot_cannot_use_are_told(tmp_path: Path) -> None:
 
 def test_several_servers_share_tuning_and_nothing_else(tmp_path: Path) -> None:
     sent = carried(TuneJob(model=tmp_path, shards=(tmp_path / "a",)), tmp_path / "job")
-    given: Any = (sent, a100(), tmp_path, tmp_path / "job", SetUp(python="python"))
-    tuning = task(*given, nodes=2, module="stratos.tools.tuning")
-    assert (tuning["num_nodes"], "--nnodes 2" in tuning["run"]) == (2, True)
-    assert "--nnodes 1" in task(*given, module="stratos.tools.tuning")["run"]
-    assert "STRATOS_LAUNCH" not in task(*given, module="stratos.tools.training")["run"]
-    with pytest.raises(ValueError, match=r"2 servers for 'stratos\.tools\.training': valid are stratos\.tools\.tuning"):
-        task(*given, nodes=2, module="stratos.tools.training")
+    beside: Any = (tmp_path, tmp_path / "job", SetUp(python="python"))
+    tuning = task(sent, a100(nodes=2), *beside, module="stratos.tools.tuning")
+    assert (tuning["num_nodes"], "--nnodes 2" in tuning["run"], ON_THE_FIRST in tuning["run"]) == (2, True, False)
+    assert "--nnodes 1" in task(sent, a100(), *beside, module="stratos.tools.tuning")["run"]
+    other = task(sent, a100(nodes=2), *beside, module="stratos.tools.training")
+    assert (other["num_nodes"], "STRATOS_LAUNCH" in other["run"], ON_THE_FIRST in other["run"]) == (2, False, True)
+    assert ON_THE_FIRST not in task(sent, a100(), *beside, module="stratos.tools.training")["run"]
 
 
 @pytest.mark.slow
@@ -151,7 +152,9 @@ def test_two_servers_tune_one_model_together(tmp_path: Path) -> None:
     module = "stratos.tools.tuning"
     told: dict[str, Any] = {"module": module, "job": sent.job, "writes": [], "start": "x"}
     (job_folder / "carried.json").write_text(json.dumps(told))
-    made = task(sent, OFFER, ROOT, job_folder, SetUp(python=sys.executable), 1, nodes=2, module=module)
+    made = task(
+        sent, OFFER.model_copy(update={"nodes": 2}), ROOT, job_folder, SetUp(python=sys.executable), 1, module=module
+    )
     homes = [tmp_path / "first", tmp_path / "second"]
     processes = [_on_a_server(made, home, rank) for rank, home in enumerate(homes)]
     assert [process.wait(timeout=300) for process in processes] == [0, 0]
