@@ -25,7 +25,6 @@ from ..tools.cloud.carrying import carried
 from ..tools.cloud.package import pins, staged
 from ..tools.cloud.servers import KEEPING_MINUTES
 from ..tools.cloud.services import replicas, service
-from ..tools.cloud.sky import Sky
 from ..tools.cloud.startable import ALONE, ANYWHERE, CLOUDS, KEEPS, SPOT_MARK, startable, why_not
 from ..tools.cloud.tasks import SHARED, SetUp, fallbacks, resources, task, written
 from ..tools.generation import GenerateJob
@@ -55,8 +54,8 @@ class Case:
 
 def cases(report: Report, count: int, executor: AllClouds) -> list[Case]:
     """So many plans on servers that SkyPilot can start, and how the other briefs ended."""
-    offers, listed = ({offer.id: offer for offer in _choosable(by)} for by in (executor.catalogue, None))
-    catalogue = executor.catalogue.folder
+    offers, listed = ({offer.id: offer for offer in _choosable(by)} for by in (executor.catalogue(), None))
+    catalogue = executor.catalogue().folder
     ended, found = Counter[str](), list[Case]()
     for _, outcome in planned(report.seed, executor):
         if outcome is None or outcome.plan is None:
@@ -327,7 +326,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="stratos-cloud-tasks-") as scratch:
         folder = Path(scratch)
         at = home(folder / "home", given.catalogues, given.seed if given.moved else None)
-        executor = AllClouds(Sky(str(given.sky_python.with_name("sky"))), at / CATALOGUES)
+        executor = AllClouds(at / CATALOGUES)
         found = cases(report, QUICK_PLANS if given.quick else PLANS, executor)
         answer = measure_plans(report, given.sky_python, at, found, folder / "plans")
         measure_knowledge(report, answer)

@@ -96,7 +96,6 @@ class Executor(Protocol):
 class Rents(Protocol):
     """An executor whose servers are paid for from when they are asked for until they are ended, whatever runs on them."""
 
-    @property
     def catalogue(self) -> "SkyCatalogue | None":
         """Where it looks up what it starts and at which price; None where it has no prices of its own."""
         ...

@@ -30,12 +30,22 @@ IN_MEMORY = Path("/dev/shm")
 """Where workspaces lie if there is such a place: a journal syncs every row to its disk."""
 
 
+class Unasked(Sky):
+    """In the place of SkyPilot's program, where a plan is made without asking it for anything."""
+
+    def __init__(self) -> None:
+        pass
+
+    def renew(self, cloud: str) -> None:
+        """Its catalogue is what the eval says."""
+
+
 class AllClouds(SkyExecutor):
     """Runs nothing, and plans as for a user who has every cloud that SkyPilot can start servers of and let them end themselves."""
 
-    def __init__(self, sky: Sky, catalogue: Path) -> None:
+    def __init__(self, catalogue: Path) -> None:
         """`catalogue`: SkyPilot's, a folder of CLOUD/vms.csv."""
-        super().__init__(Path(), startable(CLOUDS), sky=sky, catalogue=catalogue)
+        super().__init__(Path(), startable(CLOUDS), sky=Unasked(), catalogue=catalogue)
 
     def machine(self) -> Machine:
         return MACHINE

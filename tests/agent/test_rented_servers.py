@@ -67,7 +67,6 @@ class RentingExecutor(Renting, SimulatedExecutor):
     def can_start(self, offer: ListedOffer) -> bool:
         return True
 
-    @property
     def catalogue(self) -> SkyCatalogue | None:
         return self.prices
 

@@ -8,6 +8,7 @@ started without money that was reserved for it: see `servers`.
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,10 +18,10 @@ from ...state.plan import LOCAL, Machine, Offer
 from ..executor import Event, JobHandle, JobStatus, LocalExecutor, locked, write_job
 from ..jobs import ERROR_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, write_atomic
 from ..pricing.look_up import ListedOffer
-from ..serving.job import ENDPOINT_FILE
 from ..pricing.moves import price_moved
 from ..pricing.sky_catalogue import SkyCatalogue
-from ..pricing.skypilot import OWN_FOLDER
+from ..pricing.skypilot import OWN_FOLDER, VMS_FILE
+from ..serving.job import ENDPOINT_FILE
 from .account import account_of, of_run
 from .arrived import STDERR_FILE
 from .carrying import CARRIED_FILE, ENDED_FILE, TASK_FILE, Carried, carried
@@ -29,7 +30,7 @@ from .renting import Renting
 from .returning import fetched, saved
 from .servers import HELD_MINUTES, KEEPING_MINUTES, Servers
 from .sky import Queued, Sky
-from .startable import catalogue_usd, startable, why_not
+from .startable import WITHOUT_TYPES, catalogue_usd, startable, why_not
 from .tasks import DISK_GIB, SetUp, task, written
 from .watchdog import watched
 from .whereabouts import Where, cluster_of, ended, last_words, note, where_of
@@ -48,6 +49,8 @@ LAUNCHES, AGAIN_S = 6, 60.0
 HERE = "stratos.tools.teaching"
 """Modules of jobs that ask a teacher's endpoint: they run here, where its key is."""
 HOURS_A_MONTH = 730
+RENEWED_S = 7 * 3600.0
+"""Age of a file from which on SkyPilot 0.14.1 fetches it anew before it uses it."""
 
 
 class SkyExecutor(Renting):
@@ -73,6 +76,7 @@ class SkyExecutor(Renting):
         self._saved: dict[Path, float] = {}
         self._asked: dict[Path, float] = {}
         self._reached: dict[Path, float] = {}
+        self._renewed: dict[Path, float] = {}
 
     @property
     def clouds(self) -> frozenset[str]:
@@ -85,9 +89,10 @@ class SkyExecutor(Renting):
         """As `Rents` says."""
         return offer.cloud in self.clouds and why_not(offer, self._catalogue) is None
 
-    @property
     def catalogue(self) -> SkyCatalogue:
         """As `Rents` says: SkyPilot's own, since what it says a server costs is what is charged."""
+        for cloud in sorted(self.clouds - WITHOUT_TYPES - {LOCAL}):
+            self._renew(cloud)
         return SkyCatalogue(folder=self._catalogue, clouds=self.clouds)
 
     def terms(self, offer: ListedOffer) -> dict[str, float]:
@@ -181,10 +186,23 @@ class SkyExecutor(Renting):
 
     def _check_price(self, folder: Path, offer: Offer) -> None:
         """That a server which is not up yet still costs what was planned with."""
+        if cluster_of(folder, offer) in self.servers(of_run(folder)).account.up:
+            return
+        self._renew(offer.cloud)
         now = catalogue_usd(offer, self._catalogue)
-        is_up = cluster_of(folder, offer) in self.servers(of_run(folder)).account.up
-        if now is not None and not is_up and price_moved(offer.usd_per_hour, now):
+        if now is not None and price_moved(offer.usd_per_hour, now):
             raise PriceChanged(offer.id, now)
+
+    def _renew(self, cloud: str) -> None:
+        """Has SkyPilot fetch the prices that it would fetch before it starts a server: a plan must not be made with others."""
+        file = self._catalogue.expanduser() / cloud / VMS_FILE
+        is_new = file.exists() and time.time() - file.stat().st_mtime < RENEWED_S
+        if cloud in WITHOUT_TYPES or is_new or not self._due(self._renewed, file, RENEWED_S):
+            return
+        with suppress(
+            ToolFailed
+        ):  # it cannot fetch them when it starts a server either: what it has stays what it reckons with
+            self._sky.renew(cloud)
 
     def _start(self, module: str, sent: Carried, folder: Path, offer: Offer, threads: int | None) -> None:
         from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed

@@ -14,7 +14,6 @@ from .whereabouts import cluster_of
 class Renting(ABC):
     """What `Rents` says of money, over the servers of a run."""
 
-    @property
     def catalogue(self) -> SkyCatalogue | None:
         """As `Rents` says: here none."""
         return None

@@ -120,6 +120,10 @@ class Sky:
         said: dict[str, dict[str, list[str]]] = self._json("check")
         return sorted({cloud.lower() for clouds in said.values() for cloud in clouds})
 
+    def renew(self, cloud: str) -> None:
+        """Has SkyPilot fetch its catalogue of a cloud where it has none or an old one, as everything does that asks it for prices."""
+        self._run("gpus", "list", "--infra", cloud)
+
     def cancel(self, cluster: str, job: int | None = None) -> None:
         """Ends one job, or all."""
         self._run("cancel", "--yes", cluster, "--all" if job is None else str(job))

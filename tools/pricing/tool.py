@@ -55,7 +55,7 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
         sources=sources,
         cheapest_of_each=True,
         unavailable=unavailable,
-        started_by=rents.catalogue if rents else None,
+        started_by=rents.catalogue() if rents else None,
     )
     chosen = tuple(_as_planned(context, offer, runs_on) for offer in planning_set(prices))
     dates = f"dated {prices.oldest} to {prices.newest}" if prices.oldest else "undated"

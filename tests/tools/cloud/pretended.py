@@ -32,6 +32,7 @@ class PretendedSky(Sky):
         self.folder, self.made = folder, dict[str, Cluster]()
         self.refuses, self.refusals, self.unreached, self.spoils = "", 10**9, False, ""
         self.launched: list[dict[str, Any]] = []
+        self.renewed: list[str] = []
         self.since, self.seconds = dict[str, float](), dict[str, float]()
 
     def launch(self, cluster: str, task: Path, *, idle_minutes: int, timeout_s: float) -> None:
@@ -46,6 +47,11 @@ class PretendedSky(Sky):
         at = self.made[cluster]
         nodes = told.get("num_nodes", 1)
         at.jobs.append((told["name"], [_started(told, at.home, rank, nodes) for rank in range(nodes)]))
+
+    def renew(self, cloud: str) -> None:
+        self.renewed.append(cloud)
+        if self.refuses:
+            raise ToolFailed(self.refuses)
 
     def queue(self, cluster: str) -> list[Queued]:
         at = self._reached(cluster)

@@ -261,6 +261,21 @@ def test_what_was_begun_is_not_broken_off_when_its_price_moves(tmp_path: Path, s
     at.cancel(handle)
 
 
+def test_prices_that_skypilot_would_fetch_before_it_starts_a_server_are_fetched_before_they_are_planned_with(
+    tmp_path: Path, sky: PretendedSky
+) -> None:
+    clouds = frozenset({"aws", "lambda", "gcp", "slurm"})
+    at = SkyExecutor(tmp_path, clouds, sky=sky, set_up=SetUp(python="python"), catalogue=tmp_path)
+    for cloud, age_s in (("lambda", 6 * 3600), ("gcp", 8 * 3600)):
+        (tmp_path / cloud).mkdir()
+        (tmp_path / cloud / "vms.csv").touch()
+        os.utime(tmp_path / cloud / "vms.csv", (0, time.time() - age_s))
+    sky.refuses = "no network"  # nor can it when it starts one
+    for _ in range(2):
+        assert at.catalogue().clouds == clouds | {"local"}
+    assert sky.renewed == ["aws", "gcp"]
+
+
 def price(folder: Path, usd: str) -> None:
     """What the catalogue says that OFFER's server costs."""
     file = folder / "catalogue" / "slurm" / "vms.csv"
