@@ -26,7 +26,9 @@ DISK_GIB = 100
 """Of a server: the environment takes 3 to 9 GiB, a checkpoint of a few billion weights with its optimiser's state some 30. SkyPilot's own
 default is 256 GiB, which costs more on clouds that charge for disks; prices here are without disks."""
 SPOT_RECOVERY = "FAILOVER"
-"""Where a managed job (`sky jobs launch`) loses its spot server: first the same region, then the others. `sky launch` starts none anew."""
+"""Where a managed job (`sky jobs launch`, by hand) loses its spot server: first the same region, then the others. Stratos starts no managed
+jobs and asks for a server that was taken away itself: their controller is another rented machine, outside of the run's account, and starts
+servers anew that nobody reserved money for."""
 SHARED = frozenset({"stratos.tools.tuning"})
 """Modules whose work several processes can share: tuning of open models. Students built from scratch are trained by one process."""
 MASTER_PORT = 29500
@@ -162,7 +164,11 @@ def fallbacks(
 ) -> list[Offer]:
     """Of candidates, such as a plan's runners-up or the front, the servers that may carry out the plan's own job: the same student, trained
     alike, on another executable server, at no more at the upper end of its band than was reserved. In the candidates' order. What SkyPilot
-    cannot start is left out: for one fallback that it does not know it refuses the whole task."""
+    cannot start is left out: for one fallback that it does not know it refuses the whole task.
+
+    For tasks by hand. The executor names the plan's server alone and plans anew where it cannot be had: an approval, the predictions and
+    the account are of one server at one price, few plans have such runners-up (kinds of server differ along a front), and SkyPilot comes
+    to the next one only after all it does for the first, so that what is saved is the seconds of planning."""
     wanted, found = plan.candidate, dict[str, Offer]()
     for one in others:
         offer = offers[one.offer_id]
