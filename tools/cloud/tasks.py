@@ -163,15 +163,16 @@ def fallbacks(
     catalogue: Path = OWN_FOLDER,
 ) -> list[Offer]:
     """Of candidates, such as a plan's runners-up or the front, the servers that may carry out the plan's own job: the same student, trained
-    alike, on another executable server, at no more at the upper end of its band than was reserved. In the candidates' order. What SkyPilot
-    cannot start is left out: for one fallback that it does not know it refuses the whole task.
+    alike, on another executable one of `offers`, at no more at the upper end of its band than was reserved. In the candidates' order. What
+    SkyPilot cannot start is left out: for one fallback that it does not know it refuses the whole task.
 
     For tasks by hand. The executor names the plan's server alone and plans anew where it cannot be had: an approval, the predictions and
     the account are of one server at one price, few plans have such runners-up (kinds of server differ along a front), and SkyPilot comes
     to the next one only after all it does for the first, so that what is saved is the seconds of planning."""
     wanted, found = plan.candidate, dict[str, Offer]()
     for one in others:
-        offer = offers[one.offer_id]
+        if (offer := offers.get(one.offer_id)) is None:  # this machine is no server
+            continue
         alike = all(getattr(one, name) == getattr(wanted, name) for name in SAME_JOB) and offer.id != wanted.offer_id
         if alike and one.executable and one.usd.high <= reserved_usd and why_not(offer, catalogue) is None:
             found[offer.id] = offer

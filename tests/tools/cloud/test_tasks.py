@@ -74,6 +74,7 @@ def test_a_fallback_carries_out_the_same_job_within_what_was_reserved(tmp_path: 
     unknown = there.model_copy(update={"offer_id": "unknown"})
     others = [chosen, dear, unknown, there, longer, closed]
     offers = {one.offer_id: a100(id=one.offer_id) for one in others}
+    others.append(there.model_copy(update={"offer_id": "local/local/this-machine"}))
     offers["unknown"] = a100(id="unknown", cloud="aws", region="sa-east-1")
     assert [one.id for one in fallbacks(plan, others, offers, 2.3, tmp_path)] == ["there"]
 
