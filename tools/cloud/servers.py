@@ -104,15 +104,15 @@ class Servers:
             self._provider.down(cluster)
             if cluster in self._provider.names(refresh=False):
                 raise ToolFailed(f"cluster {cluster} is still there; end it with: sky down {cluster}")
-            if self.account.servers[cluster].unwanted_at is None:
+            up = self.account.up.get(cluster)
+            if up is not None and up.unwanted_at is None:
                 self.gone(cluster)
 
     def gone(self, cluster: str) -> None:
         """Notes that a server is there no more, whoever ended it, and what it cost."""
         told = self._told(cluster)
         with changing(self.run_folder) as book:
-            if cluster in book.account.up:
-                book.account = book.account.ended(cluster, told, self._now())
+            book.account = book.account.ended(cluster, told, self._now())
 
     def look(self) -> None:
         """Notes which servers ended themselves. Raises ToolFailed where nobody can say."""

@@ -60,7 +60,7 @@ def _run(context: Context, args: LookUpPrices) -> PricedServers:
     chosen = tuple(_as_planned(context, offer, runs_on) for offer in planning_set(prices))
     dates = f"dated {prices.oldest} to {prices.newest}" if prices.oldest else "undated"
     warned = [f"; mind {offer.id}: {why}" for offer in chosen for why in offer.warnings]
-    more = f"; {len(warned) - ODD_SHOWN} more of your prices are as odd" if len(warned) > ODD_SHOWN else ""
+    more = f"; {len(warned) - ODD_SHOWN} more prices are as odd" if len(warned) > ODD_SHOWN else ""
     odd = "".join((*warned[:ODD_SHOWN], more))
     odd += f"; could not be had: {', '.join(unavailable)}" if unavailable else ""
     beside = "".join(f"; beside the built-in snapshot {source.name}" for source in sources)

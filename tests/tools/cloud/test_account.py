@@ -216,6 +216,18 @@ def test_one_that_never_came_up_cost_nothing_and_is_ended_all_the_same(tmp_path:
     assert servers.charge("2")[0] == 0.0
 
 
+def test_one_that_was_never_asked_for_or_is_gone_may_be_ended(tmp_path: Path, cloud: SimulatedCloud) -> None:
+    servers = of_run(tmp_path, cloud)
+    servers.end([CLUSTER])
+    assert servers.account.servers == {}
+    asked(servers, cloud)
+    servers.release()
+    before = servers.account
+    cloud.now += HOUR
+    servers.gone(CLUSTER)  # the watchdog was as quick
+    assert servers.account == before
+
+
 def test_one_that_stays_is_told_and_stays_on_the_account(tmp_path: Path, cloud: SimulatedCloud) -> None:
     servers = of_run(tmp_path, cloud)
     asked(servers, cloud)

@@ -136,7 +136,7 @@ def test_nothing_is_started_without_money(tmp_path: Path, sky: PretendedSky) -> 
     at, asked = executor(tmp_path, sky), request(tmp_path)
     at.charge(asked.folder)  # what was reserved is free again
     with pytest.raises(ToolFailed, match="no money is reserved for slurm/loopback/cpu"):
-        at.submit(asked.module, asked.job, asked.folder, offer=OFFER)
+        run(at, asked)  # which ends what it may have started: nothing
     assert sky.launched == []
 
 
