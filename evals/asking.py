@@ -1,6 +1,7 @@
 """Clients that keep asking a deployment while something is done to it, and count what went wrong."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from ..tools.serving.job import read_key
 
 @dataclass
 class Counts:
-    """Answers by their text, and refusals by what they were."""
+    """Answers by their text, and refusals by what they were, and when: a connection lost after seconds without a request was idle."""
 
     answers: Counter[str] = field(default_factory=Counter[str])
     failures: Counter[str] = field(default_factory=Counter[str])
@@ -57,16 +58,20 @@ def asked_all_the_while(
 
     def work(number: int) -> None:
         with httpx.Client(headers=headers, timeout=120, trust_env=False) as client:
+            answered = time.monotonic()
             while not ended.is_set():
+                begun = time.monotonic()
                 try:
                     answer = _ask(client, deployment, prompt, max_tokens, stream=number % 4 == 3)
                 except (httpx.HTTPError, AssertionError) as error:
+                    when = f"{begun - answered:.2f} s after an answer, waited {time.monotonic() - begun:.2f} s"
                     with counts.lock:
-                        counts.failures[f"{type(error).__name__}: {error}"] += 1
+                        counts.failures[f"{type(error).__name__}: {error} ({when}, at {time.strftime('%X')})"] += 1
                 else:
                     with counts.lock:
                         counts.answers[answer.strip()] += 1
                         counts.streamed += answer == "stream"
+                answered = time.monotonic()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
     for thread in threads:
