@@ -13,7 +13,7 @@ import asyncio
 import statistics
 import time
 from collections import defaultdict, deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +39,8 @@ HOP_BY_HOP = frozenset(
 )
 """Headers that are of one connection, not of the request (RFC 9110, 7.6.1)."""
 OWN = HOP_BY_HOP | {b"host", b"authorization", b"content-length"}
+ANSWERS = frozenset(("/v1/chat/completions", "/v1/completions", "/v1/embeddings"))
+"""What may be asked twice though it is sent by POST: an answer changes nothing at the server. Other calls of vLLM load and unload."""
 
 
 class Target(BaseModel):
@@ -54,11 +56,12 @@ class Target(BaseModel):
 
 @dataclass(kw_only=True)
 class Traffic:
-    """Of one version: requests begun and not ended, those ended, those that failed, and the newest ones' times."""
+    """Of one version: requests begun and not ended, those ended, those that failed, those sent once more, and the newest ones' times."""
 
     in_flight: int = 0
     requests: int = 0
     failed: int = 0
+    sent_again: int = 0
     took_ms: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
 
     def document(self) -> dict[str, Any]:
@@ -68,9 +71,33 @@ class Traffic:
             "in_flight": self.in_flight,
             "requests": self.requests,
             "failed": self.failed,
+            "sent_again": self.sent_again,
             "p50_ms": cuts and cuts[49],
             "p95_ms": cuts and cuts[94],
         }
+
+
+class Sending:
+    """One sending of a request: whether it may be repeated where it fails before an answer begins.
+
+    Where no connection could be had nothing was sent. Where one that had carried requests before breaks, the server had most likely
+    closed it, idle, and never read this one: that cannot be known, so it is repeated only if asking twice does no harm. Where a new one
+    breaks, the server took the request and went down on it: the next server is not to be asked the same.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._harmless = request.method in ("GET", "HEAD") or request.url.path in ANSWERS
+        self._kept = True
+
+    async def trace(self, event: str, _: Mapping[str, Any]) -> None:
+        """httpcore's extension of that name: only a new connection connects."""
+        if event.startswith("connection.connect"):
+            self._kept = False
+
+    def may_be_repeated(self, error: httpx.TransportError) -> bool:
+        """After it failed with that error."""
+        never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        return never_sent or (self._kept and self._harmless)
 
 
 class Front:
@@ -79,11 +106,9 @@ class Front:
     def __init__(self) -> None:
         self.target: Target | None = None
         self.traffic: defaultdict[int, Traffic] = defaultdict(Traffic)
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=IDLE_S)
-        # Answers may take as long as the server lets them.
-        self.client = httpx.AsyncClient(
-            limits=limits, timeout=httpx.Timeout(None, connect=CONNECT_S), trust_env=False, follow_redirects=False
-        )
+        self.client = _client(kept=64)
+        self.afresh = _client(kept=0)
+        """Whose every request has a new connection: of those that are kept, the next may be closed as well."""
 
     async def health(self, _: Request) -> Response:
         """What the server behind says of itself; needs no key."""
@@ -113,14 +138,18 @@ class Front:
 
     async def _relay(self, request: Request, body: bytes, send: Send) -> None:
         failure: httpx.TransportError | None = None
-        for _ in range(2):  # a connection that broke before an answer began is tried once more: nothing was said yet
+        for client in (self.client, self.afresh):
             if (target := self.target) is None:
                 break
+            sending = Sending(request)
             with self._counted(target.version) as traffic:
                 try:
-                    reply = await self.client.send(self._onward(request, body, target), stream=True)
+                    reply = await client.send(_onward(client, request, body, target, sending), stream=True)
                 except httpx.TransportError as error:
                     failure = error
+                    if client is self.afresh or not sending.may_be_repeated(error):
+                        break
+                    traffic.sent_again += 1
                     continue
                 try:
                     traffic.failed += reply.status_code >= 500
@@ -138,13 +167,6 @@ class Front:
         refusal = JSONResponse(error_body(text, kind=kind), 502 if failure else 503)
         await refusal(request.scope, request.receive, send)
 
-    def _onward(self, request: Request, body: bytes, target: Target) -> httpx.Request:
-        headers = [(name, value) for name, value in request.headers.raw if name not in OWN]
-        headers.append((b"authorization", f"Bearer {target.api_key}".encode()))
-        query = f"?{request.url.query}" if request.url.query else ""
-        url = target.base_url.removesuffix("/v1") + request.url.path + query
-        return self.client.build_request(request.method, url, headers=headers, content=body)
-
     @contextmanager
     def _counted(self, version: int) -> Generator[Traffic]:
         traffic, begun = self.traffic[version], time.perf_counter()
@@ -155,6 +177,25 @@ class Front:
             traffic.in_flight -= 1
             traffic.requests += 1
             traffic.took_ms.append(1000 * (time.perf_counter() - begun))
+
+
+def _client(kept: int) -> httpx.AsyncClient:
+    """Waits for an answer as long as the server lets it take."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=kept, keepalive_expiry=IDLE_S)
+    return httpx.AsyncClient(
+        limits=limits, timeout=httpx.Timeout(None, connect=CONNECT_S), trust_env=False, follow_redirects=False
+    )
+
+
+def _onward(
+    client: httpx.AsyncClient, request: Request, body: bytes, target: Target, sending: Sending
+) -> httpx.Request:
+    headers = [(name, value) for name, value in request.headers.raw if name not in OWN]
+    headers.append((b"authorization", f"Bearer {target.api_key}".encode()))
+    query = f"?{request.url.query}" if request.url.query else ""
+    url = target.base_url.removesuffix("/v1") + request.url.path + query
+    extensions = {"trace": sending.trace}
+    return client.build_request(request.method, url, headers=headers, content=body, extensions=extensions)
 
 
 async def _pass_on(reply: httpx.Response, send: Send) -> None:

@@ -36,6 +36,9 @@ class VersionTraffic(BaseModel):
     in_flight: int
     requests: int
     failed: int
+    sent_again: int = Field(
+        default=0, description="on a new connection, because the server had closed the one that was kept"
+    )
     p50_ms: float | None
     p95_ms: float | None
 

@@ -1,0 +1,133 @@
+"""What the front sends a second time where a server closes the connection before it answers, and what it never does."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+import pytest
+from stratos.tools.serving.front import Front, Target, create_front
+
+ANSWERED = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+CLIENTS = 4
+CHAT, LOADING = "/v1/chat/completions", "/v1/load_lora_adapter"
+Answers = Callable[[int, int], bool]
+
+
+class Upstream:
+    """A server that answers a request, or closes instead, by its number on its connection (from 0) and among all (from 1)."""
+
+    def __init__(self, answers: Answers) -> None:
+        self.seen: list[str] = []
+        self._answers = answers
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def target(self) -> Target:
+        return Target(version=1, base_url=f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1", api_key="key")
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            for number in range(100):
+                if not (got := connection.recv(65536)):
+                    return
+                self.seen.append(got.split()[1].decode())
+                if not self._answers(number, len(self.seen)):
+                    return
+                connection.sendall(ANSWERED)
+
+
+@asynccontextmanager
+async def front_to(answers: Answers) -> AsyncGenerator[tuple[httpx.AsyncClient, Upstream, Front]]:
+    upstream, front = Upstream(answers), Front()
+    front.target = upstream.target
+    asked = httpx.ASGITransport(create_front(front, lambda until: None))
+    async with httpx.AsyncClient(transport=asked, base_url="http://front") as client, front.client, front.afresh:
+        yield client, upstream, front
+    upstream.close()
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(test, timeout=30))
+
+
+def the_first_of_a_connection(number: int, _: int) -> bool:
+    return number == 0
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", CHAT), ("GET", "/v1/models")])
+def test_what_a_kept_connection_lost_is_asked_again_on_a_new_one(method: str, path: str) -> None:
+    async def asks() -> None:
+        async with front_to(the_first_of_a_connection) as (client, upstream, front):
+            assert [(await client.request(method, path)).status_code for _ in range(2)] == [200, 200]
+            assert upstream.seen == [path] * 3
+            assert (front.traffic[1].sent_again, front.traffic[1].failed) == (1, 0)
+
+    run(asks())
+
+
+def test_however_many_kept_connections_are_closed_a_request_meets_one() -> None:
+    together = threading.Barrier(CLIENTS)
+
+    def answers(number: int, so_far: int) -> bool:
+        if so_far <= CLIENTS:
+            together.wait(timeout=10)
+        return number == 0
+
+    async def asks() -> None:
+        async with front_to(answers) as (client, upstream, front):
+            await asyncio.gather(*(client.post(CHAT) for _ in range(CLIENTS)))
+            assert [(await client.post(CHAT)).status_code for _ in range(CLIENTS)] == [200] * CLIENTS
+            assert len(upstream.seen) == 3 * CLIENTS
+            assert (front.traffic[1].sent_again, front.traffic[1].failed) == (CLIENTS, 0)
+
+    run(asks())
+
+
+def test_what_may_have_changed_the_server_is_not_asked_again() -> None:
+    async def asks() -> None:
+        async with front_to(the_first_of_a_connection) as (client, upstream, front):
+            assert [(await client.post(LOADING)).status_code for _ in range(2)] == [200, 502]
+            assert upstream.seen == [LOADING] * 2
+            assert (front.traffic[1].sent_again, front.traffic[1].failed) == (0, 1)
+
+    run(asks())
+
+
+def test_a_request_on_which_a_server_goes_down_is_not_asked_again() -> None:
+    async def asks() -> None:
+        async with front_to(lambda number, so_far: False) as (client, upstream, front):
+            assert (await client.post(CHAT)).status_code == 502
+            assert upstream.seen == [CHAT]
+            assert (front.traffic[1].sent_again, front.traffic[1].failed) == (0, 1)
+
+    run(asks())
+
+
+def test_what_was_never_sent_goes_to_whoever_is_routed_to_by_then() -> None:
+    async def asks() -> None:
+        async with front_to(lambda number, so_far: True) as (client, upstream, front):
+
+            def refuses(_: httpx.Request) -> httpx.Response:
+                front.target = upstream.target.model_copy(update={"version": 2})
+                raise httpx.ConnectError("refused")
+
+            front.client = httpx.AsyncClient(transport=httpx.MockTransport(refuses))
+            assert (await client.post(LOADING)).status_code == 200
+            assert upstream.seen == [LOADING]
+            assert (front.traffic[1].sent_again, front.traffic[2].requests) == (1, 1)
+
+    run(asks())
