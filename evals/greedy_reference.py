@@ -12,25 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-LARGEST = 127
-"""Of an int8 as vLLM rounds inputs to: a token's scale is its largest value by this. `compressed-tensors` divides by 127.5."""
 
-
-def round_inputs(model: Any) -> None:
-    """Has the linear layers, but for the head, see their inputs as vLLM's int8 layers do: rounded, one scale for each token."""
-
-    def rounded(_: Any, inputs: Any) -> Any:
-        scale = inputs[0].abs().amax(dim=-1, keepdim=True).clamp(min=1e-10) / LARGEST
-        return ((inputs[0] / scale).round() * scale, *inputs[1:])
-
-    for name, layer in model.named_modules():
-        if ".layers." in name and type(layer).__name__ == "Linear":
-            layer.register_forward_pre_hook(rounded)
-
-
-def compare(
-    model_dir: str, prompts: Sequence[str], others: Sequence[Sequence[int]], max_tokens: int, rounds_inputs: bool
-) -> list[Any]:
+def compare(model_dir: str, prompts: Sequence[str], others: Sequence[Sequence[int]], max_tokens: int) -> list[Any]:
     """For each prompt the ids of prompt and answer, its text, and where `others` parts from it: position, both tokens, the
     difference of their logits."""
     import torch
@@ -39,8 +22,6 @@ def compare(
     torch.set_num_threads(1)
     tokenizer: Any = AutoTokenizer.from_pretrained(model_dir)
     model: Any = AutoModelForCausalLM.from_pretrained(model_dir, dtype="auto").eval()
-    if rounds_inputs:
-        round_inputs(model)
     found: list[Any] = []
     for prompt, other in zip(prompts, others, strict=True):
         chat = [{"role": "user", "content": prompt}]

@@ -2,7 +2,8 @@
 
 `python -m stratos.evals.vllm_answers --vllm PYTHON` names the Python of an environment with vLLM, or with its build for CPUs. Each
 student is trained here on a real skill, served as a deployment is, and asked 200 questions that it did not learn from; the same are
-answered by transformers. What differs is told with the first token that does, and by how much of a logit it lost there.
+answered by transformers. Those in 8 bits are answered from the same file, where that environment has torchao, and from its rounded
+weights written out in float32. What differs is told with the first token that does, and by how much of a logit it lost there.
 """
 
 import json
@@ -20,9 +21,9 @@ from ..skills.protocol import Example
 from ..state.errors import ToolFailed
 from ..state.evidence import wilson
 from ..tools.executor import LocalExecutor
-from ..tools.serving.compressed import WEIGHTS, write_int8
 from ..tools.serving.conversion import converted
 from ..tools.serving.deployments import TemporaryServer, temporary_server
+from ..tools.serving.int8_weights import PACKAGE, write_int8, written_out
 from ..tools.serving.vllm import PROGRAM_VARIABLE, gpu_present
 from ..tools.training.batches import read_examples
 from ..tools.training.students import TrainJob, shape_named
@@ -33,6 +34,7 @@ from .reporting import Claim, Report, arguments
 from .tuning import checkpoint, examples
 
 TASK = "win"
+SCRATCH, LORA = "from scratch", "LoRA merged"
 PROMPTS, QUICK_PROMPTS = 200, 60
 TOKENS, QUICK_TOKENS = 1_200_000, 200_000
 PIECES_LIMIT = 384
@@ -48,7 +50,6 @@ class Reference:
     name: str
     folder: Path
     python: str = sys.executable
-    rounds_inputs: bool = False
     goal: bool = True
     """Whether its answers are to be the same; else what is found is told."""
 
@@ -132,7 +133,6 @@ def by_transformers(
         "prompts": prompts,
         "others": [one["ids"] for one in theirs],
         "max_tokens": limit,
-        "rounds_inputs": reference.rounds_inputs,
     }
     script = Path(__file__).with_name("greedy_reference.py")
     done = subprocess.run(
@@ -204,27 +204,24 @@ def _count(report: Report, name: str, value: int, n: int, goal: bool | None) -> 
     )
 
 
-def in_floating_point(int8: Path, target: Path) -> Path:
-    """A model of `write_int8` with its rounded weights written out, for a transformers without the format's package."""
-    import shutil
-
-    from safetensors.torch import (
-        load_file,  # pyright: ignore[reportUnknownVariableType]
-        save_file,  # pyright: ignore[reportUnknownVariableType]
+def in_8_bits(name: str, model: Path, folder: Path, python: str) -> Student:
+    """A student's weights rounded as `stratos export --quantise int8-vllm` does, and who reads the same numbers."""
+    int8 = write_int8(model, folder / f"{name}-int8")
+    plain = written_out(int8, folder / f"{name}-int8-written-out")
+    return Student(
+        name=f"{name}, int8",
+        folder=int8,
+        references=(
+            Reference(name=f"{name}, int8, by torchao", folder=int8, python=python),
+            Reference(name=f"{name}, int8, written out in float32", folder=plain),
+            Reference(name=f"{name}, int8, by the float model", folder=model, goal=False),
+        ),
     )
 
-    shutil.copytree(int8, target)
-    config = json.loads((int8 / "config.json").read_text(encoding="utf-8"))
-    del config["quantization_config"]
-    (target / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    found = load_file(int8 / WEIGHTS)
-    weights = {
-        name: weight.float() * found[f"{name}_scale"] if f"{name}_scale" in found else weight
-        for name, weight in found.items()
-        if not name.endswith("_scale")
-    }
-    save_file(weights, target / WEIGHTS, metadata={"format": "pt"})
-    return target
+
+def has_torchao(python: str) -> bool:
+    """Whether an environment can load them."""
+    return subprocess.run([python, "-c", f"import {PACKAGE}"], capture_output=True, check=False).returncode == 0
 
 
 def _refused(report: Report, model: Path, folder: Path) -> None:
@@ -264,22 +261,16 @@ def main() -> None:
         items = read_examples(folder / "data" / "dev.jsonl")[:prompts]
         scratch_model = from_scratch(folder, tokens, options.seed)
         lora = lora_merged(folder, tokens, options.seed)
-        int8 = write_int8(scratch_model, folder / "int8")
-        written_out = in_floating_point(int8, folder / "int8-written-out")
-        by_package = Reference(name="int8, by compressed-tensors", folder=int8, python=options.vllm, goal=False)
-        as_vllm = Reference(name="int8, inputs rounded as vLLM does", folder=written_out, rounds_inputs=True)
-        float_one = Reference(name="int8, by the float model", folder=scratch_model, goal=False)
         students = [
-            Student(
-                name="from scratch",
-                folder=scratch_model,
-                references=(Reference(name="from scratch", folder=scratch_model),),
-            ),
-            Student(name="LoRA merged", folder=lora, references=(Reference(name="LoRA merged", folder=lora),)),
-            Student(name="int8", folder=int8, references=(by_package, as_vllm, float_one)),
+            Student(name=name, folder=model, references=(Reference(name=name, folder=model),))
+            for name, model in ((SCRATCH, scratch_model), (LORA, lora))
         ]
+        if has_torchao(options.vllm):
+            students += [in_8_bits(one.name, one.folder, folder, options.vllm) for one in students]
+        else:
+            report.left_out += f"{'; ' if report.left_out else ''}int8: that Python has no {PACKAGE}"
         for student in students:
-            _compared(report, student, items, folder, PIECES_LIMIT if student.name == "LoRA merged" else limit)
+            _compared(report, student, items, folder, PIECES_LIMIT if LORA in student.name else limit)
         if not options.quick:
             _refused(report, scratch_model, folder)
     report.print(options.json)
