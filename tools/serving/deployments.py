@@ -39,6 +39,7 @@ from .starting import (
     end_server,
     end_strays,
     front_of,
+    living_front,
     new_server_folder,
     port_again,
     start_server,
@@ -91,6 +92,8 @@ def start(
         old = read(folder)
         end_strays(folder, keep=old)
         kept = None
+        if old and old.status == "dead" and place is None:
+            kept = living_front(old)
         if old and old.status == "ready":
             if (old.run_id, old.model_dir, old.model_sha256) == (run_id, model_dir, model_sha256) and place is None:
                 return old
@@ -171,23 +174,35 @@ def recorded(
 
 def start_again(workspace: Path, name: str, place: Place | None = None) -> Deployment:
     """Serves a deployment's model under its name again, at the port it had where that is free, and no longer than was paid for; one that
-    runs is returned as it is, unless it is to have another place.
+    runs is returned as it is, unless it is to have another place. One that died has its key again too; one that was stopped, a new one.
 
     Raises as `start` does, and Correctable when that time is over.
     """
     old = get(workspace, name)
     if old.until is not None and old.until <= time.time():
         raise Correctable(over(name))
-    if place is None and old.status != "ready":
-        place = Place(host=old.host, port=port_again(old), tls_certificate=old.tls_certificate, tls_key=old.tls_key)
     return start(
         workspace,
         name,
         old.model_dir,
         old.run_id,
-        place=place,
+        place=place or _place_again(old),
         engine=old.engine,
         terms=terms_of(workspace, old),
+    )
+
+
+def _place_again(old: Deployment) -> Place | None:
+    """Where a new front is to be; null where the one there was still runs."""
+    if old.status == "ready" or (old.status == "dead" and living_front(old)):
+        return None
+    known = old.status == "dead" and old.api_key_file.is_file()
+    return Place(
+        host=old.host,
+        port=port_again(old),
+        tls_certificate=old.tls_certificate,
+        tls_key=old.tls_key,
+        api_key=read_key(old.api_key_file) if known else None,
     )
 
 

@@ -4,7 +4,7 @@ import secrets
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 from typing import Protocol
@@ -37,6 +37,8 @@ class Place:
     port: int = 0
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    api_key: str | None = field(default=None, repr=False)
+    """What clients have already; null: a new one."""
 
 
 class Host(Protocol):
@@ -119,13 +121,21 @@ def front_of(deployment: Deployment) -> RunningFront | None:
     )
 
 
+def living_front(deployment: Deployment) -> RunningFront | None:
+    """The front of a record, where its process still runs; it may, though the server behind it does not."""
+    front = front_of(deployment)
+    if front is None or processes.find(front.pid, front.api_key_file.parent, front.created_at) is None:
+        return None
+    return front
+
+
 def start_front(folder: Path, place: Place) -> RunningFront:
     """A new front at an address. Raises Correctable (a half of TLS), ToolFailed (with the end of its log)."""
     if (place.tls_certificate is None) != (place.tls_key is None):
         raise Correctable("TLS needs both files, that of the certificate and that of its key")
     at = _new_folder(folder / FRONTS)
     job = FrontJob(
-        api_key_file=processes.write_key(at),
+        api_key_file=processes.write_key(at, key=place.api_key),
         owner_key_file=processes.write_key(at, OWNER_KEY_FILE),
         host=place.host,
         port=place.port,

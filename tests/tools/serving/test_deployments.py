@@ -172,6 +172,28 @@ def test_a_killed_server_is_dead_and_is_started_again(workspace: Path, model_dir
     stop(workspace, "killed")
 
 
+@pytest.mark.parametrize("killed", [("server",), ("front",), ("server", "front")], ids=" and ".join)
+def test_what_died_is_started_again_where_its_clients_ask_and_with_their_key(
+    tmp_path: Path, model_dir: Path, killed: tuple[str, ...]
+) -> None:
+    made = start(tmp_path, "killed", model_dir, "run-1")
+    key, pids = read_key(made.api_key_file), {"server": made.pid, "front": made.front_pid}
+    answer = ask(tmp_path, "killed", "w1 w2", max_tokens=4)
+    dying = [psutil.Process(pids[what]) for what in killed]
+    for process in dying:
+        process.kill()
+    psutil.wait_procs(dying, timeout=5)  # a port is free when its holder is gone
+    assert get(tmp_path, "killed").status == "dead"
+    with pytest.raises(ToolFailed, match="is dead, it cannot answer: `stratos deployments start killed`"):
+        ask(tmp_path, "killed", "w1 w2")
+    again = start_again(tmp_path, "killed")
+    assert (again.status, again.base_url, read_key(again.api_key_file)) == ("ready", made.base_url, key)
+    assert ask(tmp_path, "killed", "w1 w2", max_tokens=4) == answer
+    assert (again.front_pid == made.front_pid) is ("front" not in killed)
+    stop(tmp_path, "killed")
+    assert not any(alive(pid) for pid in (again.pid, again.front_pid, made.pid, made.front_pid) if pid)
+
+
 def test_a_recycled_process_number_is_not_killed(workspace: Path, deployment: Deployment) -> None:
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     folder = workspace / "deployments" / "recycled"
