@@ -537,8 +537,8 @@ def export(
     quantise: Annotated[
         str | None,
         typer.Option(
-            click_type=click.Choice(["int8"]),
-            help="With --model: beside it the student in 8 bits for CTranslate2, measured against the float one.",
+            click_type=click.Choice(["int8", "int8-vllm"]),
+            help="With --model: beside it the student in 8 bits for CTranslate2, or for vLLM, measured against the float one.",
         ),
     ] = None,
     force: Annotated[
@@ -561,7 +561,7 @@ def export(
             fail("--model is of one run, not --all; --force and --quantise go with --model", USAGE, as_json)
         journal, folder = Journal(workspace_at(workspace)), Path(words[-1])
         if model:
-            _export_model(journal, words[0], folder, force, quantise is not None, as_json)
+            _export_model(journal, words[0], folder, force, quantise, as_json)
             return
         names = [one.run_id for one in journal.runs()] if all_runs else words[:1]
         if not names:
@@ -579,18 +579,20 @@ def export(
                 say(f"{one.run_id}: row {one.bad_seq} is not what was written: {one.problem}", err=True)
 
 
-def _export_model(journal: "Journal", run_id: str, folder: Path, force: bool, in_int8: bool, as_json: bool) -> None:
+def _export_model(
+    journal: "Journal", run_id: str, folder: Path, force: bool, quantise: str | None, as_json: bool
+) -> None:
     from .. import VERSION
     from ..tools.executor import LocalExecutor
     from .export_model import export_model
-    from .export_quantised import quantised_words, quantiser
+    from .export_quantised import CHOICES, quantised_words, quantiser
     from .export_sites import export_sites
     from .recorded_sites import last_attempt
 
     space = journal.workspace
     rows = journal.verified_rows(run_id)
     if (attempt := last_attempt(rows)) is not None:
-        if in_int8:
+        if quantise is not None:
             fail("--quantise is of one student; the models of sites are exported as they are", USAGE, as_json)
         sites = export_sites(space, rows, attempt, folder, VERSION, force=force)
         if as_json:
@@ -603,10 +605,10 @@ def _export_model(journal: "Journal", run_id: str, folder: Path, force: bool, in
         return
     with display(as_json) as shown:
         smaller = None
-        if in_int8:
+        if quantise is not None:
             shown.begin()
             executor = LocalExecutor(workspace=space.path)
-            smaller = quantiser(space, "int8", executor, partial(shown.event, "export"))
+            smaller = quantiser(space, CHOICES[quantise], executor, partial(shown.event, "export"))
         found = export_model(space, rows, folder, VERSION, force=force, smaller=smaller)
     if as_json:
         print_json(found.model_dump(mode="json"))

@@ -10,10 +10,10 @@ from ..state.numbers import dollars, shown
 from ..state.paired import paired_words
 from ..tools.distill import NATURAL_MIX
 from ..tools.generate_data import DEVELOPMENT
-from ..tools.quantising import Quantised
+from ..tools.quantising import WEIGHTS, Quantised
 from .brief_words import brief_rows, lessons_words
 from .card_example import CardExample, example_words
-from .export_quantised import FOLDER, quantised_words
+from .export_quantised import quantised_folder, quantised_words
 from .model_facts import StudentFacts
 
 DATA_SET = re.compile(r"[\w.-]+/[\w-]+")
@@ -273,12 +273,29 @@ def _use(example: CardExample | None) -> str:
 
 
 def _smaller(found: Quantised) -> str:
-    at = FOLDER.format(found.precision)
+    at = quantised_folder(found)
     told = "\n".join(f"- {line}" for line in quantised_words(found))
+    made_for, use = _by_ctranslate2(found, at) if found.engine == "ctranslate2" else _by_vllm(at)
     return (
-        f"## In {found.precision}\n\n`{at}` holds the same student with weights of 8 bits, for CTranslate2 on a CPU (`pip install "
-        f"ctranslate2`), with its tokenizer. Held against the float model before it was written (*{found.split}* was used for choosing "
-        f"and is not sealed; sha256 `{found.split_sha256}`):\n\n{told}\n\n"
+        f"## In {found.precision}\n\n`{at}` holds the same student with weights of 8 bits, for {made_for}, with its tokenizer. Held "
+        f"against the float model before it was written (*{found.split}* was used for choosing and is not sealed; sha256 "
+        f"`{found.split_sha256}`):\n\n{told}\n\n{use}\n\n{WEIGHTS[found.engine]}, sha256 `{found.sha256}`."
+    )
+
+
+def _by_vllm(at: str) -> tuple[str, str]:
+    """For whom it is, and how it is asked."""
+    return (
+        "vLLM and for transformers, each beside torchao (`pip install torchao`; tried: 0.18.0)",
+        f"```sh\nvllm serve {at} --dtype float32  # where the weights are float32, as of a student built from scratch; else without\n"
+        "```\n\nInputs stay in floating point: in float32 vLLM's greedy answers are those of transformers, on a CPU (measured).",
+    )
+
+
+def _by_ctranslate2(found: Quantised, at: str) -> tuple[str, str]:
+    """For whom it is, and how it is asked."""
+    return (
+        "CTranslate2 on a CPU (`pip install ctranslate2`)",
         "```python\nimport ctranslate2\nfrom transformers import PreTrainedTokenizerFast\n\n"
         f'tokenizer = PreTrainedTokenizerFast.from_pretrained("{at}")\n'
         f'model = ctranslate2.Generator("{at}", compute_type="{found.precision}")\n'
@@ -286,8 +303,7 @@ def _smaller(found: Quantised) -> str:
         "given = tokenizer.apply_chat_template(question, tokenize=False, add_generation_prompt=True)\n"
         "tokens = tokenizer.convert_ids_to_tokens(tokenizer.encode(given, add_special_tokens=False))\n"
         "(wrote,) = model.generate_batch([tokens], include_prompt_in_result=False, end_token=tokenizer.eos_token, max_length=256)\n"
-        "print(tokenizer.decode(wrote.sequences_ids[0], skip_special_tokens=True))\n```\n\n"
-        f"model.bin, sha256 `{found.sha256}`."
+        "print(tokenizer.decode(wrote.sequences_ids[0], skip_special_tokens=True))\n```",
     )
 
 

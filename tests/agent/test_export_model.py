@@ -22,6 +22,7 @@ from stratos.tools.distill import ANSWERS_ONLY
 from stratos.tools.generation import file_sha256
 from stratos.tools.quantising import Quantised
 from stratos.tools.serving.conversion import converted
+from stratos.tools.serving.int8_weights import write_int8
 from stratos.tools.weights import weights_sha256
 from typer.testing import CliRunner
 
@@ -183,6 +184,24 @@ def test_a_smaller_one_lies_beside_it_with_its_tokenizer_and_what_it_loses_on_th
         [sys.executable, "-"], input=snippet(card), cwd=tmp_path / "out", capture_output=True, text=True
     )
     assert (written.returncode, written.stdout.strip() != "") == (0, True), written.stderr
+
+
+def halved_for_vllm(facts: StudentFacts, model: Path, weights: str) -> Quantised:
+    folder = write_int8(model, model.parent / "int8")
+    made_up = halved(facts, model, weights).model_dump()
+    return Quantised.model_validate({**made_up, "engine": "vllm", "folder": str(folder), "answering_seconds": None})
+
+
+def test_one_for_vllm_lies_beside_it_whole_and_the_card_says_what_it_needs(
+    workspace: Workspace, rows: Sequence[Row], tmp_path: Path
+) -> None:
+    found = exported(workspace, rows, tmp_path / "out", smaller=halved_for_vllm)
+    assert {f"vllm-int8/{name}" for name in ("model.safetensors", "config.json", "tokenizer.json")} <= set(found.files)
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8").split("## In int8")[1]
+    assert "for vLLM and for transformers, each beside torchao (`pip install torchao`" in card
+    assert "vllm serve vllm-int8 --dtype float32" in card
+    assert "how fast vLLM is with them was not measured" in card
+    assert "model.safetensors, sha256 `ab12`" in card
 
 
 def snippet(card: str) -> str:

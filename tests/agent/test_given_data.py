@@ -35,13 +35,14 @@ def test_real_examples_become_a_served_model_that_beats_no_bag_of_words(tmp_path
         assert (answered["completion"], answered["verified"]) == ("yellow", True)
         assert ask(at, "table-answer", "what colour has the sun number")["verified"] is None
         assert replay(outcome.run_id, workspace=at).divergence is None
-        words = ("export", outcome.run_id, str(tmp_path / "out"), "--model", "--quantise", "int8", "--json")
-        result = CliRunner().invoke(app, [*words, "--workspace", str(at.path)])
-        assert result.exit_code == 0, result.output
-        smaller = json.loads(result.stdout)["quantised"]
-        assert (smaller["split"], smaller["exact_before"]["n"], smaller["same_answers"]["n"]) == ("dev", 20, 20)
-        assert smaller["exact"]["value"] >= 0.6
-        assert smaller["bytes"] < 0.35 * smaller["bytes_before"]
+        for form, file in (("int8", "ctranslate2-int8/model.bin"), ("int8-vllm", "vllm-int8/model.safetensors")):
+            words = ("export", outcome.run_id, str(tmp_path / form), "--model", "--quantise", form, "--json")
+            result = CliRunner().invoke(app, [*words, "--workspace", str(at.path)])
+            assert result.exit_code == 0, result.output
+            smaller = json.loads(result.stdout)["quantised"]
+            assert (smaller["split"], smaller["exact_before"]["n"], smaller["same_answers"]["n"]) == ("dev", 20, 20)
+            assert smaller["exact"]["value"] >= 0.6
+            assert (tmp_path / form / file).stat().st_size == smaller["bytes"] < 0.35 * smaller["bytes_before"]
     finally:
         stop(at.path, "table-answer")
 

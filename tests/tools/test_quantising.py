@@ -1,16 +1,18 @@
-"""A student in int8: a folder for ctranslate2, and what it answers otherwise than the student it was made of."""
+"""A student in int8: a folder for ctranslate2 or vLLM, and what it answers otherwise than the student it was made of."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stratos.agent.export_quantised import quantised_words
+from stratos.state.errors import ToolFailed
 from stratos.state.evidence import wilson
 from stratos.state.paired import pair
 from stratos.tools.generation import file_sha256
 from stratos.tools.quantising import WEIGHTS, Quantised, QuantiseJob, quantise
 from stratos.tools.serving.cpu_engine import CpuEngine
 from stratos.tools.serving.engine import Settings
+from stratos.tools.serving.int8_weights import write_int8, written_out
 
 from .training.taught import make_teacher, write_shard
 
@@ -21,6 +23,10 @@ ITEMS = 24
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("student")
     return make_teacher(folder / "job", [write_shard(folder / "train.jsonl", 0)])
+
+
+def weights(found: Quantised) -> Path:
+    return Path(found.folder) / WEIGHTS[found.engine]
 
 
 def job(student: Path, folder: Path, **changes: Any) -> QuantiseJob:
@@ -40,9 +46,26 @@ def job(student: Path, folder: Path, **changes: Any) -> QuantiseJob:
 def test_both_models_answer_the_same_items_and_the_smaller_one_is_smaller(student: Path, tmp_path: Path) -> None:
     found = Quantised.model_validate(quantise(job(student, tmp_path), tmp_path))
     assert (found.same_answers.n, found.exact.n, found.paired.n, found.split) == (ITEMS, ITEMS, ITEMS, "dev")
-    assert found.bytes == (Path(found.folder) / WEIGHTS).stat().st_size < found.bytes_before / 2
-    assert found.sha256 == file_sha256(Path(found.folder) / WEIGHTS)
+    assert found.bytes == weights(found).stat().st_size < found.bytes_before / 2
+    assert found.sha256 == file_sha256(weights(found))
     assert 0 < found.same_answers.value <= 1
+
+
+def test_what_is_for_vllm_is_asked_by_its_own_rounded_weights(student: Path, tmp_path: Path) -> None:
+    found = Quantised.model_validate(quantise(job(student, tmp_path, engine="vllm"), tmp_path))
+    again = Quantised.model_validate(quantise(job(student, tmp_path, engine="vllm"), tmp_path))  # over what was left
+    assert (found.engine, found.answering_seconds, found.same_answers.n) == ("vllm", None, ITEMS)
+    assert found.bytes == weights(found).stat().st_size < found.bytes_before / 2
+    assert found.sha256 == file_sha256(weights(found)) == again.sha256
+    assert not (tmp_path / "written-out").exists()
+    plain = written_out(Path(found.folder), tmp_path / "plain")
+    same = Quantised.model_validate(quantise(job(plain, tmp_path, engine="vllm"), tmp_path / "of-plain"))
+    assert same.same_answers.value == 1
+
+
+def test_the_cpu_engine_says_that_it_does_not_take_those_for_vllm(student: Path, tmp_path: Path) -> None:
+    with pytest.raises(ToolFailed, match=r"cannot be converted for the CPU engine: .*torchao"):
+        CpuEngine.open(write_int8(student, tmp_path / "int8"))
 
 
 def test_the_smaller_one_is_run_in_int8(student: Path) -> None:

@@ -118,10 +118,23 @@ def _write(
         if path.is_file() and path.suffix != ".safetensors" and not path.name.startswith("."):
             shutil.copyfile(path, target / path.name)
     save_file(tensors, target / WEIGHTS, metadata={"format": "pt", **metadata})
+    _put_in_order(target / WEIGHTS)
     (target / WEIGHTS).chmod(0o644)  # safetensors are written 0600: a server under another user could not read them
     config = {name: value for name, value in _config(model_dir).items() if name != "quantization_config"}
     config |= {"dtype": "float32"} if quantisation is None else {"quantization_config": quantisation}
     (target / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _put_in_order(path: Path) -> None:
+    """Sorts the notes of a file's header, which safetensors writes in another order each time: the same weights would have many hashes."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        sorted_one = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
+        assert len(sorted_one) == size
+        file.seek(8)
+        file.write(sorted_one)
 
 
 def _config(model_dir: Path) -> dict[str, Any]:

@@ -46,6 +46,11 @@ def test_the_header_says_of_every_weight_what_torchao_reads_there(model_dir: Pat
     assert stored == wanted | {name for name, found in parts.items() if not found}
 
 
+def test_the_same_weights_have_one_hash(model_dir: Path, tmp_path: Path) -> None:
+    made = {(write_int8(model_dir, tmp_path / f"{n}") / "model.safetensors").read_bytes() for n in range(4)}
+    assert len(made) == 1
+
+
 def test_the_folder_says_how_and_can_be_read_by_others(model_dir: Path, tmp_path: Path) -> None:
     at = write_int8(model_dir, tmp_path / "q")
     config = json.loads((at / "config.json").read_text())
