@@ -50,11 +50,15 @@ class Upstream:
                 connection.sendall(ANSWERED)
 
 
+def never_ends(until: float | None) -> None:
+    assert until is None
+
+
 @asynccontextmanager
 async def front_to(answers: Answers) -> AsyncGenerator[tuple[httpx.AsyncClient, Upstream, Front]]:
     upstream, front = Upstream(answers), Front()
     front.target = upstream.target
-    asked = httpx.ASGITransport(create_front(front, lambda until: None))
+    asked = httpx.ASGITransport(create_front(front, never_ends))
     async with httpx.AsyncClient(transport=asked, base_url="http://front") as client, front.client, front.afresh:
         yield client, upstream, front
     upstream.close()
