@@ -19,8 +19,8 @@ from ..serving.tunnel_job import TunnelJob
 from ..serving.vllm import READY_TIMEOUT_S
 from .servers import HELD_MINUTES, Provider
 from .sky import Sky
+from .tasks import SERVING
 
-SERVING = processes.PACKAGE
 THERE = "there"
 """In a server's folder, the job's own, which mirrors that at the server."""
 POLL_S = 1.0

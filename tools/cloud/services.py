@@ -20,7 +20,7 @@ from ..serving.job import ServeJob
 from .carrying import PACKAGE
 from .package import staged
 from .startable import WITHOUT_TYPES, is_spot
-from .tasks import REMOTE_ROOT, SetUp, environment, installation, server
+from .tasks import REMOTE_ROOT, SERVING, VLLM_INSTALLED, VLLM_NAMED, SetUp, environment, has_vllm, installation, server
 
 PORT = 8080
 KEY_VARIABLE = "STRATOS_API_KEY"
@@ -77,7 +77,7 @@ def service(
         raise ValueError(f"SkyServe cannot open the ports of {offer.cloud}")
     if not 0 <= wanted.on_demand <= wanted.most:
         raise ValueError(f"{wanted.on_demand} replicas on demand of at most {wanted.most}")
-    home = f"{REMOTE_ROOT}/{SERVICE}"
+    home, vllm = f"{REMOTE_ROOT}/{SERVICE}", has_vllm(offer, SERVING, set_up)
     resources = {**server(offer), "ports": PORT}
     if wanted.spot or is_spot(offer):
         resources["use_spot"] = True
@@ -87,10 +87,10 @@ def service(
         "resources": resources,
         "secrets": {KEY_VARIABLE: None},
         "file_mounts": {f"{REMOTE_ROOT}/{PACKAGE}/stratos": str(package), f"{home}/{MODEL}": str(model)},
-        "run": "\n".join(_run(name, set_up.python or "python", threads)) + "\n",
+        "run": "\n".join(_run(name, set_up.python or "python", threads, vllm=vllm)) + "\n",
     }
     if set_up.python is None:
-        made["setup"] = installation(set_up.pins)
+        made["setup"] = installation(set_up.pins) + (VLLM_INSTALLED if vllm else "")
     return made
 
 
@@ -111,7 +111,7 @@ def _spec(wanted: Replicas, *, spot: bool) -> Mapping[str, Any]:
     return {"readiness_probe": probe, "replica_policy": policy}
 
 
-def _run(name: str, python: str, threads: int | None) -> list[str]:
+def _run(name: str, python: str, threads: int | None, *, vllm: bool) -> list[str]:
     """The job's file is written there: a machine's home folder is known only there. The key is in a file that its owner alone can read."""
     job = ServeJob(
         model_dir=Path(MODEL),
@@ -125,6 +125,7 @@ def _run(name: str, python: str, threads: int | None) -> list[str]:
         f'cd "$HOME/{REMOTE_ROOT.removeprefix("~/")}/{SERVICE}"',
         f'(umask 077; printf %s "${KEY_VARIABLE}" > {KEY_FILE})',
         *environment(threads),
+        *([VLLM_NAMED] if vllm else []),
         f"printf %s {shlex.quote(job.model_dump_json())} > job.json",
         f"exec {shlex.quote(python)} -P -m stratos.tools.serving job.json",
     ]

@@ -14,6 +14,7 @@ import yaml
 
 from ...state.plan import Candidate, Offer, Plan
 from ..pricing.skypilot import OWN_FOLDER
+from ..serving.vllm import PROGRAM_VARIABLE
 from .arrived import LAUNCH_VARIABLE
 from .carrying import JOBS, PACKAGE, Carried
 from .package import pins
@@ -31,6 +32,11 @@ jobs and asks for a server that was taken away itself: their controller is anoth
 servers anew that nobody reserved money for."""
 SHARED = frozenset({"stratos.tools.tuning"})
 """Modules whose work several processes can share: tuning of open models. Students built from scratch are trained by one process."""
+SERVING = "stratos.tools.serving"
+"""The module of the serve job."""
+VLLM_PIN = "vllm==0.33.0"
+VLLM_INSTALLED = f"python -m venv $HOME/vllm && $HOME/vllm/bin/python -m pip install --quiet {VLLM_PIN}\n"
+VLLM_NAMED = f"export {PROGRAM_VARIABLE}=$HOME/vllm/bin/vllm"
 MASTER_PORT = 29500
 ON_THE_FIRST = '[ "${SKYPILOT_NODE_RANK:-0}" = 0 ] || exit 0'
 SAME_JOB = ("teacher", "student", "precision", "strategy", "train_tokens", "training", "tensor_parallel")
@@ -80,6 +86,7 @@ def task(
         f'cd "$HOME/{home.removeprefix("~/")}"',
         *environment(threads),
         *_shared(offer, module),
+        *([VLLM_NAMED] if has_vllm(offer, module, set_up) else []),
         f"exec {shlex.quote(set_up.python or 'python')} -P -m stratos.tools.cloud.arrived .",
     ]
     made: dict[str, Any] = {
@@ -90,8 +97,13 @@ def task(
         "run": "\n".join(run) + "\n",
     }
     if set_up.python is None:
-        made["setup"] = installation(set_up.pins)
+        made["setup"] = installation(set_up.pins) + (VLLM_INSTALLED if has_vllm(offer, module, set_up) else "")
     return made
+
+
+def has_vllm(offer: Offer, module: str, set_up: SetUp) -> bool:
+    """Whether vLLM is set up there: to serve on accelerators, in an environment of its own, since it wants a torch of its own."""
+    return module == SERVING and offer.accelerator is not None and set_up.python is None
 
 
 def environment(threads: int | None = None) -> list[str]:

@@ -17,8 +17,18 @@ from stratos.state.plan import Offer, Plan
 from stratos.tools.cloud.carrying import carried
 from stratos.tools.cloud.services import KEY_VARIABLE, PORT, Replicas, replicas, service
 from stratos.tools.cloud.startable import CLOUDS, catalogue_usd, startable, why_not
-from stratos.tools.cloud.tasks import ON_THE_FIRST, SetUp, accelerator_name, fallbacks, resources, task, written
+from stratos.tools.cloud.tasks import (
+    ON_THE_FIRST,
+    SERVING,
+    SetUp,
+    accelerator_name,
+    fallbacks,
+    resources,
+    task,
+    written,
+)
 from stratos.tools.pricing import LookUpPrices, look_up_prices
+from stratos.tools.serving.job import ServeJob
 from stratos.tools.serving.vllm import free_port
 from stratos.tools.tuning.specs import TuneJob
 
@@ -239,6 +249,22 @@ def test_spot_replicas_have_some_that_stay_and_stand_ins_on_demand(tmp_path: Pat
         True,
         False,
     )
+
+
+def test_accelerators_serve_by_vllm_in_an_environment_of_its_own(tmp_path: Path) -> None:
+    asked = carried(ServeJob(model_dir=tmp_path, served_name="m", api_key_file=tmp_path / "key"), tmp_path / "job")
+    for made in (
+        task(asked, a100(), tmp_path, tmp_path, SetUp(pins=["torch==2"]), module=SERVING),
+        service("m", tmp_path, a100(), tmp_path, SetUp(pins=["torch==2"]), replicas(1.0, 1.0)),
+    ):
+        assert made["setup"].splitlines()[1].startswith("python -m venv $HOME/vllm && $HOME/vllm/bin/python")
+        assert "export STRATOS_VLLM=$HOME/vllm/bin/vllm" in made["run"].splitlines()
+    for made in (
+        task(asked, OFFER, tmp_path, tmp_path, SetUp(pins=["torch==2"]), module=SERVING),
+        task(asked, a100(), tmp_path, tmp_path, SetUp(pins=["torch==2"]), module="stratos.tools.tuning"),
+    ):
+        assert "vllm" not in made["setup"]
+        assert "VLLM" not in made["run"]
 
 
 def test_clusters_that_open_no_ports_serve_nothing(tmp_path: Path) -> None:
