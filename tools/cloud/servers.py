@@ -175,7 +175,7 @@ class Servers:
     def _total(self) -> float:
         """What all servers cost by now; by this machine's clock where SkyPilot cannot be asked."""
         account, now = self.account, self._now()
-        told = {cluster: self._told(cluster) for cluster in account.up}
+        told = {cluster: self._told(cluster) for cluster in account.up}  # of those that ended it was told then
         total = 0.0
         for cluster, one in account.servers.items():
             known = told.get(cluster)
