@@ -55,10 +55,9 @@ def list_clusters(context: typer.Context, workspace: At = None, as_json: AsJson 
             "watched",
         )
         print_table(heads, rows, empty="no server is rented")
-        if any(one.left_behind for one in found):
-            say(
-                "stop what was left behind: stratos clusters stop --left-behind; or go on with its run: stratos resume RUN"
-            )
+        if left := [one for one in found if one.left_behind]:
+            resumed = "; or go on with its run: stratos resume RUN" if any(not one.deployment for one in left) else ""
+            say(f"stop what was left behind: stratos clusters stop --left-behind{resumed}")
 
 
 def tell_left_behind(workspace: "Workspace", but: str = "") -> None:

@@ -185,8 +185,8 @@ def test_an_endpoint_that_never_answers_leaves_a_run_that_goes_on_when_it_can(
 @pytest.fixture
 def space(tmp_path: Path) -> Generator[Path]:
     yield tmp_path
-    for one in listing(tmp_path):
-        stop(tmp_path, one.name)
+    for one in listing(tmp_path / "at"):
+        stop(tmp_path / "at", one.name)
 
 
 def test_what_was_served_before_comes_back(space: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,6 @@ def test_what_was_served_before_comes_back(space: Path, monkeypatch: pytest.Monk
     now = get(space / "at", "table-answer")
     assert (now.run_id, now.status, now.base_url, now.version) == (first.run_id, "ready", before.base_url, 3)
     assert ask(space / "at", "table-answer", rows(1)[0]["text"])
-    stop(space / "at", "table-answer")
 
 
 def _slowed(real: Callable[..., Latency]) -> Callable[..., Latency]:

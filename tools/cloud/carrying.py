@@ -4,8 +4,10 @@ A machine's home folder is known only there, so a place is written with ROOT, wh
 """
 
 import hashlib
+import os
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -54,6 +56,28 @@ def carried(job: Job, folder: Path) -> Carried:
     there = cast("dict[str, Any]", placed(job.model_dump()))
     written = tuple(_place(getattr(job, field), folder, name) for field in job.writes)
     return Carried(name=name, job=there, files=files, writes=tuple(place for place in written if place in files))
+
+
+def gathered(job: Carried, folder: Path) -> Carried:
+    """The same job with one folder of all files at their places, hard links where the disk allows: SkyPilot connects anew for each thing
+    it is told to copy, seconds of a paid server every time (a hundred shards of data: five minutes, measured)."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for place, path in job.files.items():
+        target = folder / place.relative_to(FILES)
+        if path.is_dir():
+            shutil.copytree(path, target, copy_function=_linked)
+        elif path.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _linked(str(path), str(target))
+    return replace(job, files={PurePosixPath(FILES): folder})
+
+
+def _linked(source: str, target: str) -> str:
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError:  # another disk, or one without hard links
+        shutil.copy2(source, target)
+    return target
 
 
 def arrived_at(value: Any, root: str) -> Any:

@@ -24,7 +24,7 @@ from ..pricing.skypilot import OWN_FOLDER, VMS_FILE
 from ..serving.job import ENDPOINT_FILE
 from .account import account_of, of_run
 from .arrived import STDERR_FILE
-from .carrying import CARRIED_FILE, ENDED_FILE, TASK_FILE, Carried, carried
+from .carrying import CARRIED_FILE, ENDED_FILE, FILES, TASK_FILE, Carried, carried, gathered
 from .package import staged
 from .renting import Renting
 from .returning import fetched, saved
@@ -214,8 +214,11 @@ class SkyExecutor(Renting):
             (folder / old).unlink(missing_ok=True)
         write_atomic(folder / CARRIED_FILE, json.dumps(told))
         package = staged(folder.parent / f".{PACKAGE_FOLDER}-{folder.name}")
+        travelling = gathered(sent, folder.parent / f".{FILES}-{folder.name}")
         made = written(
-            task(sent, offer, package, folder, self._set_up, threads, module=module, idle_minutes=KEEPING_MINUTES),
+            task(
+                travelling, offer, package, folder, self._set_up, threads, module=module, idle_minutes=KEEPING_MINUTES
+            ),
             folder / TASK_FILE,
         )
         note(folder, where)

@@ -18,6 +18,7 @@ from ..jobs import main, report, write_atomic
 from .client import api_alive
 from .engine import EngineName
 from .job import ENDPOINT_FILE, Endpoint, ServerJob, read_key
+from .starting import release
 from .vllm import die_with_parent, free_port
 
 MODULE = f"{__package__}.tunnel_job"
@@ -39,8 +40,8 @@ class TunnelJob(ServerJob):
 
 
 def run(job: TunnelJob, folder: Path) -> Mapping[str, object]:
-    """Keeps the tunnel open until SIGTERM or SIGINT; `endpoint.json` is there once the server answered through it. Raises ToolFailed where
-    it never does."""
+    """Keeps the tunnel open until SIGTERM or SIGINT, or until the hours are over: then the server is ended too. `endpoint.json` is there
+    once the server answered through it. Raises ToolFailed where it never does."""
     stopping = threading.Event()
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -48,13 +49,21 @@ def run(job: TunnelJob, folder: Path) -> Mapping[str, object]:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    is_over = threading.Event()
+
+    def over() -> None:
+        is_over.set()
+        stopping.set()
+
     if job.stop_after_s is not None:
-        timer = threading.Timer(job.stop_after_s, stopping.set)
+        timer = threading.Timer(job.stop_after_s, over)
         timer.daemon = True
         timer.start()
     tunnel = Tunnel(job, folder, stopping)
     while not stopping.is_set():
         tunnel.connect()
+    if is_over.is_set():  # whoever stops it before releases the server too
+        release(folder)
     return {"connections": tunnel.connections}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from stratos.tools.cloud.carrying import arrived_at, brought_back, carried
+from stratos.tools.cloud.carrying import arrived_at, brought_back, carried, gathered
 from stratos.tools.cloud.package import pins, staged
 from stratos.tools.cloud.tasks import SetUp, resources, task, written
 from stratos.tools.jobs import Job
@@ -44,6 +44,20 @@ def test_files_of_one_name_do_not_meet_and_words_are_no_files(tmp_path: Path, jo
     assert there["own"] == f"/home/someone/stratos/jobs/{sent.name}/x"
     assert there["words"] == {"said": str(tmp_path)}
     assert [sent.files[place] for place in sent.writes] == [tmp_path / "out"]
+
+
+def test_all_files_travel_as_one_folder_at_their_places(tmp_path: Path, job: Named) -> None:
+    sent = carried(job, tmp_path / "job")
+    one = gathered(sent, tmp_path / "gathered")
+    ((place, folder),) = one.files.items()
+    assert (str(place), folder, one.job) == ("files", tmp_path / "gathered", sent.job)
+    found = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    wanted = {str(at.relative_to("files")): path.read_text() for at, path in sent.files.items() if path.exists()}
+    assert found == wanted
+    assert sorted(found.values()) == ["a", "b"]
+    (tmp_path / "a" / "shard.jsonl").unlink()
+    again = gathered(sent, tmp_path / "gathered")
+    assert [path.read_text() for path in again.files[place].rglob("*") if path.is_file()] == ["b"]
 
 
 def test_places_there_are_told_as_they_are_here() -> None:

@@ -19,11 +19,15 @@ from stratos.tools.cloud.executor import SkyExecutor
 from stratos.tools.cloud.hosting import RentedHost
 from stratos.tools.cloud.rented import rented
 from stratos.tools.cloud.tasks import SetUp
+from stratos.tools.serving import tunnel_job
 from stratos.tools.serving.deployments import ask, get, health_check, start, start_again, stop
+from stratos.tools.serving.processes import write_key
 from stratos.tools.serving.records import Deployment, server_folder
 from stratos.tools.serving.replacing import replace
 from stratos.tools.serving.smoke import SmokeTest
 from stratos.tools.serving.starting import Place, Terms
+from stratos.tools.serving.temporary import temporary_server
+from stratos.tools.serving.tunnel_job import TunnelJob
 
 from ..serving.conftest import made as model_made
 from .pretended import PretendedSky
@@ -133,6 +137,24 @@ def test_a_server_that_ends_before_it_answers_says_why_and_is_ended(
     with pytest.raises(ToolFailed, match="ended before it answered"):
         served(space, sky, empty)
     assert sky.made == {}
+
+
+def test_when_its_hours_are_over_the_server_is_ended_too(
+    models: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released: list[Path] = []
+    monkeypatch.setattr(tunnel_job, "release", released.append)
+    with temporary_server(models[0], tmp_path / "there") as server:
+        job = TunnelJob(
+            api_key_file=write_key(tmp_path, key=server.api_key),
+            shell=(*PretendedSky(tmp_path).shell("c"), "c"),
+            there=server.base_url,
+            engine="ctranslate2",
+            model=server.model,
+            stop_after_s=3.0,
+        )
+        done = tunnel_job.run(job, tmp_path)
+    assert (done["connections"], released) == (1, [tmp_path])
 
 
 def test_a_server_that_is_taken_away_is_told_and_can_be_ended(
