@@ -189,6 +189,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Carry out a request: plan, make data, train, measure, plan again where needed, serve."""
+    _check_spot(spot, executor, as_json)
     _start(
         request,
         as_json,
@@ -245,6 +246,7 @@ def chat(
     serve_here: ServeHere = False,
 ) -> None:
     """Talk it over: ask for a model, see the plan and its money, approve or change it, follow the work."""
+    _check_spot(spot, executor, False)
     from ..tools.base import Settings
     from ..tools.teaching.access import check_teacher
     from .chat import GREETING, Chat
@@ -688,6 +690,16 @@ def doctor(
                 empty="",
             )
         raise typer.Exit(0 if all(one.ok for one in found if one.required) else FAILED)
+
+
+def _check_spot(spot: bool, executor: str, as_json: bool) -> None:
+    """`plan` shows spot prices whoever would run the jobs; what is carried out must be able to ask for such servers."""
+    if spot and executor == "local":
+        fail(
+            "--spot asks for rented servers, which --executor sky starts; this machine has no spot price",
+            USAGE,
+            as_json,
+        )
 
 
 def _start(

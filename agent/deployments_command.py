@@ -115,6 +115,12 @@ def start(
     tls_key: Annotated[
         Path | None, typer.Option("--tls-key", metavar="FILE", help="The certificate's private key, a PEM file.")
     ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            "--hours", min=0.01, help="Serve it so long from now, at the price it had, which no run's limit holds."
+        ),
+    ] = None,
     workspace: At = None,
     as_json: AsJson = False,
 ) -> None:
@@ -125,11 +131,12 @@ def start(
     with errors(as_json):
         place = Place(host=host or "127.0.0.1", port=port or 0, tls_certificate=tls_certificate, tls_key=tls_key)
         wished = place if (host, port, tls_certificate, tls_key) != (None, None, None, None) else None
-        started = start_again(workspace_at(workspace).path, name, wished)
+        started = start_again(workspace_at(workspace).path, name, wished, hours=hours)
         if as_json:
             print_json(started.model_dump(mode="json"))
         else:
-            say(f"{name}: {started.status} at {started.base_url}")
+            most = f", at most ${hours * started.usd_per_hour:,.4f}" if hours and started.usd_per_hour else ""
+            say(f"{name}: {started.status} at {started.base_url}{most}")
 
 
 @deployments.command()

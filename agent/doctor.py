@@ -37,7 +37,7 @@ def checks(workspace: Workspace) -> list[Check]:
         _program(
             "SkyPilot",
             "sky",
-            "not needed; cloud servers are priced and shown, no command runs jobs on them yet; `stratos doctor --cloud` looks closer",
+            "not needed; cloud servers are priced and shown, `--executor sky` would run jobs on them; see `stratos doctor --cloud`",
         ),
     ]
 

@@ -242,8 +242,9 @@ class Attempt(Record):
 
     @property
     def speed(self) -> Latency | None:
-        """As it was measured where clients would ask it, or else in its first evaluation."""
-        return self.endpoint or (self.evaluations[0].latency if self.evaluations else None)
+        """As it was measured where clients would ask it, or else in its newest evaluation: what the newest verdict is about."""
+        timed = [one.latency for one in self.evaluations if one.latency is not None]
+        return self.endpoint or (timed[-1] if timed else None)
 
     @property
     def words(self) -> str:

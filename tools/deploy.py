@@ -4,6 +4,7 @@ An endpoint that is slower than the brief wants, measured where clients ask, is 
 judge hears of it.
 """
 
+import itertools
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -52,21 +53,41 @@ class Deploy(Record):
 
 
 def _run(context: Context, args: Deploy) -> DeploymentFacts:
-    before = _other_that_runs(context, args.name)
-    deployment = _served(context, args.name, before)
+    name = _free_name(context, args.name)
+    before = _other_that_runs(context, name)
+    deployment = _served(context, name, before)
     try:
         facts = _checked(context, deployment)
         misses = speed_misses(context.brief.targets, facts.speed)
         usd = deployment.usd
     except BaseException:  # Ctrl-C too: nothing is served that was not recorded
-        _taken_back(context, args.name, before)
+        _taken_back(context, name, before)
         raise
     if not misses:
-        _service_too(context, args.name, facts)
+        _service_too(context, name, facts)
         return facts.model_copy(update={"usd": serving_usd(context.state, context.settings)})
-    _taken_back(context, args.name, before)
+    _taken_back(context, name, before)
     why = "; ".join(f"{miss.constraint}: {miss.arithmetic}" for miss in misses)
     return facts.model_copy(update={"withdrawn": why, "usd": usd})
+
+
+def _free_name(context: Context, wanted: str) -> str:
+    """The name, or that with a number where it is that of an endpoint whose clients ask something else."""
+    taken = {one.name: one for one in listing(context.workspace)}
+    names = itertools.chain([wanted], (f"{wanted}-{number}" for number in itertools.count(2)))
+    mine = ("", _about(context))
+    return next(
+        name
+        for name in names
+        if name not in taken or taken[name].run_id == context.state.run_id or taken[name].about in mine
+    )
+
+
+def _about(context: Context) -> str:
+    """What clients of the endpoint ask: of made questions the skill's task, of a user's those of the file."""
+    brief = context.brief
+    file = str(Path(brief.data.path).expanduser().absolute()) if brief.data else ""
+    return " ".join(part for part in (brief.skill, brief.task, file) if part)
 
 
 def _other_that_runs(context: Context, name: str) -> Deployment | None:
@@ -114,7 +135,7 @@ def _terms(context: Context, name: str) -> Terms:
         from .cloud.hosting import RentedHost, hosts
 
         host = RentedHost(hosts(context.executor), offer, hours, say=partial(_note, context))
-    return Terms(hours=hours, usd_per_hour=price, threads=context.settings.threads, host=host)
+    return Terms(hours=hours, usd_per_hour=price, threads=context.settings.threads, about=_about(context), host=host)
 
 
 def _taken_back(context: Context, name: str, before: Deployment | None) -> None:

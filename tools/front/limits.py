@@ -33,7 +33,7 @@ WORDS: Mapping[Constraint, str] = {
 LEFT_DIGITS = 5
 """Digits of limits below a thousand: more are of what others left over."""
 
-NO_EXECUTOR = "no executor for this cloud is configured"
+NO_EXECUTOR = "no executor for this cloud is configured (--executor sky)"
 
 
 class Violation(Record):

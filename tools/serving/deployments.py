@@ -167,19 +167,21 @@ def recorded(
         threads=job.threads,
         previous=None if old is None else old.previous if same else old.as_version(),
         usd_per_hour=terms.usd_per_hour,
+        about=terms.about,
         offer=terms.host.offer if terms.host else None,
         usd_before=old.usd if old else 0.0,
     )
 
 
-def start_again(workspace: Path, name: str, place: Place | None = None) -> Deployment:
-    """Serves a deployment's model under its name again, at the port it had where that is free, and no longer than was paid for; one that
-    runs is returned as it is, unless it is to have another place. One that died has its key again too; one that was stopped, a new one.
+def start_again(workspace: Path, name: str, place: Place | None = None, *, hours: float | None = None) -> Deployment:
+    """Serves a deployment's model under its name again, at the port it had where that is free, and no longer than was paid for, or for
+    so many hours from now; one that runs is returned as it is, unless it is to have another place. One that died has its key again too;
+    one that was stopped, a new one.
 
     Raises as `start` does, and Correctable when that time is over.
     """
     old = get(workspace, name)
-    if old.until is not None and old.until <= time.time():
+    if hours is None and old.until is not None and old.until <= time.time():
         raise Correctable(over(name))
     return start(
         workspace,
@@ -188,7 +190,7 @@ def start_again(workspace: Path, name: str, place: Place | None = None) -> Deplo
         old.run_id,
         place=place or _place_again(old),
         engine=old.engine,
-        terms=terms_of(workspace, old),
+        terms=terms_of(workspace, old, hours),
     )
 
 

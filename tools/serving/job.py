@@ -1,5 +1,6 @@
 """The serve job: a model behind an OpenAI-compatible endpoint until it is told to stop."""
 
+import errno
 import json
 import os
 import signal
@@ -175,9 +176,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise Correctable(
-            f"cannot listen on {host!r} port {port}: {error.strerror}; port 0 picks a free one"
-        ) from error
+        free = "; without a port a free one is taken" if error.errno == errno.EADDRINUSE else ""
+        raise Correctable(f"cannot listen on {host!r} port {port}: {error.strerror}{free}") from error
     return listener
 
 

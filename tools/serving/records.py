@@ -81,6 +81,8 @@ class Deployment(BaseModel):
     usd_per_hour: float = 0.0
     usd_before: float = 0.0
     """What it had cost when the version took over, or when it was stopped."""
+    about: str = ""
+    """What its clients ask: skill, task and the user's file; empty in records of before that was kept."""
     offer: Offer | None = None
     """The rented server that it runs on; null: this machine."""
 
@@ -173,8 +175,8 @@ def needs_to_run(deployment: Deployment) -> None:
 def over(name: str) -> str:
     """Said of a deployment whose paid time is over."""
     return (
-        f"{name!r} was served for as long as was paid for: another run of its request pays for more, and `stratos export` takes the "
-        "model away"
+        f"{name!r} was served for as long as was paid for: `stratos deployments start {name} --hours H` serves it for more, and "
+        "`stratos export` takes the model away"
     )
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -57,11 +58,12 @@ class Host(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """For how long a model is served, null: until it is stopped; at which price; and with how many threads."""
+    """For how long a model is served, null: until it is stopped; at which price; with how many threads; and what its clients ask."""
 
     hours: float | None = None
     usd_per_hour: float = 0.0
     threads: int = 1
+    about: str = ""
     host: Host | None = None
     """Null: this machine."""
 
@@ -97,15 +99,16 @@ class RunningServer:
     endpoint: Endpoint
 
 
-def terms_of(workspace: Path, old: Deployment) -> Terms:
-    """What is left of a deployment's: where it stopped, it goes on no longer than was paid for."""
-    hours = None if old.until is None else max(old.until - time.time(), 1.0) / 3600
+def terms_of(workspace: Path, old: Deployment, hours: float | None = None) -> Terms:
+    """What is left of a deployment's: where it stopped, it goes on no longer than was paid for, or for so many hours from now."""
+    if hours is None and old.until is not None:
+        hours = max(old.until - time.time(), 1.0) / 3600
     host = None
     if old.offer is not None:
         from ..cloud.hosting import host_again
 
         host = host_again(workspace, old.offer, hours)
-    return Terms(hours=hours, usd_per_hour=old.usd_per_hour, threads=old.threads, host=host)
+    return Terms(hours=hours, usd_per_hour=old.usd_per_hour, threads=old.threads, about=old.about, host=host)
 
 
 def front_of(deployment: Deployment) -> RunningFront | None:
@@ -131,8 +134,7 @@ def living_front(deployment: Deployment) -> RunningFront | None:
 
 def start_front(folder: Path, place: Place) -> RunningFront:
     """A new front at an address. Raises Correctable (a half of TLS), ToolFailed (with the end of its log)."""
-    if (place.tls_certificate is None) != (place.tls_key is None):
-        raise Correctable("TLS needs both files, that of the certificate and that of its key")
+    _check(place)
     at = _new_folder(folder / FRONTS)
     job = FrontJob(
         api_key_file=processes.write_key(at, key=place.api_key),
@@ -155,6 +157,19 @@ def start_front(folder: Path, place: Place) -> RunningFront:
     except BaseException:
         discard(process.pid, at)
         raise
+
+
+def _check(place: Place) -> None:
+    """Says what is wrong with an address before a process is started for it. Raises Correctable."""
+    if (place.tls_certificate is None) != (place.tls_key is None):
+        raise Correctable("TLS needs both files, that of the certificate and that of its key")
+    if place.tls_certificate is not None:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(place.tls_certificate, place.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            files = f"{str(place.tls_certificate)!r} and {str(place.tls_key)!r}"
+            raise Correctable(f"{files} are no certificate and its key, both as PEM: {error}") from error
+    listen(place.host, place.port).close()
 
 
 def start_server(

@@ -52,6 +52,18 @@ def test_a_call_repeated_after_its_hours_serves_no_second_time_for_the_same_bill
     assert begun.until is not None
 
 
+def test_an_endpoint_whose_clients_ask_something_else_keeps_its_name(given: Context) -> None:
+    folder = trained_model(given.run_folder, given.state.attempts[-1].job_folder)
+    terms = Terms(about="table answer /home/films.csv")
+    other = start(given.workspace, NAME.name, folder, "run-of-films", terms=terms)
+    with pytest.raises(Correctable, match="cannot take this prompt"):
+        DEPLOY.run(given, NAME)
+    assert get(given.workspace, NAME.name).pid == other.pid
+    assert get(given.workspace, NAME.name).status == "ready"
+    assert get(given.workspace, f"{NAME.name}-2").status == "stopped"
+    stop(given.workspace, NAME.name)
+
+
 def test_where_the_untuned_model_would_do_it_is_served_instead(tmp_path: Path) -> None:
     won = attempt(evaluation(990))
     run = state(choice=choice(), attempts=(won,), checkpoint=checkpoint())

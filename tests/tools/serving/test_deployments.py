@@ -146,6 +146,9 @@ def test_what_is_started_again_is_served_no_longer_than_was_paid_for(workspace: 
     write_atomic(workspace / "deployments" / "paid" / RECORD_FILE, over.model_dump_json())
     with pytest.raises(Correctable, match="as long as was paid for"):
         start_again(workspace, "paid")
+    more = start_again(workspace, "paid", hours=0.2)
+    assert more.until == pytest.approx(time.time() + 0.2 * 3600, abs=60)
+    stop(workspace, "paid")
 
 
 @pytest.mark.usefixtures("fake_vllm")
@@ -220,12 +223,16 @@ def test_a_server_whose_starter_died_is_found_and_ended(workspace: Path, model_d
     stop(workspace, "stray")
 
 
-def test_a_server_that_cannot_start_is_told_with_its_log(
+def test_an_address_that_cannot_be_had_is_told_and_nothing_is_left(
     workspace: Path, deployment: Deployment, model_dir: Path
 ) -> None:
     port = int(deployment.base_url.removesuffix("/v1").rpartition(":")[2])
-    with pytest.raises(ToolFailed, match=rf"(?s)exit code 1; its log ends:.*cannot listen on '127.0.0.1' port {port}"):
+    with pytest.raises(
+        Correctable, match=rf"cannot listen on '127.0.0.1' port {port}: .*; without a port a free one is"
+    ):
         start(workspace, "second", model_dir, "run-1", place=Place(port=port))
+    with pytest.raises(Correctable, match=r"cannot listen on 'no.such.host' port 0"):
+        start(workspace, "second", model_dir, "run-1", place=Place(host="no.such.host"))
     for kind in ("servers", "fronts"):
         assert list(processes.strays(workspace / "deployments" / "second" / kind)) == []
     assert (workspace / "deployments" / "second" / "failed.log").is_file()

@@ -273,3 +273,5 @@ def test_an_endpoint_speaks_tls_with_a_certificate_of_its_own(tmp_path: Path, mo
     stop(tmp_path, NAME)
     with pytest.raises(Correctable, match="TLS needs both files"):
         start(tmp_path, NAME, model_dir, "run-1", place=Place(tls_certificate=cert))
+    with pytest.raises(Correctable, match=r"key.pem' and .*cert.pem' are no certificate and its key, both as PEM"):
+        start(tmp_path, NAME, model_dir, "run-1", place=Place(tls_certificate=key, tls_key=cert))
