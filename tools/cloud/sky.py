@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...state.errors import NotAvailable, ToolFailed
+from ..serving.vllm import die_with_parent
 
 PROGRAM_VARIABLE = "STRATOS_SKY"
 """Of the environment: the program `sky`; unset: the one on the path."""
@@ -164,8 +165,15 @@ class Sky:
     def _run(self, *words: str, timeout_s: float = 300) -> str:
         command = [self._program, *words]
         try:
+            # What was asked goes on at SkyPilot's server; a program that waits for it is of no use to anybody without the agent.
             done = subprocess.run(
-                command, capture_output=True, text=True, env=self._environment, check=False, timeout=timeout_s
+                command,
+                capture_output=True,
+                text=True,
+                env=self._environment,
+                check=False,
+                timeout=timeout_s,
+                preexec_fn=die_with_parent,
             )
         except subprocess.TimeoutExpired:
             raise ToolFailed(f"`sky {' '.join(words)}` did not end within {timeout_s:g} s") from None
