@@ -7,7 +7,7 @@ resumed run takes the recorded steps at once and a replay compares them.
 # pyright: reportUnknownMemberType=false
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict
 
@@ -438,16 +438,8 @@ def judge_node(
         return _judged_sites(context, run)
     attempt = run.attempts[-1]
     given = {"attempt": attempt.number, "split": attempt.evaluations[-1].split}
-    found, replayed = take(
-        context,
-        "judge",
-        given,
-        lambda: judge(run, context.settings.max_attempts).model_dump(mode="json"),
-        kind="decision",
-    )
-    verdict = Verdict.model_validate(found)
-    run = run.model_copy(update={"verdicts": (*run.verdicts, verdict), "price_note": ""})
-    context.shown.step("judge", run, replayed=replayed)
+    run, verdict = _judged(context, run, given, judge)
+    run = run.model_copy(update={"price_note": ""})
     if verdict.next == "stop":
         return _end(run, "missed", verdict.reason)
     if verdict.next == "replan":
@@ -461,19 +453,31 @@ def judge_node(
     return Command(goto="deploy" if verdict.next == "deploy" else "plan", update={"run": run})
 
 
-def _judged_sites(context: RunContext, run: RunState) -> Command[Any]:
-    """What follows the newest attempt over many sites. Their models are where they are used: nothing is served."""
-    given = {"attempt": run.site_attempts[-1].number, "verdicts": len(run.verdicts)}
+def _judged(
+    context: RunContext,
+    run: RunState,
+    given: Mapping[str, Any],
+    decide: Callable[[RunState, int], Verdict],
+    shown: str = "judge",
+) -> tuple[RunState, Verdict]:
+    """The state with a judge's verdict, recorded and shown."""
     found, replayed = take(
         context,
         "judge",
         given,
-        lambda: judge_sites(run, context.settings.max_attempts).model_dump(mode="json"),
+        lambda: decide(run, context.settings.max_attempts).model_dump(mode="json"),
         kind="decision",
     )
     verdict = Verdict.model_validate(found)
     run = run.model_copy(update={"verdicts": (*run.verdicts, verdict)})
-    context.shown.step("judge_sites", run, replayed=replayed)
+    context.shown.step(shown, run, replayed=replayed)
+    return run, verdict
+
+
+def _judged_sites(context: RunContext, run: RunState) -> Command[Any]:
+    """What follows the newest attempt over many sites. Their models are where they are used: nothing is served."""
+    given = {"attempt": run.site_attempts[-1].number, "verdicts": len(run.verdicts)}
+    run, verdict = _judged(context, run, given, judge_sites, shown="judge_sites")
     if verdict.next == "open_sealed":
         return Command(goto="judge", update={"run": run})
     if verdict.next == "replan":
@@ -492,16 +496,7 @@ def deploy(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
     if not run.deployment.withdrawn:
         return _end(run, "met", run.verdicts[-1].reason)
     given = {"attempt": run.attempts[-1].number, "split": ENDPOINT}
-    found, replayed = take(
-        context,
-        "judge",
-        given,
-        lambda: judge_endpoint(run, context.settings.max_attempts).model_dump(mode="json"),
-        kind="decision",
-    )
-    verdict = Verdict.model_validate(found)
-    run = run.model_copy(update={"verdicts": (*run.verdicts, verdict)})
-    context.shown.step("judge", run, replayed=replayed)
+    run, verdict = _judged(context, run, given, judge_endpoint)
     if verdict.next == "stop":
         return _end(run, "missed", verdict.reason)
     return Command(goto="plan", update={"run": run})

@@ -11,6 +11,7 @@ from stratos.tools.base import Context, Settings
 from stratos.tools.estimating.architecture import Architecture, architecture_of
 from stratos.tools.executor import LocalExecutor
 from stratos.tools.models.catalogue import load_catalogue
+from stratos.tools.serving.records import Deployment
 from stratos.tools.training.students import SHAPES
 
 
@@ -204,3 +205,20 @@ MET = Verdict(
     reason="",
 )
 """Of a first attempt that may be served."""
+
+
+def deployment(workspace: Path, name: str, model: Path, run_id: str) -> Deployment:
+    """The record of a server that is only pretended."""
+    return Deployment(
+        name=name,
+        base_url="http://127.0.0.1:1/v1",
+        api_key_file=workspace / "key",
+        model_dir=model,
+        model_sha256="0",
+        engine="ctranslate2",
+        pid=1,
+        process_created_at=0.0,
+        started_at=0.0,
+        status="ready",
+        run_id=run_id,
+    )

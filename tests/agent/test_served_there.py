@@ -19,7 +19,7 @@ from stratos.tools.executor import JobHandle
 from stratos.tools.serving.records import Deployment
 from stratos.tools.serving.starting import Terms
 
-from ..building import brief
+from ..building import brief, deployment
 from ..tools.cloud.test_executor import OFFER
 from .test_rented_servers import RentingExecutor, recorded, renting
 
@@ -40,21 +40,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Terms]:
 
     def start(workspace: Path, name: str, model: Path, run_id: str, terms: Terms) -> Deployment:
         found.append(terms)
-        return Deployment(
-            name=name,
-            base_url="http://127.0.0.1:1/v1",
-            api_key_file=workspace / "key",
-            model_dir=model,
-            model_sha256="0",
-            engine="ctranslate2",
-            pid=1,
-            process_created_at=0.0,
-            started_at=0.0,
-            status="ready",
-            run_id=run_id,
-        )
+        return deployment(workspace, name, model, run_id)
 
-    def answer(deployment: Deployment, prompt: str, max_tokens: int | None) -> str:
+    def answer(served: Deployment, prompt: str, max_tokens: int | None) -> str:
         return "no"
 
     monkeypatch.setattr(deploy, "start", start)
@@ -124,7 +112,7 @@ def test_where_a_rate_is_asked_for_a_service_of_more_servers_is_written_to_start
 def test_it_is_served_here_where_that_is_wanted(tmp_path: Path, renting: RentingExecutor, asked: list[Terms]) -> None:
     outcome = ended(tmp_path, renting, serve_here=True)
     assert outcome.status == "met", outcome.reason
-    assert asked == [Terms()]
+    assert asked == [Terms(about="mahjong win")]
 
 
 def test_a_server_for_serving_that_cannot_be_had_leaves_a_run_that_goes_on(

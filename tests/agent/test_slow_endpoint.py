@@ -20,6 +20,7 @@ from stratos.tools.serving.deployments import ask, get, listing, stop
 from stratos.tools.serving.measuring import measure_speed
 from stratos.tools.serving.records import Deployment
 
+from ..building import deployment
 from ..skills.given.files import rows, write_jsonl
 
 WIN = "tell whether 14 mahjong tiles are a winning hand"
@@ -36,26 +37,14 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def start(workspace: Path, name: str, model: Path, run_id: str, **terms: Any) -> Deployment:
         log.append("start")
-        return Deployment(
-            name=name,
-            base_url="http://127.0.0.1:1/v1",
-            api_key_file=workspace / "key",
-            model_dir=model,
-            model_sha256="0",
-            engine="ctranslate2",
-            pid=1,
-            process_created_at=0.0,
-            started_at=0.0,
-            status="ready",
-            run_id=run_id,
-        )
+        return deployment(workspace, name, model, run_id)
 
     monkeypatch.setattr(deploy, "start", start)
 
     def stop_it(workspace: Path, name: str) -> None:
         log.append("stop")
 
-    def answer(deployment: Deployment, prompt: str, max_tokens: int | None) -> str:
+    def answer(served: Deployment, prompt: str, max_tokens: int | None) -> str:
         return "no"
 
     def key(path: Path) -> str:
