@@ -24,6 +24,9 @@ deployments = PlainTyper(
 )
 
 DeploymentName = Annotated[str, typer.Argument(help="A deployment, as `stratos deployments` lists them.")]
+NewOrOld = Annotated[
+    str, typer.Argument(help="A deployment, as `stratos deployments` lists them, or with --run a new name.")
+]
 ReadyWithin = Annotated[
     float | None,
     typer.Option(
@@ -104,7 +107,10 @@ def _until(moment: float | None) -> str:
 
 @deployments.command()
 def start(
-    name: DeploymentName,
+    name: NewOrOld,
+    run_id: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="Serve this run's model, here, under a name of its own.")
+    ] = None,
     host: Annotated[
         str | None, typer.Option("--host", help="Address to listen on, such as 0.0.0.0 [this machine alone].")
     ] = None,
@@ -124,14 +130,19 @@ def start(
     workspace: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve a model again that was stopped or whose server died, or at another address, with TLS."""
+    """Serve a model again that was stopped or whose server died, or at another address, with TLS; or a run's that was never served."""
     from ..tools.serving.deployments import start_again
     from ..tools.serving.starting import Place
+    from .taking_over import serve_first
 
     with errors(as_json):
         place = Place(host=host or "127.0.0.1", port=port or 0, tls_certificate=tls_certificate, tls_key=tls_key)
         wished = place if (host, port, tls_certificate, tls_key) != (None, None, None, None) else None
-        started = start_again(workspace_at(workspace).path, name, wished, hours=hours)
+        at = workspace_at(workspace)
+        if run_id is None:
+            started = start_again(at.path, name, wished, hours=hours)
+        else:
+            started = serve_first(at, name, run_id, wished, hours=hours, say=_to_people(as_json))
         if as_json:
             print_json(started.model_dump(mode="json"))
         else:
@@ -163,14 +174,15 @@ def replace(
     """Put another run's model behind an endpoint while it is asked, once it passed a smoke evaluation; else the old one stays."""
     from ..tools.serving.deployments import get
     from ..tools.serving.replacing import replace as replace_version
-    from .taking_over import facts_of, model_of, refuse_another_task, smoke_test
+    from .taking_over import facts_of, model_of, refuse_another_task, say_misses, smoke_test
 
     with errors(as_json):
         at = workspace_at(workspace)
         old, facts = get(at.path, name), facts_of(at, run_id)
         refuse_another_task(at, old, facts)
-        model, test = model_of(at, facts), smoke_test(at, facts)
-        new = replace_version(at.path, name, model, run_id, test, ready_within_s=ready_within, say=_to_people(as_json))
+        model, test, to_people = model_of(at, facts), smoke_test(at, facts), _to_people(as_json)
+        say_misses(facts, to_people)
+        new = replace_version(at.path, name, model, run_id, test, ready_within_s=ready_within, say=to_people)
         _taken_over(new, as_json)
 
 

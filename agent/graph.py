@@ -491,7 +491,8 @@ def deploy(state: GraphState, runtime: Runtime[RunContext]) -> Command[Literal["
     brief = run.known_brief
     run, problem = guarded_call(context, run, "deploy", {"name": f"{brief.skill}-{brief.task}"})
     if problem:
-        return _end(run, "failed", f"the model met its targets but was not served: {problem}")
+        here = f"`stratos deployments start NAME --run {run.run_id}` serves it on this machine"
+        return _end(run, "failed", f"the model met its targets but was not served: {problem}; {here}")
     assert run.deployment is not None
     if not run.deployment.withdrawn:
         return _end(run, "met", run.verdicts[-1].reason)

@@ -1,17 +1,19 @@
-"""A run's model as the next version of a deployment: which folder it is, and the smoke evaluation that it has to pass."""
+"""A run's model as a deployment's first version or its next: which folder it is, and the smoke evaluation that it has to pass."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..skills import load as load_skill
 from ..state.errors import Correctable, JournalError
 from ..state.journal import Journal
 from ..state.workspace import Workspace
-from ..tools.deploy import served_model, smoke_test_of
+from ..tools.deploy import asked_of, served_model, smoke_test_of
 from ..tools.evaluate import longest_answer
 from ..tools.generate_data import DEVELOPMENT
 from ..tools.generation import file_sha256
-from ..tools.serving.deployments import Deployment
+from ..tools.serving.deployments import Deployment, listing, start
 from ..tools.serving.smoke import SmokeTest
+from ..tools.serving.starting import Place, Terms
 from ..tools.training.batches import read_examples
 from .export_model import verified_weights
 from .model_facts import StudentFacts, student_facts
@@ -27,6 +29,36 @@ def model_of(workspace: Workspace, facts: StudentFacts) -> Path:
     model = served_model(workspace.run_folder(facts.run_id), facts.attempt, facts.checkpoint, facts.stand_in)
     verified_weights(model, facts)
     return model
+
+
+def serve_first(
+    workspace: Workspace,
+    name: str,
+    run_id: str,
+    place: Place | None,
+    *,
+    hours: float | None,
+    say: Callable[[str], None],
+) -> Deployment:
+    """Serves on this machine, for nothing, what a run taught and did not serve. Raises Correctable where the name is taken, and what
+    `start`, `facts_of` and `model_of` raise."""
+    if name in {one.name for one in listing(workspace.path)}:
+        raise Correctable(
+            f"{name!r} is a deployment already: replace its model by `stratos deployments replace {name} {run_id}`"
+        )
+    facts = facts_of(workspace, run_id)
+    model = model_of(workspace, facts)
+    say_misses(facts, say)
+    return start(
+        workspace.path, name, model, run_id, place=place, terms=Terms(hours=hours, about=asked_of(facts.brief))
+    )
+
+
+def say_misses(facts: StudentFacts, say: Callable[[str], None]) -> None:
+    """That a run's model did not reach what was asked for, where it did not."""
+    if facts.status != "met":
+        misses = [f"{one.constraint}: {one.arithmetic}" for one in facts.verdict.misses] if facts.verdict else []
+        say(f"run {facts.run_id} ended {facts.status}" + "".join(f"; {one}" for one in misses))
 
 
 def refuse_another_task(workspace: Workspace, deployment: Deployment, facts: StudentFacts) -> None:

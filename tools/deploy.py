@@ -75,7 +75,7 @@ def _free_name(context: Context, wanted: str) -> str:
     """The name, or that with a number where it is that of an endpoint whose clients ask something else."""
     taken = {one.name: one for one in listing(context.workspace)}
     names = itertools.chain([wanted], (f"{wanted}-{number}" for number in itertools.count(2)))
-    mine = ("", _about(context))
+    mine = ("", asked_of(context.brief))
     return next(
         name
         for name in names
@@ -83,9 +83,8 @@ def _free_name(context: Context, wanted: str) -> str:
     )
 
 
-def _about(context: Context) -> str:
-    """What clients of the endpoint ask: of made questions the skill's task, of a user's those of the file."""
-    brief = context.brief
+def asked_of(brief: Brief) -> str:
+    """What clients of an endpoint ask: of made questions the skill's task, of a user's those of the file."""
     file = str(Path(brief.data.path).expanduser().absolute()) if brief.data else ""
     return " ".join(part for part in (brief.skill, brief.task, file) if part)
 
@@ -135,7 +134,9 @@ def _terms(context: Context, name: str) -> Terms:
         from .cloud.hosting import RentedHost, hosts
 
         host = RentedHost(hosts(context.executor), offer, hours, say=partial(_note, context))
-    return Terms(hours=hours, usd_per_hour=price, threads=context.settings.threads, about=_about(context), host=host)
+    return Terms(
+        hours=hours, usd_per_hour=price, threads=context.settings.threads, about=asked_of(context.brief), host=host
+    )
 
 
 def _taken_back(context: Context, name: str, before: Deployment | None) -> None:

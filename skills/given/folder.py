@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ...state.brief import Metric, Record
 from ..protocol import Example
-from .tokens import TOKENIZER_FILE, learn_pieces, token_counts, words_of
+from .tokens import TOKENIZER_FILE, learn_pieces, shared_words, token_counts
 
 MANIFEST = "manifest.json"
 """Written last: its presence means complete."""
@@ -107,23 +107,16 @@ def write_folder(contents: Contents, folder: Path, verifier_from: Path | None) -
         if verifier_from is not None:
             shutil.copy(verifier_from, partial)
         choices = sorted({example.answer for example in contents.labelled}) if contents.metric == "choice" else []
-        of_training = [*contents.learned, *contents.labelled]
-        held_out = [example for part in contents.splits.values() for example in part]
         asked = [Example(prompt=prompt, rationale="", answer="") for prompt in contents.unlabelled]
-        texts = [
-            text
-            for one in (*of_training, *held_out, *asked)
-            for text in (one.prompt, completion_text(one, rationale=True))
-        ]
-        words = words_of(text for text in texts if text)
-        # Pieces are learned from what may be learned from; words are only names, and a test's must be there to be asked.
-        learned_from = [text for one in of_training for text in (one.prompt, completion_text(one, rationale=True))]
-        vocabulary = words if words is not None else learn_pieces(learned_from, choices, partial)
+        of_training = _texts([*contents.learned, *contents.labelled])
+        of_others = _texts([*(example for part in contents.splits.values() for example in part), *asked])
+        words = shared_words(of_training, of_others)
+        vocabulary = words if words is not None else learn_pieces([*filter(None, of_training)], choices, partial)
         files = {TRAIN: contents.learned, **contents.splits}
         files |= {LABELLED: contents.labelled} if contents.labelled is not contents.learned else {}
         files |= {UNLABELLED: asked} if asked else {}
         hashes = {name: _write(partial / f"{name}.jsonl", part) for name, part in files.items()}
-        lengths = token_counts(texts, partial / TOKENIZER_FILE if words is None else None)
+        lengths = token_counts([*of_training, *of_others], partial / TOKENIZER_FILE if words is None else None)
         worked = any(example.rationale for example in contents.learned)
         manifest = Manifest(
             metric=contents.metric,
@@ -163,6 +156,11 @@ def _replaced(folder: Path) -> Generator[Path]:
     yield partial
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+
+
+def _texts(examples: Iterable[Example]) -> list[str]:
+    """Question and answer by turns."""
+    return [text for one in examples for text in (one.prompt, completion_text(one, rationale=True))]
 
 
 def _write(path: Path, examples: Sequence[Example]) -> str:

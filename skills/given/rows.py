@@ -88,7 +88,9 @@ def _json_lines(path: Path) -> Iterator[Row]:
 def _object(line: str) -> dict[str, Any] | str:
     try:
         value = json.loads(line)
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
+        return f"no JSON ({error.msg} at column {error.colno})"
+    except (ValueError, RecursionError) as error:  # a number of too many digits, too many brackets
         return f"no JSON ({error})"
     return cast("dict[str, Any]", value) if isinstance(value, dict) else f"no JSON object but {type(value).__name__}"
 

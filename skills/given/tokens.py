@@ -1,4 +1,4 @@
-"""The tokens that given texts are written in: their own words where these are few, else pieces learned from the texts."""
+"""The tokens that given texts are written in: the learned texts' own words, where these are few and no other text has more, else pieces."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
@@ -9,7 +9,7 @@ from typing import Any
 from ..protocol import SPECIAL_TOKENS
 
 MOST_WORDS = 1000
-"""Texts of no more different words than that are symbols, notes or commands: a word is a token."""
+"""Texts of no more different words than that, all of them learned, are symbols, notes or commands: a word is a token."""
 
 PIECES = 4096
 """assumption: pieces for texts of any kind; more would spend a small student's parameters on its embedding."""
@@ -20,17 +20,26 @@ LEARNED_FROM = 50_000
 TOKENIZER_FILE = "tokenizer.json"
 
 
-def words_of(texts: Iterable[str]) -> list[str] | None:
-    """The different words in the order of the alphabet; None where they are too many, or a text is more than its words."""
+def shared_words(learned: Iterable[str], others: Iterable[str]) -> list[str] | None:
+    """The different words of texts that are learned, in the order of the alphabet; None where they are too many, a text is more
+    than its words, or one of the others has another word: who asks will then have others too, and pieces can read them."""
+    words = _words(learned)
+    of_others = _words(others)
+    if words is None or of_others is None or not of_others <= words or words & set(SPECIAL_TOKENS):
+        return None
+    return sorted(words)
+
+
+def _words(texts: Iterable[str]) -> set[str] | None:
     words: set[str] = set()
-    for text in texts:
+    for text in filter(None, texts):
         parts = text.split(" ")
         if "\n" in text or not all(parts):
             return None
         words.update(parts)
         if len(words) > MOST_WORDS:
             return None
-    return None if words & set(SPECIAL_TOKENS) else sorted(words)
+    return words
 
 
 def token_counts(texts: Sequence[str], tokenizer: Path | None) -> list[int]:

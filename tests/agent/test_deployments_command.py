@@ -3,12 +3,14 @@
 import json
 import sys
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stratos import run
 from stratos.agent.cli import app
+from stratos.agent.taking_over import facts_of, say_misses
 from stratos.state.workspace import Workspace
 from stratos.tools.serving import guidellm
 from stratos.tools.serving.deployments import listing, stop
@@ -59,6 +61,23 @@ def test_another_runs_model_takes_over_and_the_first_comes_back(space: tuple[Wor
     assert (document(at, "rollback", NAME)["run_id"], document(at)[0]["version"]) == (first, 3)
     code, _, err = call(at, "replace", NAME, first)
     assert (code, "serves that model already, as version 3" in err) == (2, True)
+
+
+def test_a_model_that_no_run_served_is_served_under_a_name_of_its_own(space: tuple[Workspace, list[str]]) -> None:
+    at, (_, second) = space
+    code, _, err = call(at, "start", NAME, "--run", second)
+    assert (code, f"replace {NAME} {second}" in err) == (2, True)
+    served = document(at, "start", "second", "--run", second)
+    assert (served["run_id"], served["status"], served["usd_per_hour"]) == (second, "ready", 0)
+    first_of_all = next(one for one in document(at) if one["name"] == NAME)
+    assert served["about"] == first_of_all["about"]
+    assert document(at, "stop", "second")["status"] == "stopped"
+    assert call(at, "start", "third", "--run", "nobody")[0] == 2
+    facts, said = facts_of(at, second), list[str]()
+    say_misses(facts, said.append)
+    assert said == []
+    say_misses(replace(facts, status="missed"), said.append)
+    assert said == [f"run {second} ended missed"]
 
 
 def test_a_log_is_shown_by_its_end(space: tuple[Workspace, list[str]]) -> None:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +50,11 @@ def wanted(job: Job, folder: Path, *, module: str = MODULE, threads: int | None 
     return JobRequest(module=module, job=job, folder=folder, threads=threads)
 
 
+def told(events: Sequence[Event]) -> list[Event]:
+    """What a job said, without the signs of life that stand in for a silent one: on a busy machine it may be silent for long."""
+    return [event for event in events if event["event"] != "progress"]
+
+
 def starts(folder: Path) -> list[int]:
     return [int(line) for line in (folder / "starts").read_text().split()]
 
@@ -59,7 +64,7 @@ def test_a_job_runs_and_its_events_and_result_come_back(executor: LocalExecutor,
     request = wanted(TinyJob(say='{"event": "note", "text": "hello"}\n'), folder, threads=3)
     result = run(executor, request, events.append)
     assert result == {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "3", "HOME": os.environ.get("HOME")}
-    assert events == [{"event": "note", "text": "hello"}]
+    assert told(events) == [{"event": "note", "text": "hello"}]
     assert executor.poll(executor.submit(MODULE, request.job, folder)).exit_code in (0, None)
 
 
@@ -75,7 +80,7 @@ def test_a_job_inherits_no_secret(executor: LocalExecutor, folder: Path, monkeyp
 def test_a_line_of_deep_brackets_is_a_note(executor: LocalExecutor, folder: Path) -> None:
     events: list[Event] = []
     run(executor, wanted(TinyJob(say="[" * 50_000 + "\n"), folder), events.append)
-    assert [event["event"] for event in events] == ["note"]
+    assert [event["event"] for event in told(events)] == ["note"]
 
 
 def test_a_complete_job_is_not_started_again(executor: LocalExecutor, folder: Path) -> None:
@@ -315,7 +320,7 @@ def test_jobs_side_by_side_give_their_results_by_name_and_say_which_they_are(
     events: list[Event] = []
     results = run_all(executor, {name: wanted(job, folder / name) for name, job in jobs.items()}, events.append)
     assert sorted(results) == ["one", "two"]
-    assert sorted(event["job"] for event in events) == ["one", "two"]
+    assert sorted(event["job"] for event in told(events)) == ["one", "two"]
 
 
 def test_when_one_job_fails_the_others_are_stopped(executor: LocalExecutor, folder: Path) -> None:

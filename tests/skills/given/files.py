@@ -1,4 +1,4 @@
-"""Files of examples for tests: a tiny classification whose label follows from one word."""
+"""Files of examples for tests: a tiny classification whose label follows from one word, and whose words are few."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,10 @@ COLOURS = {"apple": "red", "leaf": "green", "sea": "blue", "sun": "yellow"}
 def rows(count: int = 200) -> list[dict[str, Any]]:
     things = list(COLOURS)
     return [
-        {"text": f"what colour has the {things[number % 4]} number {number}", "label": COLOURS[things[number % 4]]}
+        {
+            "text": f"what colour has the {things[number % 4]} number {' '.join(str(number))}",
+            "label": COLOURS[things[number % 4]],
+        }
         for number in range(count)
     ]
 

@@ -38,6 +38,18 @@ def test_few_words_are_tokens_and_many_are_cut_into_pieces(tmp_path: Path) -> No
     assert "over there".replace(" ", "Ġ") in pieces.vocabulary
 
 
+def test_no_word_of_a_held_out_question_is_known_beforehand(tmp_path: Path) -> None:
+    test = [{"text": f"what colour has the zebra number {n}", "label": "red"} for n in "123456789"] + rows(50)
+    source = DataSource(
+        path=write_jsonl(tmp_path / "all.jsonl", rows()), test=write_jsonl(tmp_path / "test.jsonl", test)
+    )
+    freeze(source, Form(), tmp_path / "given", seed=0, held_out_items=2000)
+    skill = load("table", tmp_path / "given")
+    assert skill.tokenizer is not None
+    assert not [piece for piece in skill.vocabulary if "zebra" in piece]
+    assert skill.parse_question("answer", test[0]["text"]) == test[0]["text"]
+
+
 def test_an_answer_is_one_token_and_its_words_in_a_question_are_not(tmp_path: Path) -> None:
     skill = opened(tmp_path, many_words())
     prompts, completions = text_encoders(skill)
