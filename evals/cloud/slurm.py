@@ -21,7 +21,9 @@ ACCELERATOR, ACCELERATORS = "H100", 2
 """Of each node; plain files, so that a request for them can be scheduled."""
 NODE_MIB = 6000
 HOSTS, HOSTS_MARK = Path("/etc/hosts"), "# stratos-cloud"
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sinfo", "sshd", "rsync", "useradd")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sinfo", "sshd", "rsync", "useradd", "python3")
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
+"""Of the cluster's programs, whatever the path of who sets it up: its user may not enter the folders of a virtual environment."""
 WAIT_S = 60.0
 
 SLURM = """\
@@ -89,7 +91,7 @@ UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 exec {uv} "$@"
 
 def up(folder: Path, uv: Path) -> dict[str, str]:
     """Sets the cluster up; the environment in which SkyPilot finds it. `uv` is the program that SkyPilot installs with."""
-    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    missing = [name for name in PROGRAMS if shutil.which(name, path=SYSTEM_PATH) is None]
     if missing or os.geteuid():
         wanted = (
             f"no {', '.join(missing)}: apt-get install slurm-wlm munge openssh-server rsync"
@@ -105,7 +107,7 @@ def up(folder: Path, uv: Path) -> dict[str, str]:
     _authenticate(folder)
     _configure(folder)
     _log_in(folder)
-    environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
+    environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": SYSTEM_PATH}
     _start([_program("slurmctld")], environment)
     for node in NODES:
         _start([_program("slurmd"), "-N", node], environment)
@@ -149,7 +151,7 @@ def _programs(folder: Path, uv: Path) -> None:
     texts = {
         "first": f'PATH="{at}:$PATH"\n',
         "uv": UV.format(uv=real, python=_program("python3")),
-        "curl": CURL.format(folder=folder, curl=shutil.which("curl") or "false"),
+        "curl": CURL.format(folder=folder, curl=shutil.which("curl", path=SYSTEM_PATH) or "false"),
     }
     for name, text in texts.items():
         (at / name).write_text(text, encoding="utf-8")
@@ -237,7 +239,7 @@ def _start(command: list[str], environment: dict[str, str] | None = None) -> Non
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name)
+    found = shutil.which(name, path=SYSTEM_PATH)
     assert found is not None
     return found
 
