@@ -97,7 +97,8 @@ def _paid(stopped: "Deployment") -> str:
     """What is to be said of its money."""
     if stopped.offer is not None:
         return f"; its server on {stopped.offer.id} was ended and cost ${stopped.usd:,.4f}, less than was reserved for its hours"
-    return "; what was paid for its hours is not given back" if stopped.until is not None else ""
+    paid = stopped.until is not None and stopped.usd_per_hour > 0
+    return "; what was paid for its hours is not given back" if paid else ""
 
 
 def _until(moment: float | None) -> str:
