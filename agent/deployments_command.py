@@ -4,6 +4,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -133,12 +134,12 @@ def start(
 ) -> None:
     """Serve a model again that was stopped or whose server died, or at another address, with TLS; or a run's that was never served."""
     from ..tools.serving.deployments import start_again
-    from ..tools.serving.starting import Place
+    from ..tools.serving.starting import Move
     from .taking_over import serve_first
 
     with errors(as_json):
-        place = Place(host=host or "127.0.0.1", port=port or 0, tls_certificate=tls_certificate, tls_key=tls_key)
-        wished = place if (host, port, tls_certificate, tls_key) != (None, None, None, None) else None
+        move = Move(host=host, port=port, tls_certificate=tls_certificate, tls_key=tls_key)
+        wished = move if move != Move() else None
         at = workspace_at(workspace)
         if run_id is None:
             started = start_again(at.path, name, wished, hours=hours)
@@ -175,7 +176,7 @@ def replace(
     """Put another run's model behind an endpoint while it is asked, once it passed a smoke evaluation; else the old one stays."""
     from ..tools.serving.deployments import get
     from ..tools.serving.replacing import replace as replace_version
-    from .taking_over import facts_of, model_of, refuse_another_task, say_misses, smoke_test
+    from .taking_over import facts_of, model_of, refuse_another_task, say_misses, say_other_data, smoke_test
 
     with errors(as_json):
         at = workspace_at(workspace)
@@ -183,6 +184,7 @@ def replace(
         refuse_another_task(at, old, facts)
         model, test, to_people = model_of(at, facts), smoke_test(at, facts), _to_people(as_json)
         say_misses(facts, to_people)
+        say_other_data(old, facts, to_people)
         new = replace_version(at.path, name, model, run_id, test, ready_within_s=ready_within, say=to_people)
         _taken_over(new, as_json)
 
@@ -193,17 +195,19 @@ def rollback(
 ) -> None:
     """Bring back what the running version replaced, in the same way."""
     from ..tools.serving.deployments import get
+    from ..tools.serving.records import is_same
     from ..tools.serving.replacing import nothing_before
     from ..tools.serving.replacing import rollback as roll_back
     from .taking_over import facts_of, smoke_test
 
     with errors(as_json):
         at = workspace_at(workspace)
-        before = get(at.path, name).previous
-        if before is None:
+        found = get(at.path, name)
+        if found.previous is None:
             raise nothing_before(name)
-        test = smoke_test(at, facts_of(at, before.run_id))
-        new = roll_back(at.path, name, test, ready_within_s=ready_within, say=_to_people(as_json))
+        test = smoke_test(at, facts_of(at, found.previous.run_id))
+        still = partial(is_same, found)
+        new = roll_back(at.path, name, test, ready_within_s=ready_within, say=_to_people(as_json), if_still=still)
         _taken_over(new, as_json)
 
 

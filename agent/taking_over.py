@@ -13,7 +13,7 @@ from ..tools.generate_data import DEVELOPMENT
 from ..tools.generation import file_sha256
 from ..tools.serving.deployments import Deployment, listing, start
 from ..tools.serving.smoke import SmokeTest
-from ..tools.serving.starting import Place, Terms
+from ..tools.serving.starting import Move, Place, Terms
 from ..tools.training.batches import read_examples
 from .export_model import verified_weights
 from .model_facts import StudentFacts, student_facts
@@ -35,7 +35,7 @@ def serve_first(
     workspace: Workspace,
     name: str,
     run_id: str,
-    place: Place | None,
+    at: Move | None,
     *,
     hours: float | None,
     say: Callable[[str], None],
@@ -49,9 +49,10 @@ def serve_first(
     facts = facts_of(workspace, run_id)
     model = model_of(workspace, facts)
     say_misses(facts, say)
-    return start(
-        workspace.path, name, model, run_id, place=place, terms=Terms(hours=hours, about=asked_of(facts.brief))
-    )
+    at = at or Move()
+    place = Place(host=at.host or Place.host, port=at.port or 0, tls_certificate=at.tls_certificate, tls_key=at.tls_key)
+    terms = Terms(hours=hours, about=asked_of(facts.brief))
+    return start(workspace.path, name, model, run_id, place=place, terms=terms, if_still=lambda found: found is None)
 
 
 def say_misses(facts: StudentFacts, say: Callable[[str], None]) -> None:
@@ -59,6 +60,12 @@ def say_misses(facts: StudentFacts, say: Callable[[str], None]) -> None:
     if facts.status != "met":
         misses = [f"{one.constraint}: {one.arithmetic}" for one in facts.verdict.misses] if facts.verdict else []
         say(f"run {facts.run_id} ended {facts.status}" + "".join(f"; {one}" for one in misses))
+
+
+def say_other_data(deployment: Deployment, facts: StudentFacts, say: Callable[[str], None]) -> None:
+    """That a run learned from another file than what serves, where it did: that may be the file's newer version."""
+    if deployment.about not in ("", wanted := asked_of(facts.brief)):
+        say(f"{deployment.name!r} answers for: {deployment.about}; run {facts.run_id} was taught for: {wanted}")
 
 
 def refuse_another_task(workspace: Workspace, deployment: Deployment, facts: StudentFacts) -> None:

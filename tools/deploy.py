@@ -6,7 +6,8 @@ judge hears of it.
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -25,13 +26,13 @@ from .distill import NATURAL_MIX, answers_only, trained_model
 from .evaluate import UNTUNED, latency_requests, most_answer_tokens
 from .generate_data import DEVELOPMENT
 from .given_model.taking import base_model
-from .serving.deployments import Deployment, health_check, listing, start, stop
+from .serving.deployments import Deployment, health_check, listing, start
 from .serving.job import read_key
 from .serving.measuring import measure_speed
-from .serving.records import NAME
-from .serving.replacing import replace, rollback
+from .serving.records import NAME, Changed, is_same
+from .serving.replacing import replace, withdraw
 from .serving.smoke import SmokeTest, fewest_right
-from .serving.starting import Terms, terms_of
+from .serving.starting import Terms
 from .speed import matters, speed_misses
 from .training.batches import read_examples
 
@@ -40,6 +41,9 @@ SMOKE_BLOCK = PROBE_BLOCK + 100
 
 SMOKE_ITEMS = 20
 """assumption: enough that a wrong model shows (of one with 97 % right, 18 must be), few enough for seconds on a CPU."""
+
+TRIES = 5
+"""Of finding a name that no other command takes meanwhile."""
 
 SHORTEST_HOURS = 1 / 60
 """Serving for less than a minute is not worth a start."""
@@ -53,27 +57,45 @@ class Deploy(Record):
 
 
 def _run(context: Context, args: Deploy) -> DeploymentFacts:
-    name = _free_name(context, args.name)
-    before = _other_that_runs(context, name)
-    deployment = _served(context, name, before)
+    deployment = _served(context, args.name)
     try:
         facts = _checked(context, deployment)
         misses = speed_misses(context.brief.targets, facts.speed)
-        usd = deployment.usd
+        usd = deployment.own_usd
     except BaseException:  # Ctrl-C too: nothing is served that was not recorded
-        _taken_back(context, name, before)
+        _taken_back(context, deployment)
         raise
     if not misses:
-        _service_too(context, name, facts)
+        _service_too(context, deployment.name, facts)
         return facts.model_copy(update={"usd": serving_usd(context.state, context.settings)})
-    _taken_back(context, name, before)
+    _taken_back(context, deployment)
     why = "; ".join(f"{miss.constraint}: {miss.arithmetic}" for miss in misses)
     return facts.model_copy(update={"withdrawn": why, "usd": usd})
 
 
-def _free_name(context: Context, wanted: str) -> str:
-    """The name, or that with a number where it is that of an endpoint whose clients ask something else."""
+def _served(context: Context, wanted: str) -> Deployment:
+    """The winner behind a name, which is looked for again where another command takes it meanwhile, a few times."""
+    for _ in range(TRIES - 1):
+        with suppress(Changed):
+            return _served_as_found(context, wanted)
+    return _served_as_found(context, wanted)
+
+
+def _served_as_found(context: Context, wanted: str) -> Deployment:
+    """It takes the place of what another run serves under the name only after it passed a smoke evaluation. Raises Changed."""
     taken = {one.name: one for one in listing(context.workspace)}
+    name = _free_name(context, wanted, taken)
+    model, run_id, terms = winner(context), context.state.run_id, _terms(context, name)
+    before = taken.get(name)
+    still = partial(is_same, before)
+    if before is None or before.run_id == run_id or before.status != "ready" or before.front_pid is None:
+        return start(context.workspace, name, model, run_id, terms=terms, if_still=still)
+    test, say = _smoke_test(context), partial(_note, context)
+    return replace(context.workspace, name, model, run_id, test, terms=terms, say=say, if_still=still)
+
+
+def _free_name(context: Context, wanted: str, taken: Mapping[str, Deployment]) -> str:
+    """The name, or that with a number where it is that of an endpoint whose clients ask something else."""
     names = itertools.chain([wanted], (f"{wanted}-{number}" for number in itertools.count(2)))
     mine = ("", asked_of(context.brief))
     return next(
@@ -87,23 +109,6 @@ def asked_of(brief: Brief) -> str:
     """What clients of an endpoint ask: of made questions the skill's task, of a user's those of the file."""
     file = str(Path(brief.data.path).expanduser().absolute()) if brief.data else ""
     return " ".join(part for part in (brief.skill, brief.task, file) if part)
-
-
-def _other_that_runs(context: Context, name: str) -> Deployment | None:
-    """What another run serves under the name, with a front that can be routed."""
-    found = next((one for one in listing(context.workspace) if one.name == name), None)
-    if found is None or found.run_id == context.state.run_id or found.status != "ready" or found.front_pid is None:
-        return None
-    return found
-
-
-def _served(context: Context, name: str, before: Deployment | None) -> Deployment:
-    """The winner behind the name. It takes the place of what another run serves there only after it passed a smoke evaluation."""
-    model, run_id, terms = winner(context), context.state.run_id, _terms(context, name)
-    if before is None:
-        return start(context.workspace, name, model, run_id, terms=terms)
-    test = _smoke_test(context)
-    return replace(context.workspace, name, model, run_id, test, terms=terms, say=partial(_note, context))
 
 
 def _service_too(context: Context, name: str, facts: DeploymentFacts) -> None:
@@ -139,21 +144,15 @@ def _terms(context: Context, name: str) -> Terms:
     )
 
 
-def _taken_back(context: Context, name: str, before: Deployment | None) -> None:
-    """What was served under the name before this call is again; nothing where nothing was."""
-    if before is None:
-        stop(context.workspace, name)
-        return
-    if before.until is not None and before.until <= time.time():
-        stop(context.workspace, name)
-        return
+def _taken_back(context: Context, deployment: Deployment) -> None:
+    """What was served under the name before this run's model is again; nothing where nothing was."""
     it_answers = SmokeTest(
-        prompts=_prompts(context)[:1],
+        prompts=[_question(context)],
         is_right=lambda prompt, answer: True,
         least_right=0,
-        max_tokens=most_answer_tokens(context),
+        max_tokens=1,
     )
-    rollback(context.workspace, name, it_answers, terms=terms_of(context.workspace, before))
+    withdraw(context.workspace, deployment.name, deployment.run_id, it_answers, say=partial(_note, context))
 
 
 def _smoke_test(context: Context) -> SmokeTest:
@@ -230,20 +229,26 @@ def _hours_to_serve(context: Context, name: str) -> float | None:
 def _checked(context: Context, deployment: Deployment) -> DeploymentFacts:
     """What is recorded of a server, its answer to a real question included."""
     skill, task = context.load_skill(), context.brief.task
-    question = skill.make(task, seed=context.settings.seed, block=SMOKE_BLOCK, count=1)[0]
+    question = _question(context)
     checkpoint = context.state.checkpoint
     limit = checkpoint.answer_tokens if checkpoint else None  # a general model may write on until its context is full
-    answer = health_check(deployment, question.prompt, max_tokens=limit)
+    answer = health_check(deployment, question, max_tokens=limit)
     speed = _speed(context, deployment) if matters(context.brief.targets) else None
     return DeploymentFacts(
         name=deployment.name,
         base_url=deployment.base_url,
         engine=deployment.engine,
-        question=question.prompt,
+        question=question,
         answer=answer,
-        verified=skill.verify(task, question.prompt, answer).answer_right,
+        verified=skill.verify(task, question, answer).answer_right,
         speed=speed,
     )
+
+
+def _question(context: Context) -> str:
+    """None that the winner learned from or was measured by."""
+    made = context.load_skill().make(context.brief.task, seed=context.settings.seed, block=SMOKE_BLOCK, count=1)
+    return made[0].prompt
 
 
 def _speed(context: Context, deployment: Deployment) -> Latency:

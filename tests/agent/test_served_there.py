@@ -16,7 +16,7 @@ from stratos.tools.cloud.hosting import RentedHost
 from stratos.tools.cloud.services import written_service
 from stratos.tools.cloud.tasks import SetUp
 from stratos.tools.executor import JobHandle
-from stratos.tools.serving.records import Deployment
+from stratos.tools.serving.records import Deployment, IfStill
 from stratos.tools.serving.starting import Terms
 
 from ..building import brief, deployment
@@ -38,7 +38,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Terms]:
     """The terms that serving was asked for on; the model is not there, so it is pretended to be served."""
     found: list[Terms] = []
 
-    def start(workspace: Path, name: str, model: Path, run_id: str, terms: Terms) -> Deployment:
+    def start(workspace: Path, name: str, model: Path, run_id: str, terms: Terms, if_still: IfStill) -> Deployment:
+        assert if_still(None)
         found.append(terms)
         return deployment(workspace, name, model, run_id)
 

@@ -32,7 +32,7 @@ def latency(p95_ms: float, rps: float = 500.0) -> Latency:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was started and stopped, where serving is pretended: the simulated world has no model to serve."""
+    """What was started and withdrawn, where serving is pretended: the simulated world has no model to serve."""
     log: list[str] = []
 
     def start(workspace: Path, name: str, model: Path, run_id: str, **terms: Any) -> Deployment:
@@ -41,8 +41,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(deploy, "start", start)
 
-    def stop_it(workspace: Path, name: str) -> None:
-        log.append("stop")
+    def withdraw(*where: Any, **how: Any) -> None:
+        log.append("withdraw")
 
     def answer(served: Deployment, prompt: str, max_tokens: int | None) -> str:
         return "no"
@@ -55,7 +55,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     for name, pretended in (
         ("start", start),
-        ("stop", stop_it),
+        ("withdraw", withdraw),
         ("health_check", answer),
         ("read_key", key),
         ("read_examples", questions),
@@ -108,7 +108,7 @@ def test_an_endpoint_slower_than_promised_is_withdrawn_and_planned_around(
     )
     outcome, rows = ended(tmp_path, "", World(p95_ms=80), brief=most_accurate)
     assert (outcome.status, left) == ("met", []), outcome.reason
-    assert served == ["start", "stop", "start"]
+    assert served == ["start", "withdraw", "start"]
     first, second = outputs(rows, "tool deploy")
     assert "latency: p95 120.0 ms over 100 requests, 1.20 times the target of 100 ms" in first["withdrawn"]
     assert (first["speed"]["p95_ms"], second["speed"]["p95_ms"]) == (120, 90)
@@ -142,7 +142,7 @@ def test_too_few_requests_a_second_are_a_miss_too(
     outcome, rows = ended(
         tmp_path, "at least 70 % exact, at least 20 requests a second, at most $1", World(p95_ms=80), max_attempts=1
     )
-    assert (outcome.status, served, outcome.deployment) == ("missed", ["start", "stop"], None)
+    assert (outcome.status, served, outcome.deployment) == ("missed", ["start", "withdraw"], None)
     assert "3.0 requests a second with 16 clients, wanted 20" in outcome.reason
     assert outputs(rows, "judge")[-1]["next"] == "stop"
 
@@ -195,6 +195,7 @@ def test_what_was_served_before_comes_back(space: Path, monkeypatch: pytest.Monk
     assert "missed after 1 attempts" in second.reason
     now = get(space / "at", "table-answer")
     assert (now.run_id, now.status, now.base_url, now.version) == (first.run_id, "ready", before.base_url, 3)
+    assert now.previous is None  # what was withdrawn is nothing to go back to
     assert ask(space / "at", "table-answer", rows(1)[0]["text"])
 
 

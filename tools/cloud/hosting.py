@@ -24,6 +24,8 @@ from .tasks import SERVING
 THERE = "there"
 """In a server's folder, the job's own, which mirrors that at the server."""
 POLL_S = 1.0
+LATER_S = 60.0
+"""After its hours a server ends itself, should the tunnel here, which ends it with them, be gone."""
 
 
 class RentedHost:
@@ -41,7 +43,8 @@ class RentedHost:
         there = at / THERE
         self._executor.reserve(there, self.offer, self._usd)
         self._say(f"{self.offer.id} is asked for, to serve {job.served_name}")
-        moved = job.model_copy(update={"host": "127.0.0.1", "port": 0})
+        later = job.stop_after_s and job.stop_after_s + LATER_S
+        moved = job.model_copy(update={"host": "127.0.0.1", "port": 0, "stop_after_s": later})
         try:
             handle = self._executor.submit(SERVING, moved, there, threads=job.threads, offer=self.offer)
         except ServerUnavailable as error:

@@ -42,9 +42,9 @@ def chat(
     return (answer.choices[0].message.content or "").strip()
 
 
-def healthy(base_url: str, certificate: Path | None = None) -> bool:
-    """Whether GET /health says so, quickly."""
-    return _status(base_url.removesuffix("/v1") + "/health", None, certificate) == 200
+def healthy(base_url: str, certificate: Path | None = None, timeout_s: float = HEALTH_TIMEOUT_S) -> bool:
+    """Whether GET /health says so within that time."""
+    return _status(base_url.removesuffix("/v1") + "/health", None, certificate, timeout_s) == 200
 
 
 def api_alive(base_url: str, api_key: str) -> bool:
@@ -52,12 +52,14 @@ def api_alive(base_url: str, api_key: str) -> bool:
     return _status(base_url + "/models", api_key) == 200
 
 
-def _status(url: str, api_key: str | None, certificate: Path | None = None) -> int | None:
+def _status(
+    url: str, api_key: str | None, certificate: Path | None = None, timeout_s: float = HEALTH_TIMEOUT_S
+) -> int | None:
     import httpx
 
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
         verify = trusting(certificate)
-        return httpx.get(url, headers=headers, timeout=HEALTH_TIMEOUT_S, trust_env=False, verify=verify).status_code
+        return httpx.get(url, headers=headers, timeout=timeout_s, trust_env=False, verify=verify).status_code
     except httpx.TransportError:
         return None

@@ -5,6 +5,7 @@ A client always speaks with the deployment's front, which stays at its address w
 
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 from ...state.errors import Correctable
@@ -15,9 +16,12 @@ from .measuring import LatencyReport, ThroughputReport, measure_latency, measure
 from .processes import KEY_FILE
 from .records import (
     RECORD_FILE,
+    Changed,
     Deployment,
+    IfStill,
     folder_of,
     get,
+    is_same,
     listing,
     locked,
     needs_to_run,
@@ -25,15 +29,19 @@ from .records import (
     read,
     route_to,
     server_folder,
+    whatever,
     write,
 )
+from .retiring import retire
 from .starting import (
     LOCALLY,
+    Move,
     Place,
     RunningFront,
     RunningServer,
     Terms,
     ask_server,
+    check,
     discard,
     end_front,
     end_server,
@@ -42,6 +50,8 @@ from .starting import (
     living_front,
     new_server_folder,
     port_again,
+    port_of,
+    start_front,
     start_server,
     terms_of,
 )
@@ -77,29 +87,35 @@ def start(
     engine: EngineChoice = "auto",
     probe: str | None = None,
     terms: Terms = LOCALLY,
+    renew: bool = False,
+    if_still: IfStill = whatever,
 ) -> Deployment:
     """Serves a model under a name and returns when it answers; `probe` is a prompt it must answer to be accepted. `place` is where
     clients find it; null: where they do, or any free port.
 
-    The same run and model, already running under that name, is returned as it is. Another one is replaced: it is
-    stopped after the new one has been checked, or before, where both were to have one fixed port.
-    Raises Correctable (name, folder, port), ToolFailed (with the end of the server's log), NotAvailable (no vllm).
+    The same run and model, already running under that name, is returned as it is, unless it is to `renew` its hours. Another one is
+    replaced without a test: it ends when its last answer is written.
+    Raises Changed, Correctable (name, folder, port), ToolFailed (with the end of the server's log), NotAvailable (no vllm).
     """
     folder, model_dir = folder_of(workspace, name), model_dir.resolve()
     model_sha256 = fingerprint(model_dir)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         old = read(folder)
+        if not if_still(old):
+            raise Changed(name)
+        runs = old is not None and old.status == "ready"
+        if old and runs and front_of(old):
+            route_to(old)  # before strays end: a replacement that was killed may have routed to one of them
         end_strays(folder, keep=old)
-        kept = None
-        if old and old.status == "dead" and place is None:
-            kept = living_front(old)
-        if old and old.status == "ready":
-            if (old.run_id, old.model_dir, old.model_sha256) == (run_id, model_dir, model_sha256) and place is None:
-                return old
-            kept = front_of(old) if place is None else None
-            if place and place.port and old.base_url.endswith(f":{place.port}/v1"):
-                _end(old)
+        same = old is not None and (old.run_id, old.model_dir, old.model_sha256) == (run_id, model_dir, model_sha256)
+        if old and runs and same and place is None and not renew:
+            return old
+        there = living_front(old) if old and old.status != "stopped" else None
+        kept = there if place is None else None
+        ended_first = there if place is not None and old is not None and place.port == port_of(old) else None
+        if place is not None:
+            check(place, is_free=ended_first is None)
         server_at = new_server_folder(folder)
         job = ServeJob(
             model_dir=model_dir,
@@ -109,25 +125,36 @@ def start(
             threads=terms.threads,
             stop_after_s=terms.stop_after_s,
         )
-        server, begun = start_server(folder, job, front=None if kept else place or Place(), host=terms.host)
-        front = begun or kept
-        assert front is not None
+        at_once = None if kept or ended_first else place or Place()
+        server, begun = start_server(folder, job, front=at_once, host=terms.host)
         try:
             if probe is not None:
                 ask_server(server, name, probe)
+            if ended_first:
+                end_front(ended_first)
+                begun = start_front(folder, place or Place())
+            front = begun or kept
+            assert front is not None
             new = recorded(name, front, server, job, run_id, model_sha256, old, terms)
             route_to(new)
         except BaseException:
-            discard(server.pid, server.folder)
-            if begun is not None:
-                end_front(begun)
+            try:
+                if old and runs and kept:
+                    route_to(old)
+            finally:
+                discard(server.pid, server.folder)
+                if begun is not None:
+                    end_front(begun)
             raise
         write(folder, new)
-        if old:
-            end_server(old)
-            shutil.rmtree(server_folder(old), ignore_errors=True)
-            if kept is None and (front_before := front_of(old)):
-                end_front(front_before)
+        if old is None:
+            return new
+        if kept and runs:
+            return retire(folder, new, old, lambda text: None)
+        end_server(old)
+        shutil.rmtree(server_folder(old), ignore_errors=True)
+        if there and not kept and not ended_first:
+            end_front(there)
         return new
 
 
@@ -143,6 +170,8 @@ def recorded(
 ) -> Deployment:
     """The record of a deployment whose server and front run."""
     same = old is not None and (old.run_id, old.model_sha256) == (run_id, model_sha256)
+    ends = None if job.stop_after_s is None else server.endpoint.started_at + job.stop_after_s
+    again = same and old is not None and old.status != "ready"
     return Deployment(
         name=name,
         base_url=front.base_url,
@@ -155,8 +184,8 @@ def recorded(
         started_at=server.endpoint.started_at,
         status="ready",
         run_id=run_id,
-        until=None if job.stop_after_s is None else server.endpoint.started_at + job.stop_after_s,
-        version=1 if old is None else old.version if same else old.version + 1,
+        until=ends if terms.until is None else terms.until,
+        version=1 if old is None else old.version if again else old.version + 1,
         server_folder=server.folder,
         server_url=server.url,
         front_pid=front.pid,
@@ -173,10 +202,10 @@ def recorded(
     )
 
 
-def start_again(workspace: Path, name: str, place: Place | None = None, *, hours: float | None = None) -> Deployment:
+def start_again(workspace: Path, name: str, move: Move | None = None, *, hours: float | None = None) -> Deployment:
     """Serves a deployment's model under its name again, at the port it had where that is free, and no longer than was paid for, or for
-    so many hours from now; one that runs is returned as it is, unless it is to have another place. One that died has its key again too;
-    one that was stopped, a new one.
+    so many hours from now; one that runs is returned as it is, unless it is to move or to have other hours. Clients need another key
+    only after it was stopped.
 
     Raises as `start` does, and Correctable when that time is over.
     """
@@ -188,32 +217,42 @@ def start_again(workspace: Path, name: str, place: Place | None = None, *, hours
         name,
         old.model_dir,
         old.run_id,
-        place=place or _place_again(old),
+        place=_place_again(old, move),
         engine=old.engine,
         terms=terms_of(workspace, old, hours),
+        renew=hours is not None,
+        if_still=partial(is_same, old),
     )
 
 
-def _place_again(old: Deployment) -> Place | None:
-    """Where a new front is to be; null where the one there was still runs."""
-    if old.status == "ready" or (old.status == "dead" and living_front(old)):
+def _place_again(old: Deployment, move: Move | None) -> Place | None:
+    """Where a new front is to be; null where the one there was still runs and stays."""
+    lives = old.status != "stopped" and living_front(old) is not None
+    if lives and move is None:
         return None
-    known = old.status == "dead" and old.api_key_file.is_file()
+    move = move or Move()
+    known = old.status != "stopped" and old.api_key_file.is_file()
     return Place(
-        host=old.host,
-        port=port_again(old),
-        tls_certificate=old.tls_certificate,
-        tls_key=old.tls_key,
+        host=move.host or old.host,
+        port=move.port or (port_of(old) if lives else port_again(old)),
+        tls_certificate=move.tls_certificate or old.tls_certificate,
+        tls_key=move.tls_key or old.tls_key,
         api_key=read_key(old.api_key_file) if known else None,
     )
 
 
-def stop(workspace: Path, name: str) -> Deployment:
-    """Stops a deployment's server and front and destroys their keys; the record and the server's log stay. Raises Correctable."""
+def stop(workspace: Path, name: str, *, if_still: IfStill = whatever) -> Deployment:
+    """Stops a deployment's server and front and destroys their keys; the record and the server's log stay. Raises Correctable, Changed."""
     folder = folder_of(workspace, name)
+    if folder.is_dir() and read(folder) is None:
+        with locked(folder):
+            if read(folder) is None:  # a first start that was killed
+                end_strays(folder, keep=None)
     get(workspace, name)
     with locked(folder):
         deployment = get(workspace, name)
+        if not if_still(deployment):
+            raise Changed(name)
         end_strays(folder, keep=deployment)
         cost = deployment.usd
         _end(deployment)

@@ -50,7 +50,9 @@ class ServeJob(ServerJob):
     gpu_memory_share: float | None = Field(default=None, gt=0, le=1, description="of vLLM; null: its own default")
     # Greedy unless a client asks otherwise: those are the answers the evaluation measured.
     default_temperature: float = Field(default=0.0, ge=0, le=2)
-    stop_after_s: float | None = Field(default=None, gt=0, description="stop by itself after that long; null: never")
+    stop_after_s: float | None = Field(
+        default=None, gt=0, description="stop by itself when it was ready for so long; null: never"
+    )
 
 
 class Address(BaseModel):
@@ -72,10 +74,6 @@ class Endpoint(Address):
 def run(job: ServeJob, folder: Path) -> Mapping[str, object]:
     """Serves until SIGTERM or SIGINT; `endpoint.json` is there exactly while the server is ready."""
     (folder / ENDPOINT_FILE).unlink(missing_ok=True)
-    if job.stop_after_s is not None:
-        timer = threading.Timer(job.stop_after_s, os.kill, (os.getpid(), signal.SIGTERM))
-        timer.daemon = True
-        timer.start()
     if job.stop_with_stdin:
         stop_with_stdin()
     key = read_key(job.api_key_file)
@@ -154,6 +152,11 @@ def _run_vllm(job: ServeJob, key: str, folder: Path) -> None:
 
 
 def _write_endpoint(job: ServeJob, folder: Path, port: int, engine: EngineName) -> None:
+    """It is ready: from now on its hours count."""
+    if job.stop_after_s is not None:
+        timer = threading.Timer(job.stop_after_s, os.kill, (os.getpid(), signal.SIGTERM))
+        timer.daemon = True
+        timer.start()
     endpoint = Endpoint(
         base_url=f"http://{url_host(job.host)}:{port}/v1",
         pid=os.getpid(),

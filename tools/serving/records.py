@@ -8,7 +8,7 @@ Importing this is cheap: no engine, server or client is imported.
 
 import json
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from re import compile as pattern
@@ -29,6 +29,8 @@ from .smoke import SmokeReport
 from .vllm import READY_TIMEOUT_S
 
 RECORD_FILE, FAILED_LOG_FILE, LOAD_FILE, LOCK_FILE = "deployment.json", "failed.log", "load.json", ".lock"
+LOOKS_S = (2.0, 20.0)
+"""How long a server whose process runs is waited for, one look after another."""
 NAME = pattern(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 Status = Literal["ready", "dead", "ended", "stopped"]
@@ -36,7 +38,7 @@ Status = Literal["ready", "dead", "ended", "stopped"]
 
 
 class Version(BaseModel):
-    """A model that a deployment serves or served; versions are numbered from 1."""
+    """A model that a deployment serves or served, and on which terms; versions are numbered from 1."""
 
     model_config = ConfigDict(frozen=True)
     number: int = 1
@@ -44,6 +46,22 @@ class Version(BaseModel):
     model_sha256: str
     run_id: str
     engine: EngineName
+    until: float | None = None
+    usd_per_hour: float = 0.0
+    threads: int = 1
+    about: str = ""
+    offer: Offer | None = None
+    usd: float = 0.0
+    """What the deployment had cost when it was replaced."""
+    was_stopped: bool = False
+    """Before it was replaced."""
+    previous: "Version | None" = None
+    """What it replaced itself; of that one no predecessor is kept."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its clients may still expect it."""
+        return not self.was_stopped and (self.until is None or time.time() < self.until)
 
 
 class Deployment(BaseModel):
@@ -96,6 +114,11 @@ class Deployment(BaseModel):
             return self.usd_before + account_of(server_folder(self)).cost(now)
         return self.usd_before + max(min(now, self.until or now) - self.started_at, 0.0) / 3600 * self.usd_per_hour
 
+    @property
+    def own_usd(self) -> float:
+        """What its run's model has cost so far, without the versions before it."""
+        return self.usd - (self.previous.usd if self.previous else 0.0)
+
     def as_version(self) -> Version:
         """The version that it serves."""
         return Version(
@@ -104,7 +127,40 @@ class Deployment(BaseModel):
             model_sha256=self.model_sha256,
             run_id=self.run_id,
             engine=self.engine,
+            until=self.until,
+            usd_per_hour=self.usd_per_hour,
+            threads=self.threads,
+            about=self.about,
+            offer=self.offer,
+            usd=self.usd,
+            was_stopped=self.status == "stopped",
+            previous=self.previous and self.previous.model_copy(update={"previous": None}),
         )
+
+
+class Changed(Correctable):
+    """Another command has started, replaced or stopped a deployment since it was looked at."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"another command has changed {name!r} meanwhile: look at `stratos deployments` and try again")
+
+
+IfStill = Callable[[Deployment | None], bool]
+"""Whether what is found under a name, once nobody else can change it, is what the caller decided by."""
+
+
+def whatever(_: Deployment | None) -> bool:
+    """An `IfStill` for callers to whom it makes no difference."""
+    return True
+
+
+def is_same(one: Deployment | None, other: Deployment | None) -> bool:
+    """Whether both are the same server of the same run, neither stopped meanwhile."""
+    return one is other is None or (one is not None and other is not None and _identity(one) == _identity(other))
+
+
+def _identity(one: Deployment) -> tuple[object, ...]:
+    return one.run_id, one.version, one.pid, one.process_created_at, one.status == "stopped"
 
 
 def get(workspace: Path, name: str) -> Deployment:
@@ -139,9 +195,14 @@ def read(folder: Path) -> Deployment | None:
     if recorded.status == "stopped":
         return recorded
     process = processes.find(recorded.pid, server_folder(recorded), recorded.process_created_at)
-    alive = process is not None and healthy(recorded.base_url, recorded.tls_certificate)
+    alive = process is not None and _answers(recorded)
     is_over = recorded.until is not None and time.time() >= recorded.until
     return recorded.model_copy(update={"status": "ready" if alive else "ended" if is_over else "dead"})
+
+
+def _answers(recorded: Deployment) -> bool:
+    """Whether it says that it is healthy; on a busy machine that may take a while, and who is called dead is replaced."""
+    return any(healthy(recorded.base_url, recorded.tls_certificate, timeout_s) for timeout_s in LOOKS_S)
 
 
 def write(folder: Path, deployment: Deployment) -> None:

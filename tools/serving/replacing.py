@@ -5,24 +5,37 @@ it fails, or is not ready in time, the old one goes on, and nothing of the new o
 that it had begun is written. Both are in memory meanwhile.
 """
 
-import shutil
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ...state.errors import Correctable, StratosError, ToolFailed
 from .conversion import fingerprint
-from .deployments import health_check, recorded
+from .deployments import health_check, recorded, start, stop
 from .job import ServeJob, read_key
 from .processes import KEY_FILE
-from .records import Deployment, folder_of, get, locked, read, route_to, server_folder, traffic, write
+from .records import (
+    Changed,
+    Deployment,
+    IfStill,
+    Version,
+    folder_of,
+    get,
+    is_same,
+    listing,
+    locked,
+    read,
+    route_to,
+    whatever,
+    write,
+)
+from .retiring import drain, retire
 from .smoke import SmokeReport, SmokeTest, smoke
 from .starting import (
     PROBE_TOKENS,
     RunningServer,
     Terms,
     discard,
-    end_server,
     end_strays,
     front_of,
     new_server_folder,
@@ -30,10 +43,6 @@ from .starting import (
     terms_of,
 )
 from .vllm import EngineChoice, choose_engine
-
-DRAIN_S = 600.0
-"""As long as one answer may take; what is not written then is cut."""
-POLL_S = 0.05
 
 
 def replace(
@@ -47,20 +56,21 @@ def replace(
     terms: Terms | None = None,
     ready_within_s: float | None = None,
     say: Callable[[str], None] = lambda text: None,
+    if_still: IfStill = whatever,
 ) -> Deployment:
     """Puts another model behind a deployment that runs, at the same address, with the same key; on other terms, where they are given.
 
-    Raises Correctable (nothing runs under that name, or that model already), NotAvailable, ToolFailed: the new version did not start,
-    was not ready in time or did not pass; the old one serves then, and `failed.log` beside the record holds the new one's log.
+    Raises Changed, Correctable (nothing runs under that name, or that model already), NotAvailable, ToolFailed: the new version did
+    not start, was not ready in time or did not pass; the old one serves then, and `failed.log` beside the record holds the new one's log.
     """
     folder, model_dir = folder_of(workspace, name), model_dir.resolve()
     get(workspace, name)
     with locked(folder):
-        old = _running(folder, name)
+        old = _running(folder, name, if_still)
         model_sha256 = fingerprint(model_dir)
         if (old.run_id, old.model_dir, old.model_sha256) == (run_id, model_dir, model_sha256):
             raise Correctable(f"{name!r} serves that model already, as version {old.version}")
-        until, terms = old.until if terms is None else None, terms or terms_of(workspace, old)
+        terms = terms or terms_of(workspace, old)
         server_at = new_server_folder(folder)
         job = ServeJob(
             model_dir=model_dir,
@@ -78,16 +88,9 @@ def replace(
         except ToolFailed as error:
             raise ToolFailed(f"{_kept(old)}; the new one did not start: {error}") from error
         new = recorded(name, front, server, job, run_id, model_sha256, old, terms)
-        new = new if until is None else new.model_copy(update={"until": until})
         new = _taken_over(old, new, server, test, say)
         write(folder, new)
-        _drain(new, old, say)
-        end_server(old)
-        if old.offer is not None:
-            new = new.model_copy(update={"usd_before": old.usd})  # as SkyPilot reports, its end included
-            write(folder, new)
-        shutil.rmtree(server_folder(old), ignore_errors=True)
-        return new
+        return retire(folder, new, old, say)
 
 
 def rollback(
@@ -98,16 +101,16 @@ def rollback(
     terms: Terms | None = None,
     ready_within_s: float | None = None,
     say: Callable[[str], None] = lambda text: None,
+    if_still: IfStill = whatever,
 ) -> Deployment:
     """Brings back, in the same way, what the running version replaced. Raises as `replace` does, and Correctable where it replaced
     nothing or the old model's files were changed."""
-    before = get(workspace, name).previous
-    if before is None:
+    found = get(workspace, name)
+    if not if_still(found):
+        raise Changed(name)
+    if (before := found.previous) is None:
         raise nothing_before(name)
-    if fingerprint(before.model_dir) != before.model_sha256:
-        raise Correctable(
-            f"the files of version {before.number} in {str(before.model_dir)!r} are no longer what it served"
-        )
+    _refuse_changed_files(before)
     return replace(
         workspace,
         name,
@@ -118,7 +121,45 @@ def rollback(
         terms=terms,
         ready_within_s=ready_within_s,
         say=say,
+        if_still=partial(is_same, found),
     )
+
+
+def withdraw(
+    workspace: Path, name: str, run_id: str, test: SmokeTest, *, say: Callable[[str], None] = lambda text: None
+) -> None:
+    """Ends what a run serves under a name. What that had replaced serves again, on the terms that it had, where its clients may still
+    expect it. Where another command has replaced or stopped it meanwhile, that stays as it is. Raises as `rollback` does."""
+    found = next((one for one in listing(workspace) if one.name == name), None)
+    if found is None or found.run_id != run_id or found.status == "stopped":
+        return
+    before, unchanged = found.previous, partial(is_same, found)
+    try:
+        if before is None or not before.is_due:
+            stop(workspace, name, if_still=unchanged)
+            return
+        _refuse_changed_files(before)
+        terms = terms_of(workspace, before)
+        if found.status == "ready" and front_of(found) is not None:
+            rollback(workspace, name, test, terms=terms, say=say, if_still=unchanged)
+        else:
+            start(
+                workspace, name, before.model_dir, before.run_id, engine=before.engine, terms=terms, if_still=unchanged
+            )
+    except Changed:
+        return
+    folder = folder_of(workspace, name)
+    with locked(folder):  # what was withdrawn is nothing to go back to
+        now = read(folder)
+        if now is not None and now.run_id == before.run_id and now.previous and now.previous.run_id == run_id:
+            write(folder, now.model_copy(update={"previous": before.previous}))
+
+
+def _refuse_changed_files(before: Version) -> None:
+    if fingerprint(before.model_dir) != before.model_sha256:
+        raise Correctable(
+            f"the files of version {before.number} in {str(before.model_dir)!r} are no longer what it served"
+        )
 
 
 def nothing_before(name: str) -> Correctable:
@@ -126,10 +167,12 @@ def nothing_before(name: str) -> Correctable:
     return Correctable(f"{name!r} has replaced nothing: there is no version to go back to")
 
 
-def _running(folder: Path, name: str) -> Deployment:
+def _running(folder: Path, name: str, if_still: IfStill) -> Deployment:
     """The deployment, whose front routes to what its record says."""
     old = read(folder)
     assert old is not None
+    if not if_still(old):
+        raise Changed(name)
     if old.status != "ready":
         raise Correctable(f"{name!r} is {old.status}: `stratos deployments start {name}` first")
     if front_of(old) is None:
@@ -154,8 +197,12 @@ def _taken_over(
         route_to(new)
         health_check(new, test.prompts[0], max_tokens=test.max_tokens or PROBE_TOKENS)
     except BaseException as error:  # Ctrl-C too
-        route_to(old)
-        discard(server.pid, server.folder)
+        try:
+            route_to(old)
+            if isinstance(error, StratosError):
+                drain(old, new.version, say)  # what clients had begun to ask it
+        finally:
+            discard(server.pid, server.folder)
         if isinstance(error, StratosError):
             raise ToolFailed(f"{_kept(old)}; the new one did not pass: {error}") from error
         raise
@@ -174,16 +221,3 @@ def _told(report: SmokeReport) -> str:
 
 def _kept(old: Deployment) -> str:
     return f"version {old.version} goes on serving {old.name!r}"
-
-
-def _drain(new: Deployment, old: Deployment, say: Callable[[str], None]) -> None:
-    """Waits until the old version's last answer is written."""
-    until = time.monotonic() + DRAIN_S
-    while time.monotonic() < until:
-        found = traffic(new)
-        carried = found.versions.get(old.version) if found else None
-        if found is not None and (carried is None or carried.in_flight == 0):
-            say(f"version {old.version} has written its last answer and ends")
-            return
-        time.sleep(POLL_S)
-    say(f"version {old.version} was still writing after {DRAIN_S:.0f} s and is cut")

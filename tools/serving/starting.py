@@ -17,7 +17,7 @@ from . import processes
 from .client import api_alive, chat
 from .front_job import MODULE, OWNER_KEY_FILE, FrontJob
 from .job import Address, Endpoint, ServeJob, listen, read_key
-from .records import FAILED_LOG_FILE, Deployment, server_folder
+from .records import FAILED_LOG_FILE, Deployment, Version, server_folder
 from .vllm import READY_TIMEOUT_S
 
 SERVERS, FRONTS = "servers", "fronts"
@@ -42,6 +42,16 @@ class Place:
     """What clients have already; null: a new one."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """What is to change of the place of an endpoint; null: it stays."""
+
+    host: str | None = None
+    port: int | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+
 class Host(Protocol):
     """Another machine that a server is started on."""
 
@@ -61,6 +71,8 @@ class Terms:
     """For how long a model is served, null: until it is stopped; at which price; with how many threads; and what its clients ask."""
 
     hours: float | None = None
+    until: float | None = None
+    """Where those hours are what is left of others: when they are over."""
     usd_per_hour: float = 0.0
     threads: int = 1
     about: str = ""
@@ -99,16 +111,19 @@ class RunningServer:
     endpoint: Endpoint
 
 
-def terms_of(workspace: Path, old: Deployment, hours: float | None = None) -> Terms:
+def terms_of(workspace: Path, old: Deployment | Version, hours: float | None = None) -> Terms:
     """What is left of a deployment's: where it stopped, it goes on no longer than was paid for, or for so many hours from now."""
-    if hours is None and old.until is not None:
-        hours = max(old.until - time.time(), 1.0) / 3600
+    until = old.until if hours is None else None
+    if until is not None:
+        hours = max(until - time.time(), 1.0) / 3600
     host = None
     if old.offer is not None:
         from ..cloud.hosting import host_again
 
         host = host_again(workspace, old.offer, hours)
-    return Terms(hours=hours, usd_per_hour=old.usd_per_hour, threads=old.threads, about=old.about, host=host)
+    return Terms(
+        hours=hours, until=until, usd_per_hour=old.usd_per_hour, threads=old.threads, about=old.about, host=host
+    )
 
 
 def front_of(deployment: Deployment) -> RunningFront | None:
@@ -134,7 +149,7 @@ def living_front(deployment: Deployment) -> RunningFront | None:
 
 def start_front(folder: Path, place: Place) -> RunningFront:
     """A new front at an address. Raises Correctable (a half of TLS), ToolFailed (with the end of its log)."""
-    _check(place)
+    check(place)
     at = _new_folder(folder / FRONTS)
     job = FrontJob(
         api_key_file=processes.write_key(at, key=place.api_key),
@@ -159,8 +174,8 @@ def start_front(folder: Path, place: Place) -> RunningFront:
         raise
 
 
-def _check(place: Place) -> None:
-    """Says what is wrong with an address before a process is started for it. Raises Correctable."""
+def check(place: Place, *, is_free: bool = True) -> None:
+    """Says what is wrong with an address, which is to be free, before a process is started for it. Raises Correctable."""
     if (place.tls_certificate is None) != (place.tls_key is None):
         raise Correctable("TLS needs both files, that of the certificate and that of its key")
     if place.tls_certificate is not None:
@@ -169,7 +184,8 @@ def _check(place: Place) -> None:
         except (OSError, ssl.SSLError) as error:
             files = f"{str(place.tls_certificate)!r} and {str(place.tls_key)!r}"
             raise Correctable(f"{files} are no certificate and its key, both as PEM: {error}") from error
-    listen(place.host, place.port).close()
+    if is_free:
+        listen(place.host, place.port).close()
 
 
 def start_server(
@@ -261,9 +277,14 @@ def end_strays(folder: Path, keep: Deployment | None) -> None:
                 shutil.rmtree(at, ignore_errors=True)
 
 
+def port_of(deployment: Deployment) -> int:
+    """The port that its clients know."""
+    return int(deployment.base_url.removesuffix("/v1").rpartition(":")[2])
+
+
 def port_again(deployment: Deployment) -> int:
     """The port that a deployment had, if it can be had again; else 0."""
-    port = int(deployment.base_url.removesuffix("/v1").rpartition(":")[2])
+    port = port_of(deployment)
     try:
         listen(deployment.host, port).close()
     except Correctable:

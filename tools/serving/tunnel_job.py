@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
@@ -36,7 +36,9 @@ class TunnelJob(ServerJob):
     there: str = Field(description="the server's address as it is at its own machine")
     engine: EngineName
     model: str
-    stop_after_s: float | None = Field(default=None, gt=0, description="stop by itself after that long; null: never")
+    stop_after_s: float | None = Field(
+        default=None, gt=0, description="stop by itself when it was ready for so long; null: never"
+    )
 
 
 def run(job: TunnelJob, folder: Path) -> Mapping[str, object]:
@@ -55,11 +57,13 @@ def run(job: TunnelJob, folder: Path) -> Mapping[str, object]:
         is_over.set()
         stopping.set()
 
-    if job.stop_after_s is not None:
-        timer = threading.Timer(job.stop_after_s, over)
-        timer.daemon = True
-        timer.start()
-    tunnel = Tunnel(job, folder, stopping)
+    def ready() -> None:
+        if job.stop_after_s is not None:
+            timer = threading.Timer(job.stop_after_s, over)
+            timer.daemon = True
+            timer.start()
+
+    tunnel = Tunnel(job, folder, stopping, ready)
     while not stopping.is_set():
         tunnel.connect()
     if is_over.is_set():  # whoever stops it before releases the server too
@@ -70,8 +74,9 @@ def run(job: TunnelJob, folder: Path) -> Mapping[str, object]:
 class Tunnel:
     """One port here, and the connections that lead on from it, one after another."""
 
-    def __init__(self, job: TunnelJob, folder: Path, stopping: threading.Event) -> None:
-        self._job, self._folder, self._stopping = job, folder, stopping
+    def __init__(self, job: TunnelJob, folder: Path, stopping: threading.Event, ready: Callable[[], None]) -> None:
+        """`ready` is called when the first answer came through it."""
+        self._job, self._folder, self._stopping, self._ready = job, folder, stopping, ready
         self._port, self._key = free_port("127.0.0.1"), read_key(job.api_key_file)
         self._first_until, self._is_ready = time.monotonic() + FIRST_S, False
         self.connections = 0
@@ -108,6 +113,7 @@ class Tunnel:
         if api_alive(endpoint.base_url, self._key):
             self._is_ready = True
             write_atomic(self._folder / ENDPOINT_FILE, endpoint.model_dump_json())
+            self._ready()
         self._late()
 
     def _late(self) -> None:

@@ -234,8 +234,7 @@ def test_an_address_that_cannot_be_had_is_told_and_nothing_is_left(
     with pytest.raises(Correctable, match=r"cannot listen on 'no.such.host' port 0"):
         start(workspace, "second", model_dir, "run-1", place=Place(host="no.such.host"))
     for kind in ("servers", "fronts"):
-        assert list(processes.strays(workspace / "deployments" / "second" / kind)) == []
-    assert (workspace / "deployments" / "second" / "failed.log").is_file()
+        assert not (workspace / "deployments" / "second" / kind).exists()  # nothing was started for it
     with pytest.raises(Correctable, match="no deployment 'second'"):
         get(workspace, "second")
 
