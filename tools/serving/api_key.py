@@ -15,8 +15,8 @@ class RequireKey:
         self.app, self.expected, self.under = app, f"Bearer {api_key}".encode(), under
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on, or answers 401."""
-        if scope["type"] == "http" and scope["path"].startswith(self.under):
+        """Passes the request on, or answers 401, to one for a websocket too."""
+        if scope["type"] != "lifespan" and scope["path"].startswith(self.under):
             given = dict(scope["headers"]).get(b"authorization", b"")
             if not secrets.compare_digest(given, self.expected):
                 await _unauthorized(given)(scope, receive, send)

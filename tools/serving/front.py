@@ -10,6 +10,7 @@ that a drain could wait for; the routers of vLLM and SGLang spread load over man
 """
 
 import asyncio
+import re
 import statistics
 import time
 from collections import defaultdict, deque
@@ -17,19 +18,22 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, unquote
 
 import httpx
 from pydantic import BaseModel, ConfigDict
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from .schemas import OVERLOADED, UNREACHABLE, error_body
+from .schemas import INVALID, OVERLOADED, UNREACHABLE, error_body
 
 KEPT = 1000
 """Newest requests of a version whose times are kept."""
+MOST_BYTES = 32 * 2**20
+"""Of a request's body, which is held in memory until it is sent on: text of a long context is a few hundred kB."""
 IDLE_S = 2.0
 """A connection to a server is not used again after so long: both engines close theirs after 5 s, and a request that meets the closing
 would be lost."""
@@ -39,6 +43,8 @@ HOP_BY_HOP = frozenset(
 )
 """Headers that are of one connection, not of the request (RFC 9110, 7.6.1)."""
 OWN = HOP_BY_HOP | {b"host", b"authorization", b"content-length"}
+OWN_OF_ANSWERS = HOP_BY_HOP | {b"date", b"server"}
+"""uvicorn writes its own of both."""
 ANSWERS = frozenset(("/v1/chat/completions", "/v1/completions", "/v1/embeddings"))
 """What may be asked twice though it is sent by POST: an answer changes nothing at the server. Other calls of vLLM load and unload."""
 
@@ -86,7 +92,7 @@ class Sending:
     """
 
     def __init__(self, request: Request) -> None:
-        self._harmless = request.method in ("GET", "HEAD") or request.url.path in ANSWERS
+        self._harmless = request.method in ("GET", "HEAD") or request.scope["path"] in ANSWERS
         self._kept = True
 
     async def trace(self, event: str, _: Mapping[str, Any]) -> None:
@@ -124,8 +130,19 @@ class Front:
 
     async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers by the server routed to; ends with the client, if that goes first."""
+        if scope["type"] != "http" or _leads_out(scope["path"]):
+            refusal = _refusal(404, "neither websockets nor paths that lead out of /v1 are served", INVALID)
+            await refusal(scope, receive, send)
+            return
         request = Request(scope, receive)
-        relaying = asyncio.ensure_future(self._relay(request, await request.body(), send))
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return
+        if body is None:
+            await _refusal(413, f"a request may have at most {MOST_BYTES:,} bytes", INVALID)(scope, receive, send)
+            return
+        relaying = asyncio.ensure_future(self._relay(request, body, send))
         leaving = asyncio.ensure_future(_disconnected(receive))
         try:
             await asyncio.wait({relaying, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -187,19 +204,40 @@ def _client(kept: int) -> httpx.AsyncClient:
     )
 
 
+def _leads_out(path: str) -> bool:
+    """Whether a client or server that resolves a path, decoded however often, might leave what it begins with."""
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return any(segment in (".", "..") for segment in re.split(r"[/\\]", path))
+
+
+def _refusal(status: int, text: str, kind: str) -> JSONResponse:
+    return JSONResponse(error_body(text, kind=kind), status)
+
+
+async def _body(request: Request) -> bytes | None:
+    """None: it is longer than may be. Raises ClientDisconnect."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MOST_BYTES:
+            return None
+    return bytes(body)
+
+
 def _onward(
     client: httpx.AsyncClient, request: Request, body: bytes, target: Target, sending: Sending
 ) -> httpx.Request:
     headers = [(name, value) for name, value in request.headers.raw if name not in OWN]
     headers.append((b"authorization", f"Bearer {target.api_key}".encode()))
-    query = f"?{request.url.query}" if request.url.query else ""
-    url = target.base_url.removesuffix("/v1") + request.url.path + query
+    query = request.scope["query_string"].decode("latin-1")
+    url = target.base_url.removesuffix("/v1") + quote(request.scope["path"]) + (f"?{query}" if query else "")
     extensions = {"trace": sending.trace}
     return client.build_request(request.method, url, headers=headers, content=body, extensions=extensions)
 
 
 async def _pass_on(reply: httpx.Response, send: Send) -> None:
-    headers = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in HOP_BY_HOP]
+    headers = [(name.lower(), value) for name, value in reply.headers.raw if name.lower() not in OWN_OF_ANSWERS]
     await send({"type": "http.response.start", "status": reply.status_code, "headers": headers})
     async for piece in reply.aiter_raw():
         await send({"type": "http.response.body", "body": piece, "more_body": True})

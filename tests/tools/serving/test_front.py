@@ -1,17 +1,19 @@
-"""What the front sends a second time where a server closes the connection before it answers, and what it never does."""
+"""What the front sends a second time where a server closes the connection before it answers, what it never does."""
 
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 import pytest
-from stratos.tools.serving.front import Front, Target, create_front
+from starlette.types import ASGIApp, Message
+from stratos.tools.serving.api_key import RequireKey
+from stratos.tools.serving.front import MOST_BYTES, Front, Target, create_front
 
-ANSWERED = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+ANSWERED = b"HTTP/1.1 200 OK\r\nDate: now\r\nServer: uvicorn\r\nContent-Length: 2\r\n\r\n{}"
 CLIENTS = 4
 CHAT, LOADING = "/v1/chat/completions", "/v1/load_lora_adapter"
 Answers = Callable[[int, int], bool]
@@ -135,3 +137,84 @@ def test_what_was_never_sent_goes_to_whoever_is_routed_to_by_then() -> None:
             assert (front.traffic[1].sent_again, front.traffic[2].requests) == (1, 1)
 
     run(asks())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "%2e%2e/metrics",
+        ".%2E/metrics",
+        "x/%2e%2e/%2e%2e/pause",
+        "%252e%252e/metrics",
+        "..%5Cmetrics",
+        "/%2e%2e/x",
+        "%2e",
+    ],
+)
+def test_no_path_leads_out_of_what_is_served(path: str) -> None:
+    async def asks() -> None:
+        async with front_to(lambda number, so_far: True) as (client, upstream, _):
+            assert (await client.get(f"/v1/{path}")).status_code == 404
+            assert upstream.seen == []
+
+    run(asks())
+
+
+def test_a_path_reaches_the_server_as_it_was_asked_for() -> None:
+    async def asks() -> None:
+        async with front_to(lambda number, so_far: True) as (client, upstream, _):
+            for path in ("/v1/models/a..b", "/v1//models", "/v1/models/what%3F%20%23?limit=1&x=%2e%2e"):
+                assert (await client.get(path, headers={"host": "x/metrics?"})).status_code == 200
+                assert upstream.seen[-1] == path
+
+    run(asks())
+
+
+def test_headers_that_the_front_writes_itself_are_not_passed_on_as_well() -> None:
+    async def asks() -> None:
+        async with front_to(lambda number, so_far: True) as (client, _, _):
+            assert list((await client.get("/v1/models")).headers) == ["content-length"]
+
+    run(asks())
+
+
+def test_a_request_that_is_longer_than_may_be_is_refused() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(MOST_BYTES // 2**20):
+            yield bytes(2**20)
+        yield b"1"
+
+    async def asks() -> None:
+        async with front_to(lambda number, so_far: True) as (client, upstream, _):
+            reply = await client.post(CHAT, content=pieces())
+            assert (reply.status_code, reply.json()["error"]["type"]) == (413, "invalid_request_error")
+            assert upstream.seen == []
+
+    run(asks())
+
+
+async def sent(app: ASGIApp, received: Message, key: str = "", kind: str = "http") -> list[Message]:
+    """What an application sends where it is asked for a chat and receives only that."""
+    found: list[Message] = []
+
+    async def receive() -> Message:
+        return received
+
+    async def send(message: Message) -> None:
+        found.append(message)
+
+    headers = [(b"authorization", f"Bearer {key}".encode())]
+    scope = {"type": kind, "method": "POST", "path": CHAT, "query_string": b"", "headers": headers, "root_path": ""}
+    await app(scope, receive, send)
+    return found
+
+
+def test_a_client_that_leaves_while_it_asks_is_no_error() -> None:
+    assert asyncio.run(sent(create_front(Front(), never_ends), {"type": "http.disconnect"})) == []
+
+
+@pytest.mark.parametrize(("key", "status"), [("wrong", 401), ("key", 404)])
+def test_a_websocket_needs_the_key_and_is_not_served(key: str, status: int) -> None:
+    app = RequireKey(create_front(Front(), never_ends), "key")
+    found = asyncio.run(sent(app, {"type": "websocket.connect"}, key, "websocket"))
+    assert (found[0]["type"], found[0]["status"]) == ("websocket.http.response.start", status)
