@@ -31,7 +31,7 @@ from starlette.types import Receive, Scope, Send
 from .schemas import INVALID, OVERLOADED, UNREACHABLE, error_body
 
 KEPT = 1000
-"""Newest requests of a version whose times are kept."""
+"""Newest answers of a version whose times are kept."""
 MOST_BYTES = 32 * 2**20
 """Of a request's body, which is held in memory until it is sent on: text of a long context is a few hundred kB."""
 IDLE_S = 2.0
@@ -62,7 +62,11 @@ class Target(BaseModel):
 
 @dataclass(kw_only=True)
 class Traffic:
-    """Of one version: requests begun and not ended, those ended, those that failed, those sent once more, and the newest ones' times."""
+    """Of one version: its clients' requests that are not ended, those ended, those of them that failed (a status from 500 on, or an
+    answer that broke off), those sent once more, and how long the newest answers took: whole ones below 500.
+
+    A request that is sent once more is counted where it went last.
+    """
 
     in_flight: int = 0
     requests: int = 0
@@ -71,7 +75,7 @@ class Traffic:
     took_ms: deque[float] = field(default_factory=lambda: deque[float](maxlen=KEPT))
 
     def document(self) -> dict[str, Any]:
-        """As `/front/state` tells it; no percentiles before the second request."""
+        """As `/front/state` tells it; no percentiles before the second answer."""
         cuts = statistics.quantiles(self.took_ms, n=100, method="inclusive") if len(self.took_ms) > 1 else None
         return {
             "in_flight": self.in_flight,
@@ -84,7 +88,7 @@ class Traffic:
 
 
 class Sending:
-    """One sending of a request: whether it may be repeated where it fails before an answer begins.
+    """One sending of a request: whether it may be repeated where it fails before an answer begins, and how it ended.
 
     Where no connection could be had nothing was sent. Where one that had carried requests before breaks, the server had most likely
     closed it, idle, and never read this one: that cannot be known, so it is repeated only if asking twice does no harm. Where a new one
@@ -94,6 +98,7 @@ class Sending:
     def __init__(self, request: Request) -> None:
         self._harmless = request.method in ("GET", "HEAD") or request.scope["path"] in ANSWERS
         self._kept = True
+        self.repeated = self.failed = self.answered = False
 
     async def trace(self, event: str, _: Mapping[str, Any]) -> None:
         """httpcore's extension of that name: only a new connection connects."""
@@ -159,41 +164,43 @@ class Front:
             if (target := self.target) is None:
                 break
             sending = Sending(request)
-            with self._counted(target.version) as traffic:
+            with self._counted(target.version, sending):
                 try:
                     reply = await client.send(_onward(client, request, body, target, sending), stream=True)
                 except httpx.TransportError as error:
                     failure = error
-                    if client is self.afresh or not sending.may_be_repeated(error):
-                        break
-                    traffic.sent_again += 1
-                    continue
+                    sending.repeated = client is self.client and sending.may_be_repeated(error)
+                    sending.failed = not sending.repeated
+                    if sending.repeated:
+                        continue
+                    break
                 try:
-                    traffic.failed += reply.status_code >= 500
+                    sending.failed = reply.status_code >= 500
                     await _pass_on(reply, send)
+                    sending.answered = not sending.failed
                 except httpx.TransportError:  # half an answer is told as such: the connection breaks
-                    traffic.failed += 1
+                    sending.failed = True
                     raise
                 finally:
                     await reply.aclose()
                 return
         text = f"no server answers behind this endpoint: {type(failure).__name__ if failure else 'none is routed to'}"
-        kind = UNREACHABLE if failure else OVERLOADED
-        if self.target is not None:
-            self.traffic[self.target.version].failed += 1
-        refusal = JSONResponse(error_body(text, kind=kind), 502 if failure else 503)
+        refusal = _refusal(502, text, UNREACHABLE) if failure else _refusal(503, text, OVERLOADED)
         await refusal(request.scope, request.receive, send)
 
     @contextmanager
-    def _counted(self, version: int) -> Generator[Traffic]:
+    def _counted(self, version: int, sending: Sending) -> Generator[None]:
         traffic, begun = self.traffic[version], time.perf_counter()
         traffic.in_flight += 1
         try:
-            yield traffic
+            yield
         finally:
             traffic.in_flight -= 1
-            traffic.requests += 1
-            traffic.took_ms.append(1000 * (time.perf_counter() - begun))
+            traffic.sent_again += sending.repeated
+            traffic.requests += not sending.repeated
+            traffic.failed += sending.failed
+            if sending.answered:
+                traffic.took_ms.append(1000 * (time.perf_counter() - begun))
 
 
 def _client(kept: int) -> httpx.AsyncClient:

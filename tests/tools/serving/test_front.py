@@ -1,4 +1,4 @@
-"""What the front sends a second time where a server closes the connection before it answers, what it never does."""
+"""What the front sends a second time where a server closes the connection before it answers, what it never does, and what it counts."""
 
 import asyncio
 import socket
@@ -80,7 +80,8 @@ def test_what_a_kept_connection_lost_is_asked_again_on_a_new_one(method: str, pa
         async with front_to(the_first_of_a_connection) as (client, upstream, front):
             assert [(await client.request(method, path)).status_code for _ in range(2)] == [200, 200]
             assert upstream.seen == [path] * 3
-            assert (front.traffic[1].sent_again, front.traffic[1].failed) == (1, 0)
+            carried = front.traffic[1]
+            assert (carried.requests, carried.sent_again, carried.failed, len(carried.took_ms)) == (2, 1, 0, 2)
 
     run(asks())
 
@@ -135,6 +136,53 @@ def test_what_was_never_sent_goes_to_whoever_is_routed_to_by_then() -> None:
             assert (await client.post(LOADING)).status_code == 200
             assert upstream.seen == [LOADING]
             assert (front.traffic[1].sent_again, front.traffic[2].requests) == (1, 1)
+            assert (front.traffic[1].requests, front.traffic[1].failed) == (0, 0)
+
+    run(asks())
+
+
+class Pieces(httpx.AsyncByteStream):
+    """An answer's body, whole or broken off."""
+
+    def __init__(self, *, whole: bool) -> None:
+        self._whole = whole
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{}"
+        if not self._whole:
+            raise httpx.ReadError("broken off")
+
+
+def test_only_whole_answers_below_500_are_timed_and_what_went_wrong_has_failed() -> None:
+    def answers(request: httpx.Request) -> httpx.Response:
+        status = int(request.headers["wanted"])
+        if status == 0:
+            raise httpx.ReadError("no answer")
+        return httpx.Response(status, stream=Pieces(whole=status != 206))
+
+    async def asks() -> None:
+        async with front_to(lambda number, so_far: True) as (client, _, front):
+            front.client = httpx.AsyncClient(transport=httpx.MockTransport(answers))
+            for wanted, found in ((200, 200), (429, 429), (503, 503), (0, 502)):
+                assert (await client.post(LOADING, headers={"wanted": str(wanted)})).status_code == found
+            with pytest.raises(httpx.ReadError, match="broken off"):
+                await client.post(LOADING, headers={"wanted": "206"})
+            carried = front.traffic[1]
+            assert (carried.requests, carried.failed, len(carried.took_ms), carried.in_flight) == (5, 3, 2, 0)
+
+    run(asks())
+
+
+def test_a_request_whose_client_left_is_counted_and_neither_timed_nor_failed() -> None:
+    ended = threading.Event()
+
+    async def asks() -> None:
+        async with front_to(lambda number, so_far: ended.wait(10)) as (client, _, front):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.post(CHAT), 0.3)
+            ended.set()
+            carried = front.traffic[1]
+            assert (carried.requests, carried.failed, len(carried.took_ms), carried.in_flight) == (1, 0, 0, 0)
 
     run(asks())
 
