@@ -128,16 +128,33 @@ def test_a_stream_that_began_before_a_replacement_is_written_to_its_end(
     tmp_path: Path, endless_dir: Path, other_dir: Path
 ) -> None:
     made = start(tmp_path, NAME, endless_dir, "run-1")
-    replacing = threading.Thread(target=replace, args=(tmp_path, NAME, other_dir, "run-2", passing()))
+    writing, answers_now = psutil.Process(made.pid), threading.Event()
+
+    def say(text: str) -> None:
+        if text.startswith("version 2 is started"):
+            writing.suspend()  # however fast the old one writes, it is still at it when the new one takes over
+        elif text == "version 2 answers now":
+            answers_now.set()
+
+    replacing = threading.Thread(
+        target=replace, args=(tmp_path, NAME, other_dir, "run-2", passing()), kwargs={"say": say}
+    )
     with openai.OpenAI(base_url=made.base_url, api_key=read_key(made.api_key_file), max_retries=0) as client:
         stream = client.chat.completions.create(
-            model=NAME, messages=[{"role": "user", "content": "w1"}], stream=True, max_tokens=4_000
+            model=NAME, messages=[{"role": "user", "content": "w1"}], stream=True, max_tokens=10_000
         )
         next(stream)
         replacing.start()
+        answers_now.wait(120)
+        time.sleep(0.5)
+        found = traffic(get(tmp_path, NAME))
+        writing.resume()
         chunks = list(stream)
     replacing.join()
+    assert found is not None
+    assert (found.version, found.versions[1].in_flight) == (2, 1)
     assert chunks[-1].choices[0].finish_reason == "length"
+    assert not writing.is_running()
     assert get(tmp_path, NAME).version == 2
     stop(tmp_path, NAME)
 
