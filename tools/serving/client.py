@@ -24,8 +24,12 @@ def chat(
     refused), ToolFailed (anything else)."""
     import openai
 
+    try:
+        verify = trusting(certificate)
+    except OSError as error:
+        raise ToolFailed(f"the certificate of {base_url} cannot be read: {error}") from error
     # trust_env: a proxy set for the outside world must not be asked for a server on this machine.
-    http = openai.DefaultHttpxClient(trust_env=False, verify=trusting(certificate))
+    http = openai.DefaultHttpxClient(trust_env=False, verify=verify)
     with openai.OpenAI(base_url=base_url, api_key=api_key, http_client=http, timeout=ANSWER_TIMEOUT_S) as client:
         try:
             answer = client.chat.completions.create(
@@ -61,5 +65,5 @@ def _status(
     try:
         verify = trusting(certificate)
         return httpx.get(url, headers=headers, timeout=timeout_s, trust_env=False, verify=verify).status_code
-    except httpx.TransportError:
+    except (httpx.TransportError, OSError):  # the latter: its certificate cannot be read
         return None

@@ -1,6 +1,7 @@
 """`python -m stratos.tools.serving.front_job DIR/job.json`: the front's process; and how a deployment's owner speaks with it."""
 
 import os
+import re
 import signal
 import ssl
 import sys
@@ -17,8 +18,11 @@ from ..jobs import main, write_atomic
 from .job import ENDPOINT_FILE, Address, ServerJob, listen, read_key, stop_with_stdin, url_host
 
 MODULE = f"{__package__}.front_job"
-OWNER_KEY_FILE = "owner_key"
+OWNER_KEY_FILE, CERTIFICATE_FILE = "owner_key", "certificate.pem"
 ASK_S = 10.0
+CERTIFICATE = re.compile(r"-----BEGIN (?:X509 )?CERTIFICATE-----.+?-----END (?:X509 )?CERTIFICATE-----", re.DOTALL)
+NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL's x509_vfy.h, which `ssl` does not name."""
 
 
 class FrontJob(ServerJob):
@@ -95,13 +99,22 @@ def _ender() -> Any:
     return end_at
 
 
+def certificates_in(path: Path) -> list[str]:
+    """The certificates of a PEM file, the server's own first, and no key that may stand beside them. Raises OSError, of which
+    ssl.SSLError is one."""
+    if found := CERTIFICATE.findall(path.read_text(encoding="utf-8", errors="replace")):
+        return found
+    raise ssl.SSLError(f"no certificate is in {str(path)!r}")
+
+
 def trusting(certificate: Path | None) -> ssl.SSLContext | bool:
-    """How a client on this machine trusts a front with a certificate of its own: that very one, whatever name is in it."""
+    """How a client on this machine trusts a front with a certificate of its own: that very one, whatever name is in it and whether or
+    not its time is over, which is for clients elsewhere to judge. Raises OSError where the file cannot be read."""
     if certificate is None:
         return True
-    context = ssl.create_default_context(cafile=certificate)
+    context = ssl.create_default_context(cadata=certificates_in(certificate)[0])
     context.check_hostname = False  # it is asked at an address of this machine, the certificate is for its name outside
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(NO_CHECK_TIME)
     return context
 
 
@@ -124,7 +137,7 @@ def _ask(method: str, base_url: str, what: str, key: str, certificate: Path | No
             reply = client.request(method, url, headers={"Authorization": f"Bearer {key}"}, json=body)
             reply.raise_for_status()
             return reply.json()
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, OSError) as error:
         raise ToolFailed(f"the front at {base_url} does not do as it is told: {error}") from error
 
 

@@ -23,7 +23,7 @@ from ..jobs import write_atomic
 from . import processes
 from .client import healthy
 from .engine import EngineName
-from .front_job import OWNER_KEY_FILE, FrontState, route, state
+from .front_job import CERTIFICATE_FILE, OWNER_KEY_FILE, FrontState, route, state
 from .job import read_key
 from .smoke import SmokeReport
 from .vllm import READY_TIMEOUT_S
@@ -90,6 +90,7 @@ class Deployment(BaseModel):
     front_created_at: float | None = None
     host: str = "127.0.0.1"
     tls_certificate: Path | None = None
+    """The file that it was started with and is started again with, which may have been renewed since."""
     tls_key: Path | None = None
     threads: int = 1
     previous: Version | None = None
@@ -118,6 +119,12 @@ class Deployment(BaseModel):
     def own_usd(self) -> float:
         """What its run's model has cost so far, without the versions before it."""
         return self.usd - (self.previous.usd if self.previous else 0.0)
+
+    @property
+    def trusted_certificate(self) -> Path | None:
+        """The certificate that its front shows; null: plain HTTP. Fronts of before that was kept are known by the file itself."""
+        shown = self.api_key_file.with_name(CERTIFICATE_FILE)
+        return shown if shown.is_file() else self.tls_certificate
 
     def as_version(self) -> Version:
         """The version that it serves."""
@@ -202,7 +209,7 @@ def read(folder: Path) -> Deployment | None:
 
 def _answers(recorded: Deployment) -> bool:
     """Whether it says that it is healthy; on a busy machine that may take a while, and who is called dead is replaced."""
-    return any(healthy(recorded.base_url, recorded.tls_certificate, timeout_s) for timeout_s in LOOKS_S)
+    return any(healthy(recorded.base_url, recorded.trusted_certificate, timeout_s) for timeout_s in LOOKS_S)
 
 
 def write(folder: Path, deployment: Deployment) -> None:
@@ -251,7 +258,7 @@ def traffic(deployment: Deployment) -> FrontState | None:
     if deployment.status != "ready" or deployment.front_pid is None:
         return None
     try:
-        return state(deployment.base_url, _owner_key(deployment), deployment.tls_certificate)
+        return state(deployment.base_url, _owner_key(deployment), deployment.trusted_certificate)
     except (ToolFailed, Correctable):
         return None
 
@@ -265,7 +272,7 @@ def route_to(deployment: Deployment) -> None:
         "api_key": key,
         "until": deployment.until,
     }
-    route(deployment.base_url, _owner_key(deployment), target, deployment.tls_certificate)
+    route(deployment.base_url, _owner_key(deployment), target, deployment.trusted_certificate)
 
 
 def _owner_key(deployment: Deployment) -> str:

@@ -15,7 +15,7 @@ from ...state.plan import Offer
 from ..cloud.account import ACCOUNT_FILE, SERVERS_FOLDER
 from . import processes
 from .client import api_alive, chat
-from .front_job import MODULE, OWNER_KEY_FILE, FrontJob
+from .front_job import CERTIFICATE_FILE, MODULE, OWNER_KEY_FILE, FrontJob, certificates_in, trusting
 from .job import Address, Endpoint, ServeJob, listen, read_key
 from .records import FAILED_LOG_FILE, Deployment, Version, server_folder
 from .vllm import READY_TIMEOUT_S
@@ -40,6 +40,13 @@ class Place:
     tls_key: Path | None = None
     api_key: str | None = field(default=None, repr=False)
     """What clients have already; null: a new one."""
+
+    def __post_init__(self) -> None:
+        """Paths become absolute: they are read again from wherever the next command runs. Links stay: what renews a certificate may
+        point one at the new file."""
+        for name in ("tls_certificate", "tls_key"):
+            if (path := getattr(self, name)) is not None:
+                object.__setattr__(self, name, path.absolute())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +163,8 @@ def start_front(folder: Path, place: Place) -> RunningFront:
         owner_key_file=processes.write_key(at, OWNER_KEY_FILE),
         host=place.host,
         port=place.port,
-        tls_certificate=place.tls_certificate and place.tls_certificate.resolve(),
-        tls_key=place.tls_key and place.tls_key.resolve(),
+        tls_certificate=place.tls_certificate and _copied(place.tls_certificate, at),
+        tls_key=place.tls_key,
     )
     process = processes.launch(job, at, MODULE)
     try:
@@ -174,6 +181,13 @@ def start_front(folder: Path, place: Place) -> RunningFront:
         raise
 
 
+def _copied(certificate: Path, at: Path) -> Path:
+    """What a front shows for as long as it lives, by which its owner knows it: the file itself may be renewed meanwhile."""
+    copy = at / CERTIFICATE_FILE
+    copy.write_text("\n".join(certificates_in(certificate)), encoding="ascii")
+    return copy
+
+
 def check(place: Place, *, is_free: bool = True) -> None:
     """Says what is wrong with an address, which is to be free, before a process is started for it. Raises Correctable."""
     if (place.tls_certificate is None) != (place.tls_key is None):
@@ -181,7 +195,8 @@ def check(place: Place, *, is_free: bool = True) -> None:
     if place.tls_certificate is not None:
         try:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(place.tls_certificate, place.tls_key)
-        except (OSError, ssl.SSLError) as error:
+            trusting(place.tls_certificate)
+        except OSError as error:
             files = f"{str(place.tls_certificate)!r} and {str(place.tls_key)!r}"
             raise Correctable(f"{files} are no certificate and its key, both as PEM: {error}") from error
     if is_free:

@@ -255,7 +255,7 @@ def test_a_server_that_refuses_fails_its_smoke_evaluation_with_the_reason(deploy
     assert "2 of 2 requests failed, the first with HTTPStatusError" in report.problems[0]
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
+def certificate(folder: Path, days: int = 1) -> tuple[Path, Path]:
     """Signed by itself, for a name that is not this machine's."""
     import datetime
 
@@ -267,7 +267,8 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "models.example")])
     now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.serial_number(1).not_valid_before(now - datetime.timedelta(days=2))
+    builder = builder.not_valid_after(now + datetime.timedelta(days=days))
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("models.example")]), critical=False)
     files = folder / "cert.pem", folder / "key.pem"
     files[0].write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
