@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from .api_key import RequireKey
 from .batcher import Batcher, ClosedError, QueueFullError, Ticket
@@ -91,7 +92,7 @@ class Routes:
         calls = self._calls(body)
         answer = _Answer(self.service, calls, body)
         if body.stream:
-            return StreamingResponse(answer.events(), media_type="text/event-stream")
+            return _Events(answer)
         completions = await answer.whole(request)
         return JSONResponse(chat_completion(answer.id, self.service.served_name, completions))
 
@@ -165,15 +166,17 @@ class _Answer:
             leaving.cancel()
 
     async def events(self) -> AsyncIterator[str]:
-        """The answer as server-sent events."""
+        """The answer as server-sent events; whoever sends them calls `cancel` after them."""
         try:
             async for chunk in self._chunks():
                 yield f"data: {json.dumps(chunk)}\n\n"
             yield "data: [DONE]\n\n"
         except ClosedError as error:
             yield f"data: {json.dumps(error_body(str(error), kind=OVERLOADED))}\n\n"
-        finally:
-            self._ticket.cancel()
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        self._ticket.cancel()
 
     async def _chunks(self) -> AsyncIterator[dict[str, Any]]:
         futures = self._ticket.futures
@@ -207,6 +210,21 @@ class _Answer:
     def _tell(self, index: int, piece: str | None) -> None:
         """From the batcher's thread to the event loop's."""
         self._loop.call_soon_threadsafe(self._news.put_nowait, (index, piece))
+
+
+class _Events(StreamingResponse):
+    """A streamed answer, given up when its client goes away: before its first event too, when its generator never began and so would
+    never end."""
+
+    def __init__(self, answer: _Answer) -> None:
+        super().__init__(answer.events(), media_type="text/event-stream")
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._answer.cancel()
 
 
 def _submit(batcher: Batcher, calls: list[Call]) -> Ticket:

@@ -12,6 +12,7 @@ import httpx
 import openai
 import pytest
 from openai.types.chat import ChatCompletionUserMessageParam
+from starlette.types import Message
 from stratos.tests.tools.serving.scripted_engine import ScriptedEngine
 from stratos.tests.tools.serving.tiny_model import CONTEXT
 from stratos.tools.serving.batcher import Batcher
@@ -228,6 +229,29 @@ def test_a_full_queue_is_a_503_with_retry_after() -> None:
     assert {reply.status_code for reply in replies} == {200, 503}
     assert refused[0].headers["retry-after"] == "1"
     assert refused[0].json()["error"]["code"] == "overloaded"
+
+
+def test_a_client_that_leaves_before_its_stream_begins_frees_its_place() -> None:
+    engine = ScriptedEngine()
+    batcher = Batcher(engine)
+    app = create_app(Service(engine=engine, batcher=batcher, served_name=MODEL, api_key="k"))
+    batcher.submit([Call(prompt=[1], settings=Settings(max_tokens=1))])
+    assert engine.entered.acquire(timeout=5)  # what comes now waits behind it
+    body = json.dumps({"model": MODEL, "messages": user("1 2"), "stream": True}).encode()
+    received = iter([{"type": "http.request", "body": body}])
+
+    async def receive() -> Message:
+        return next(received, {"type": "http.disconnect"})
+
+    async def send(_: Message) -> None:
+        await asyncio.sleep(10)  # the connection takes nothing more
+
+    headers = [(b"authorization", b"Bearer k"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "query_string": b"", "headers": headers}
+    asyncio.run(app({**scope, "root_path": ""}, receive, send))
+    assert batcher.waiting == 0
+    engine.gate.set()
+    batcher.close()
 
 
 def test_a_bug_in_the_engine_is_a_500_document() -> None:
