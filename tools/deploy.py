@@ -264,7 +264,7 @@ def _speed(context: Context, deployment: Deployment) -> Latency:
             deployment.name,
             asked,
             max_tokens=most_answer_tokens(context),
-            certificate=deployment.tls_certificate,
+            certificate=deployment.trusted_certificate,
         )
 
     first = measured()

@@ -11,6 +11,7 @@ from pathlib import Path
 from ...state.errors import Correctable
 from .client import chat
 from .conversion import fingerprint
+from .front_job import certificates_in
 from .job import ServeJob, read_key
 from .measuring import LatencyReport, ThroughputReport, measure_latency, measure_throughput
 from .processes import KEY_FILE
@@ -112,7 +113,7 @@ def start(
         if old and runs and same and place is None and not renew:
             return old
         there = living_front(old) if old and old.status != "stopped" else None
-        kept = there if place is None else None
+        kept = there if place is None and old and old.status != "ended" else None  # then it ends itself in a moment
         ended_first = there if place is not None and old is not None and place.port == port_of(old) else None
         if place is not None:
             check(place, is_free=ended_first is None)
@@ -228,7 +229,7 @@ def start_again(workspace: Path, name: str, move: Move | None = None, *, hours: 
 def _place_again(old: Deployment, move: Move | None) -> Place | None:
     """Where a new front is to be; null where the one there was still runs and stays."""
     lives = old.status != "stopped" and living_front(old) is not None
-    if lives and move is None:
+    if lives and old.status != "ended" and move is None and not _is_renewed(old):
         return None
     move = move or Move()
     known = old.status != "stopped" and old.api_key_file.is_file()
@@ -239,6 +240,16 @@ def _place_again(old: Deployment, move: Move | None) -> Place | None:
         tls_key=move.tls_key or old.tls_key,
         api_key=read_key(old.api_key_file) if known else None,
     )
+
+
+def _is_renewed(old: Deployment) -> bool:
+    """Whether the file of its certificate holds another one than its front shows."""
+    if old.tls_certificate is None or old.trusted_certificate is None:
+        return False
+    try:
+        return certificates_in(old.tls_certificate) != certificates_in(old.trusted_certificate)
+    except OSError:
+        return False
 
 
 def stop(workspace: Path, name: str, *, if_still: IfStill = whatever) -> Deployment:
@@ -296,5 +307,5 @@ def _chat(
         prompt,
         max_tokens=max_tokens,
         temperature=temperature,
-        certificate=deployment.tls_certificate,
+        certificate=deployment.trusted_certificate,
     )

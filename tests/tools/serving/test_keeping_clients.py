@@ -157,6 +157,20 @@ def test_an_endpoint_moves_with_its_key_and_its_certificate(space: Path, model_d
     assert answers(space)
 
 
+def test_a_renewed_certificate_is_shown_after_the_next_start(space: Path, model_dir: Path) -> None:
+    cert, key = certificate(space)
+    first = start(space, NAME, model_dir, "run-1", place=Place(tls_certificate=cert, tls_key=key))
+    given = known(first)
+    certificate(space)  # another one in the same files
+    assert is_same(start_again(space, NAME), first) is False
+    again = get(space, NAME)
+    assert known(again) == given
+    assert again.trusted_certificate is not None
+    assert again.trusted_certificate.read_text().split() == cert.read_text().split()
+    assert answers(space)
+    assert is_same(start_again(space, NAME), again)
+
+
 def test_a_move_that_cannot_be_made_leaves_the_endpoint_as_it_is(space: Path, model_dir: Path) -> None:
     first = start(space, NAME, model_dir, "run-1")
     port = int(first.base_url.removesuffix("/v1").rpartition(":")[2])
