@@ -15,14 +15,18 @@ NOT_THERE = frozenset({"tests", "build"})
 
 
 def staged(folder: Path) -> Path:
-    """A copy of the package's files in `folder/stratos`: code, and the texts and tables that it reads. Its folder."""
+    """A copy of the package's files in `folder/stratos`: code, and the texts and tables that it reads. Its folder.
+
+    Of the top, code alone: a checkout has files there that are none of the package's, such as a user's credentials.
+    """
     target = folder / "stratos"
     shutil.rmtree(target, ignore_errors=True)
     for source in _folders(HERE):
         into = target / source.relative_to(HERE)
         into.mkdir(parents=True)
         for file in source.iterdir():
-            if file.is_file() and not file.name.startswith("."):
+            is_ours = source != HERE or file.suffix == ".py"
+            if is_ours and file.is_file() and not file.name.startswith("."):
                 shutil.copy2(file, into)
     return target
 

@@ -114,6 +114,8 @@ def test_the_package_runs_from_its_copy(tmp_path: Path) -> None:
     )
     assert done.stdout.strip() == str(tmp_path / "stratos" / "tools" / "cloud" / "arrived.py")
     assert not (tmp_path / "stratos" / "tests").exists()
+    assert (tmp_path / "stratos" / "tools" / "pricing" / "offers.csv").exists()
+    assert {path.suffix for path in (tmp_path / "stratos").iterdir() if path.is_file()} == {".py"}
     assert sum(path.stat().st_size for path in tmp_path.rglob("*")) < 30e6
 
 
