@@ -8,7 +8,9 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from ...state.errors import NotAvailable, ToolFailed
 from ..serving.vllm import die_with_parent
@@ -61,6 +63,37 @@ class Cost:
     """By its own catalogue; 0 where that has no price."""
 
 
+class _Cluster(BaseModel):
+    """A row of `sky status`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    status: str
+
+
+class _Job(BaseModel):
+    """A row of `sky queue`."""
+
+    job_id: int
+    job_name: str | None
+    status: str
+
+
+class _Reported(BaseModel):
+    """A row of `sky cost-report`."""
+
+    name: str
+    duration: float | None
+    total_cost: float | None
+
+
+CLUSTERS, COSTS = TypeAdapter(list[_Cluster]), TypeAdapter(list[_Reported])
+QUEUES = TypeAdapter(dict[str, list[_Job]])
+ENABLED = TypeAdapter(dict[str, dict[str, Any]])
+ShapeT = TypeVar("ShapeT")
+
+
 class Sky:
     """The program, in an environment of its own."""
 
@@ -89,27 +122,28 @@ class Sky:
 
     def queue(self, cluster: str) -> list[Queued]:
         """The cluster's jobs, the newest first."""
-        said = self._json("queue", cluster)
+        said = self._json(QUEUES, "queue", cluster)
         return [
-            Queued(number=int(row["job_id"]), name=str(row["job_name"]), state=STATES.get(row["status"], "running"))
+            Queued(number=row.job_id, name=str(row.job_name), state=STATES.get(row.status, "running"))
             for row in said.get(cluster, ())
         ]
 
     def clusters(self, *, refresh: bool = True) -> list[dict[str, Any]]:
         """All that there are, with `name`, `status` and more; refreshed, which takes seconds, as their clouds say."""
-        return self._json("status", *(["--refresh"] if refresh else []))
+        rows = self._json(CLUSTERS, "status", *(["--refresh"] if refresh else []))
+        return [row.model_dump() for row in rows]
 
     def names(self, *, refresh: bool) -> set[str]:
         """Of all clusters that there are."""
-        return {str(one["name"]) for one in self.clusters(refresh=refresh)}
+        return {one["name"] for one in self.clusters(refresh=refresh)}
 
     def costs(self) -> dict[str, Cost]:
         """What clusters were up for and cost, by name; of the last month."""
         found: dict[str, Cost] = {}
-        for row in self._json("cost-report", "--all"):
-            so_far = found.get(row["name"], Cost(seconds=0, usd=0))
-            seconds, usd = float(row["duration"] or 0), float(row["total_cost"] or 0)
-            found[row["name"]] = Cost(seconds=so_far.seconds + seconds, usd=so_far.usd + usd)
+        for row in self._json(COSTS, "cost-report", "--all"):
+            so_far = found.get(row.name, Cost(seconds=0, usd=0))
+            seconds, usd = row.duration or 0, row.total_cost or 0
+            found[row.name] = Cost(seconds=so_far.seconds + seconds, usd=so_far.usd + usd)
         return found
 
     def version(self) -> str:
@@ -118,16 +152,16 @@ class Sky:
 
     def enabled(self) -> list[str]:
         """The clouds that may be used with what is set up, as prices name them; asks each cloud."""
-        said: dict[str, dict[str, list[str]]] = self._json("check")
+        said = self._json(ENABLED, "check")
         return sorted({cloud.lower() for clouds in said.values() for cloud in clouds})
 
     def renew(self, cloud: str) -> None:
         """Has SkyPilot fetch its catalogue of a cloud where it has none or an old one, as everything does that asks it for prices."""
         self._run("gpus", "list", "--infra", cloud)
 
-    def cancel(self, cluster: str, job: int | None = None) -> None:
+    def cancel(self, cluster: str, job: int | None = None, *, timeout_s: float = 300) -> None:
         """Ends one job, or all."""
-        self._run("cancel", "--yes", cluster, "--all" if job is None else str(job))
+        self._run("cancel", "--yes", cluster, "--all" if job is None else str(job), timeout_s=timeout_s)
 
     def down(self, cluster: str) -> None:
         """Ends a cluster and all on it; nothing where it is gone."""
@@ -155,12 +189,15 @@ class Sky:
         """This process's, secrets too: some clouds' credentials are there."""
         return {**os.environ, **QUIET}
 
-    def _json(self, *words: str) -> Any:
+    def _json(self, shape: TypeAdapter[ShapeT], *words: str) -> ShapeT:
+        """What it answers, between lines to people, which may begin with a bracket too."""
         said = self._run(*words, "--output", "json")
-        start = re.search(r"^[\[{]", said, re.MULTILINE)  # after lines to people
-        if start is None:
-            raise ToolFailed(f"`sky {' '.join(words)}` answered no JSON: {said[-SAID:]}")
-        return json.loads(said[start.start() :])
+        for start in re.finditer(r"^[\[{]", said, re.MULTILINE):
+            try:
+                return shape.validate_python(json.JSONDecoder().raw_decode(said, start.start())[0])
+            except ValueError:
+                continue
+        raise ToolFailed(f"`sky {' '.join(words)}` answered no JSON that was expected: {said[-SAID:]}")
 
     def _run(self, *words: str, timeout_s: float = 300) -> str:
         command = [self._program, *words]
@@ -170,6 +207,7 @@ class Sky:
                 command,
                 capture_output=True,
                 text=True,
+                errors="replace",
                 env=self._environment,
                 check=False,
                 timeout=timeout_s,
@@ -177,6 +215,8 @@ class Sky:
             )
         except subprocess.TimeoutExpired:
             raise ToolFailed(f"`sky {' '.join(words)}` did not end within {timeout_s:g} s") from None
+        except (OSError, subprocess.SubprocessError) as error:
+            raise ToolFailed(f"`sky {' '.join(words)}` could not be run: {error}") from error
         if done.returncode:
             end = (done.stdout + done.stderr)[-SAID:].strip()
             raise ToolFailed(f"`sky {' '.join(words)}` ended with {done.returncode}: {end}")

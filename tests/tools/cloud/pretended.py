@@ -63,7 +63,7 @@ class PretendedSky(Sky):
             raise ToolFailed("no connection")
         return [{"name": name, "status": "UP"} for name in self.made]
 
-    def cancel(self, cluster: str, job: int | None = None) -> None:
+    def cancel(self, cluster: str, job: int | None = None, *, timeout_s: float = 300) -> None:
         at = self._reached(cluster)
         for number in range(len(at.jobs)) if job is None else [job]:
             at.cancelled.add(number)
