@@ -47,10 +47,10 @@ def fetched(sky: Sky, folder: Path, where: Where, told: Mapping[str, Any]) -> bo
     return True
 
 
-def saved(sky: Sky, folder: Path, where: Where) -> bool:
-    """Whether what a job wrote so far came: its checkpoints and reports, nothing that says it has ended."""
-    rules = [f"--exclude=/{name}" for name in (*OWN, RESULT_FILE, ENDED_FILE)]
-    return sky.bring(where.cluster, where.folder, folder, *rules)
+def saved(sky: Sky, folder: Path, where: Where, *rules: str, timeout_s: float = 600) -> bool:
+    """Whether what a job wrote so far came, by rsync's further rules: its checkpoints and reports, nothing that says it has ended."""
+    own = [f"--exclude=/{name}" for name in (*OWN, RESULT_FILE, ENDED_FILE)]
+    return sky.bring(where.cluster, where.folder, folder, *own, *rules, timeout_s=timeout_s)
 
 
 def _others(made: Mapping[str, str], found: Mapping[str, str]) -> list[str]:

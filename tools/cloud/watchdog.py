@@ -8,11 +8,13 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import product
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from ...state.errors import ToolFailed
-from .account import SERVERS_FOLDER
+from .account import SERVERS_FOLDER, account_of
 from .carrying import CLOUD_FILE, ENDED_FILE
 from .returning import saved
 from .servers import Servers
@@ -20,11 +22,19 @@ from .sky import Sky
 from .whereabouts import Where, where_of
 
 LOOK_EVERY_S = 5.0
-AGAIN_S = 15.0
-"""Before the next try, where SkyPilot could not be reached."""
-CHECKPOINT_S = 20.0
-"""For a job that was told to end to write its checkpoint."""
+AGAIN_S = 10.0
+"""Beside that, before the next try where one failed."""
+PATIENCE_S = 2.0
+"""Who only asks whether there is a watchdog holds its lock too, for a moment."""
+DOWN_MINUTES = 1.0
+"""Of ENDING_MINUTES, for the server to be gone."""
+CANCEL_S, CHECKPOINT_S = 30.0, 20.0
+"""Of those too: at most for telling the jobs to end, and for them to write a checkpoint."""
+SMALL = ("--max-size=1m",)
+"""To rsync: logs and reports, before the checkpoints, which may be too big for the time."""
 LOCK_FILE, LOG_FILE = ".watchdog.lock", "watchdog.log"
+LOG_BYTES = 1_000_000
+"""Of the log, and of the one before it."""
 
 
 _started: list["subprocess.Popen[bytes]"] = []
@@ -62,46 +72,75 @@ def is_watched(run_folder: Path) -> bool:
 
 
 def main() -> None:
-    """Watches until no server of the run is left."""
+    """Watches until no server of the run is left, whatever goes wrong meanwhile."""
+    run_folder = Path(sys.argv[1])
+    log = RotatingFileHandler(run_folder / SERVERS_FOLDER / LOG_FILE, maxBytes=LOG_BYTES, backupCount=1, delay=True)
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, handlers=[log])
+    while _tried(lambda: _watch(run_folder)):
+        pass  # asked again without the lock: who asks for a server writes that first and starts a watchdog then
+
+
+def _tried(work: Callable[[], bool]) -> bool:
+    """Whether there is more to do; where that failed there is, after a while: nobody else ends the servers in time."""
+    try:
+        return work()
+    except Exception as error:
+        _log(error)
+        time.sleep(AGAIN_S)
+        return True
+
+
+def _log(error: Exception) -> None:
+    """With where it came from, where nobody foresaw it."""
+    logging.warning("%s", error, exc_info=None if isinstance(error, ToolFailed) else error)
+
+
+def _watch(run_folder: Path) -> bool:
+    """Watches until no server is left; false where there was none, or another watchdog is at work."""
     from filelock import FileLock, Timeout
 
-    run_folder = Path(sys.argv[1])
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
-    servers = Servers(run_folder, Sky())
-    while (
-        servers.account.up
-    ):  # asked again without the lock: who asks for a server writes that first and starts a watchdog then
-        try:
-            with FileLock(run_folder / SERVERS_FOLDER / LOCK_FILE, timeout=0):
-                _watch(servers)
-        except Timeout:
-            return
+    up = account_of(run_folder).up
+    if not up:
+        return False
+    try:
+        with FileLock(run_folder / SERVERS_FOLDER / LOCK_FILE, timeout=PATIENCE_S):
+            logging.info("watching %s", ", ".join(up))
+            while _tried(lambda: _look(run_folder)):
+                time.sleep(LOOK_EVERY_S)
+            logging.info("nothing is left to watch")
+    except Timeout:
+        return False
+    return True
 
 
-def _watch(servers: Servers) -> None:
-    logging.info("watching %s", ", ".join(servers.account.up))
-    left = True
-    while left:
-        try:
-            left = servers.watch(lambda cluster: _save(servers.run_folder, Sky(), cluster))
-            time.sleep(LOOK_EVERY_S)
-        except ToolFailed as error:
-            logging.warning("%s", error)
-            time.sleep(AGAIN_S)
-    logging.info("nothing is left to watch")
+def _look(run_folder: Path) -> bool:
+    """Ends what must be ended; whether something is left to watch."""
+    sky = Sky()
+    return Servers(run_folder, sky).watch(lambda cluster: _save(run_folder, sky, cluster))
 
 
 def _save(run_folder: Path, sky: Sky, cluster: str) -> None:
-    """Tells the jobs of a cluster to end, and fetches what they wrote."""
+    """Tells the jobs of a cluster to end, and fetches what they wrote, as far as time allows: ending the cluster must not wait."""
     logging.info("%s is ended: what was reserved is nearly used", cluster)
+    until = account_of(run_folder).ends_at(DOWN_MINUTES) or 0.0
+    if until <= time.time():
+        logging.warning("no time is left to fetch what its jobs wrote")
+        return
+
+    def left_s() -> float:
+        return max(0.0, until - time.time())
+
     try:
-        sky.cancel(cluster)
-    except ToolFailed as error:
-        logging.warning("%s", error)
-    time.sleep(CHECKPOINT_S)
-    for folder, where in jobs_of(run_folder, cluster):
-        if not saved(sky, folder, where):
-            logging.warning("what the job of %s wrote could not be fetched", folder)
+        sky.cancel(cluster, timeout_s=min(CANCEL_S, left_s()))
+    except Exception as error:
+        _log(error)
+    time.sleep(min(CHECKPOINT_S, left_s()))
+    try:
+        for rules, (folder, where) in product((SMALL, ()), jobs_of(run_folder, cluster)):
+            if not saved(sky, folder, where, *rules, timeout_s=left_s()):
+                logging.warning("not all that the job of %s wrote could be fetched", folder)
+    except Exception as error:
+        _log(error)
 
 
 def jobs_of(run_folder: Path, cluster: str) -> Iterator[tuple[Path, Where]]:
