@@ -165,8 +165,11 @@ class Sky:
 
     def down(self, cluster: str) -> None:
         """Ends a cluster and all on it; nothing where it is gone."""
-        if cluster in self.names(refresh=False):
+        try:  # before anything else is asked: it costs money meanwhile
             self._run("down", "--yes", cluster)
+        except ToolFailed:
+            if cluster in self.names(refresh=False):
+                raise
 
     def shell(self, cluster: str) -> list[str]:
         """The words of a secure shell to a cluster, as SkyPilot set it up."""

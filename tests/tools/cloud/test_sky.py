@@ -136,12 +136,19 @@ def test_one_that_is_there_no_more_is_said(program: Program, sky: Sky) -> None:
         sky.version()
 
 
-def test_a_cluster_that_is_gone_is_not_ended(program: Program, sky: Sky) -> None:
-    program.answers("status", UP)
+def test_a_cluster_is_ended_though_nobody_can_say_whether_it_is_there(program: Program, sky: Sky) -> None:
+    program.does("status", "exit 1")
     program.does("down", "exit 0")
-    sky.down("three")
     sky.down("one")
-    assert program.calls == ["status --output json", "status --output json", "down --yes one"]
+    assert program.calls == ["down --yes one"]
+
+
+def test_a_cluster_that_is_gone_need_not_be_ended(program: Program, sky: Sky) -> None:
+    program.answers("status", UP)
+    program.does("down", "exit 1")
+    sky.down("three")
+    with pytest.raises(ToolFailed, match="`sky down --yes one` ended with 1"):
+        sky.down("one")
 
 
 @pytest.mark.parametrize(("does", "well"), [("exit 0", True), ("exit 23", False), ("exec sleep 300", False)])
