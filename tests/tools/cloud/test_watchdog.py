@@ -126,7 +126,7 @@ def test_ending_the_cluster_in_time_waits_for_no_fetch(world: World) -> None:
     world.lasts(HOUR)
     with world.watchdog() as process:
         until(lambda: "watching" in world.log())
-        world.lasts(64)  # of which a minute is for ending it
+        world.lasts(66)  # of which a minute is for ending it
         assert process.wait(50) == 0
     assert f"down --yes {CLUSTER}" in world.sky.calls
     assert (world.job_folder / "log.jsonl").exists()
