@@ -34,7 +34,7 @@ def list_clusters(context: typer.Context, workspace: At = None, as_json: AsJson 
         rows = [
             (
                 one.cluster,
-                "left behind" if one.left_behind else "at work",
+                "given up" if one.may_come_up else "left behind" if one.left_behind else "at work",
                 f"deployment {one.deployment}" if one.deployment else one.run_id,
                 one.offer_id,
                 datetime.fromtimestamp(one.since, tz=UTC).isoformat(timespec="minutes")[:16],
@@ -99,6 +99,7 @@ def stop(
             print_json([one.model_dump(mode="json") for one in done])
             return
         for one in done:
-            say(f"{one.cluster}: stopped; it cost at most ${one.usd:,.4f}")
+            what = "may still come up, and is then ended" if one.may_come_up else "stopped"
+            say(f"{one.cluster}: {what}; it cost at most ${one.usd:,.4f}")
         if not done:
             say("nothing was left behind")

@@ -28,15 +28,29 @@ class Rented(BaseModel):
     usd_per_hour: float = Field(ge=0, description="of all its nodes, their disks included")
     disk_usd_per_hour: float = Field(default=0.0, ge=0, description="of that for the disks")
     asked_at: float | None = Field(default=None, description="seconds since 1970; null while there is none")
+    launching_at: float | None = Field(
+        default=None, description="when it was last asked for; null where SkyPilot has said what came of it"
+    )
     unwanted_at: float | None = Field(
-        default=None, description="when asking for it was broken off: it may come up all the same, and is then ended"
+        default=None, description="when it was given up and could not be ended for sure: where it is there, it is ended"
     )
     launched: bool = Field(default=False, description="one under this name was up for sure")
-    used_usd: float = Field(default=0.0, ge=0, description="of those under this name that ended")
+    used_usd: float = Field(default=0.0, ge=0, description="of those under this name, by `counted_at`")
+    counted_at: float | None = Field(
+        default=None, description="since when this machine's clock counts; null: since it was asked for"
+    )
+    told_s: float = Field(default=0.0, ge=0, description="what SkyPilot said that those that ended were up")
+    told_usd: float = Field(default=0.0, ge=0, description="what that cost")
+
+    @property
+    def counts_from(self) -> float | None:
+        """Since when more may have been used than `used_usd`; null while there is none."""
+        return self.asked_at if self.counted_at is None else self.counted_at
 
     def cost(self, now: float) -> float:
         """The most it can have cost by now, US dollars."""
-        running_s = 0.0 if self.asked_at is None else max(0.0, now - self.asked_at)
+        since = self.counts_from
+        running_s = 0.0 if since is None else max(0.0, now - since)
         return self.used_usd + running_s / 3600 * self.usd_per_hour
 
 
@@ -52,7 +66,9 @@ class Account(BaseModel):
     charged: Mapping[str, float] = Field(default_factory=dict[str, float], description="by the call that bore it")
     servers: Mapping[str, Rented] = Field(default_factory=dict[str, Rented], description="by cluster")
     charged_at: float = Field(default=0.0, description="of the newest charge, seconds since 1970")
-    stopped: str = Field(default="", description="why the watchdog ended them; empty where it did not")
+    stopped: str = Field(
+        default="", description="why they were ended before their call was over; empty where they were not"
+    )
 
     @property
     def charged_usd(self) -> float:
@@ -79,7 +95,7 @@ class Account(BaseModel):
         price = self.usd_per_hour
         if price <= 0:
             return None
-        began = [one.asked_at for one in self.up.values() if one.asked_at is not None]
+        began = [one.counts_from for one in self.up.values() if one.counts_from is not None]
         now = max(began)
         left_usd = self.reserved_usd - self.cost(now)
         return now + 3600 * left_usd / price - 60 * margin_minutes
@@ -94,23 +110,36 @@ class Account(BaseModel):
         """With a server that is asked for now, or is up already."""
         known = self.servers.get(cluster, server)
         if known.asked_at is None:  # once more: at what it costs now
-            before = {"used_usd": known.used_usd, "launched": known.launched}
+            before = known.model_dump(include={"used_usd", "launched", "told_s", "told_usd"})
             known = server.model_copy(update={**before, "asked_at": now})
-        return self._with(cluster, known.model_copy(update={"unwanted_at": None}))
+        return self._with(cluster, known.model_copy(update={"unwanted_at": None, "launching_at": now}))
 
     def unwanted(self, cluster: str, now: float) -> "Account":
-        """With a server that may still come up and is not wanted."""
+        """With a server that is to be ended where it is there, or comes up."""
         return self._with(cluster, self.servers[cluster].model_copy(update={"unwanted_at": now}))
 
     def launched(self, cluster: str) -> "Account":
         """With a server that is up for sure."""
-        return self._with(cluster, self.servers[cluster].model_copy(update={"launched": True}))
+        return self._with(cluster, self.servers[cluster].model_copy(update={"launched": True, "launching_at": None}))
 
-    def ended(self, cluster: str, told_usd: float | None, now: float) -> "Account":
-        """Without a server: `told_usd` is what SkyPilot says all under this name cost; null where it cannot say."""
+    def refused(self, cluster: str) -> "Account":
+        """With a server that does not come up any more."""
+        return self._with(cluster, self.servers[cluster].model_copy(update={"launching_at": None}))
+
+    def counted(self, cluster: str, now: float, told_usd: float | None = None) -> "Account":
+        """With what SkyPilot says that a server cost by now; null: no more than was known, since it is not there yet."""
         known = self.servers[cluster]
-        used = known.cost(now) if told_usd is None else told_usd
-        return self._with(cluster, known.model_copy(update={"asked_at": None, "unwanted_at": None, "used_usd": used}))
+        used = known.used_usd if told_usd is None else told_usd
+        return self._with(cluster, known.model_copy(update={"used_usd": used, "counted_at": now}))
+
+    def ended(self, cluster: str, told_usd: float | None, now: float, told_s: float = 0.0) -> "Account":
+        """Without a server: `told_usd` is what SkyPilot says all under this name cost, and `told_s` how long they were up; null where
+        it cannot say."""
+        known = self.servers[cluster]
+        none = {"asked_at": None, "launching_at": None, "unwanted_at": None, "counted_at": None}
+        used = {"used_usd": known.cost(now) if told_usd is None else told_usd}
+        told = {} if told_usd is None else {"told_usd": told_usd, "told_s": told_s}
+        return self._with(cluster, known.model_copy(update={**none, **used, **told}))
 
     def charged_to(self, call: str, total_usd: float, now: float) -> "Account":
         """With what was used since the last charge borne by a call; a call that was charged already bears no more. RELEASED bears what
@@ -138,8 +167,19 @@ def account_of(run_folder: Path) -> Account:
 
 
 def of_run(folder: Path) -> Path:
-    """The folder of the run that a job's folder is of; of a job outside of runs the one above it."""
-    return next((parent for parent in folder.parents if parent.parent.name == "runs"), folder.parent)
+    """The folder of the run that a job's folder is of, or of the deployment's server; of a job outside of both the one above it.
+    Whoever comes by a link finds the same one."""
+    above = folder.resolve().parents
+    return next((parent for parent in above if _has_an_account(parent)), above[0])
+
+
+def _has_an_account(folder: Path) -> bool:
+    """Whether it is `deployments/NAME/servers/ID` or `runs/ID`; a deployment, too, may be called `runs`."""
+    match folder.parts:
+        case (*_, "deployments", _, "servers", _) | (*_, "runs", _):
+            return True
+        case _:
+            return False
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """The servers that a workspace's runs and deployments rent now, and those that a crash left behind: found by accounts, and stopped."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
@@ -14,7 +15,10 @@ from ..serving.records import is_locked, read
 from ..serving.starting import SERVERS
 from .account import ACCOUNT_FILE, SERVERS_FOLDER, account_of
 from .servers import Provider, Servers
-from .watchdog import is_watched
+from .watchdog import is_watched, watched
+
+STOPPED = "it was ended by `stratos clusters stop`"
+"""Said to the call that was at work on a server."""
 
 
 class RentedServer(Record):
@@ -37,6 +41,8 @@ class RentedServer(Record):
     """The most that all servers of its run may cost."""
     left_behind: bool
     """No process carries on its run, or its deployment does not answer."""
+    may_come_up: bool
+    """Nobody wants it any more, and it may only be being started: its watchdog ends it as soon as it is there."""
     watched: bool
     """Its watchdog is at work on this machine."""
     folder: Path = Field(exclude=True)
@@ -50,14 +56,20 @@ def rented(workspace: Workspace) -> list[RentedServer]:
 
 def looked_for(workspace: Workspace, provider: Provider) -> list[RentedServer]:
     """Those that SkyPilot says are there; the accounts of the others are set right."""
-    for folder in {one.folder for one in rented(workspace)}:
-        Servers(folder, provider).look()
+    for owner in _owners(workspace):
+        Servers(owner.folder, provider).look(owner.is_held)
     return rented(workspace)
 
 
-def stopped(workspace: Workspace, provider: Provider, clusters: Sequence[str]) -> list[RentedServer]:
-    """Ends these servers. Raises RequestError for one that is none of the workspace's, ToolFailed where some stay, the others being
-    ended all the same."""
+def stopped(
+    workspace: Workspace,
+    provider: Provider,
+    clusters: Sequence[str],
+    watched: Callable[[Path], None] = watched,
+) -> list[RentedServer]:
+    """Ends these servers, and the calls that are at work there. One that is only being started may still come up: `watched` starts
+    the watchdog that then ends it. Raises RequestError for one that is none of the workspace's, ToolFailed where some stay, the others
+    being ended all the same."""
     there = {one.cluster: one for one in rented(workspace)}
     if unknown := [name for name in clusters if name not in there]:
         valid = ", ".join(there) or "none is rented"
@@ -65,17 +77,20 @@ def stopped(workspace: Workspace, provider: Provider, clusters: Sequence[str]) -
     problems: list[str] = []
     for name in clusters:
         try:
-            Servers(there[name].folder, provider).end([name])
+            Servers(there[name].folder, provider).stop(name, STOPPED)
         except ToolFailed as error:
             problems.append(str(error))
+    left = {one.cluster: one for one in rented(workspace) if one.cluster in clusters}
+    for folder in {one.folder for one in left.values() if not one.watched}:
+        watched(folder)
     if problems:
         raise ToolFailed("\n".join(problems))
-    return [there[name] for name in clusters]
+    return [left.get(name, there[name]) for name in clusters]
 
 
 def _rented(workspace: Workspace) -> Iterator[RentedServer]:
     now = time.time()
-    for owner in (*_runs(workspace), *_deployments(workspace)):
+    for owner in _owners(workspace):
         account = account_of(owner.folder)
         for cluster, one in account.up.items():
             assert one.asked_at is not None
@@ -89,7 +104,8 @@ def _rented(workspace: Workspace) -> Iterator[RentedServer]:
                 usd=one.cost(now),
                 run_usd=account.cost(now),
                 reserved_usd=account.reserved_usd,
-                left_behind=owner.left_behind,
+                left_behind=not owner.is_held(),
+                may_come_up=one.unwanted_at is not None,
                 watched=is_watched(owner.folder),
                 folder=owner.folder,
             )
@@ -102,13 +118,19 @@ class _Owner:
     folder: Path
     run_id: str
     deployment: str | None = None
-    left_behind: bool
+    is_held: Callable[[], bool]
+    """Whether some process carries on its run, or its deployment answers or is being started."""
+
+
+def _owners(workspace: Workspace) -> Iterator[_Owner]:
+    yield from _runs(workspace)
+    yield from _deployments(workspace)
 
 
 def _runs(workspace: Workspace) -> Iterator[_Owner]:
     for path in (workspace.path / "runs").glob(f"*/{SERVERS_FOLDER}/{ACCOUNT_FILE}"):
         folder = path.parent.parent
-        yield _Owner(folder=folder, run_id=folder.name, left_behind=not workspace.is_running(folder.name))
+        yield _Owner(folder=folder, run_id=folder.name, is_held=partial(workspace.is_running, folder.name))
 
 
 def _deployments(workspace: Workspace) -> Iterator[_Owner]:
@@ -116,10 +138,14 @@ def _deployments(workspace: Workspace) -> Iterator[_Owner]:
         folder = path.parent.parent
         of_all = folder.parent.parent
         found = read(of_all)
-        served = found is not None and found.server_folder == folder and found.status == "ready"
         yield _Owner(
             folder=folder,
             run_id=found.run_id if found else "",
             deployment=of_all.name,
-            left_behind=not served and not is_locked(of_all),
+            is_held=partial(_is_served, of_all, folder),
         )
+
+
+def _is_served(of_all: Path, folder: Path) -> bool:
+    found = read(of_all)
+    return (found is not None and found.server_folder == folder and found.status == "ready") or is_locked(of_all)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from stratos.state.errors import OutOfTime, ServerUnavailable, ToolFailed
-from stratos.tools.cloud.account import RELEASED, Account, Rented
+from stratos.tools.cloud.account import RELEASED, Account, Rented, changing
+from stratos.tools.cloud.account import of_run as account_folder
 from stratos.tools.cloud.servers import ENDING_MINUTES, HELD_MINUTES, KEEPING_MINUTES, UNWANTED_MINUTES, Servers
+from stratos.tools.cloud.whereabouts import cluster_of
 
 from ...building import offer
 from .simulated import MINUTE, SimulatedCloud
@@ -52,7 +54,8 @@ def test_a_server_that_is_asked_for_once_more_costs_what_it_costs_now_and_keeps_
         .asked(CLUSTER, rented(None, 12.0), 2 * HOUR)
     )
     assert again.cost(3 * HOUR) == 6.0 + 12.0
-    assert again.asked(CLUSTER, rented(None, 99.0), 2.5 * HOUR) == again  # it is up: since when, and its price, stay
+    once_more = again.asked(CLUSTER, rented(None, 99.0), 2.5 * HOUR)
+    assert once_more.launched(CLUSTER) == again.launched(CLUSTER)  # it is up: since when, and its price, stay
 
 
 def test_an_ended_server_cost_what_is_told_or_the_most_it_can_have() -> None:
@@ -270,6 +273,189 @@ def test_one_that_is_not_wanted_may_still_come_up_for_a_while(
     servers.end([CLUSTER])  # as run_all does: it is not there yet, and stays on the account
     cloud.now += minutes * MINUTE
     assert servers.watch(_nothing) is is_waited_for
+
+
+def killed_while_launching(servers: Servers, cloud: SimulatedCloud) -> None:
+    """What is written of an agent that was killed while SkyPilot was at work on a server."""
+    servers.reserve("1", OFFER, 5.0, CLUSTER)
+    with changing(servers.run_folder) as book:
+        book.account = book.account.asked(CLUSTER, rented(None), cloud.now)
+
+
+@pytest.mark.parametrize("by", ["looking", "ending it"])
+def test_one_that_was_being_launched_when_its_agent_was_killed_is_ended_when_it_comes_up(
+    tmp_path: Path, cloud: SimulatedCloud, by: str
+) -> None:
+    servers = of_run(tmp_path, cloud)
+    killed_while_launching(servers, cloud)
+    if by == "looking":
+        servers.look(lambda: False)
+    else:
+        servers.end([CLUSTER])
+    cloud.now += 20 * MINUTE
+    assert servers.watch(_nothing)
+    cloud.up[CLUSTER] = cloud.now  # SkyPilot's server went on
+    assert servers.watch(_nothing)
+    assert cloud.up == {}
+
+
+def test_one_that_nobody_waits_for_and_that_did_not_come_up_within_an_hour_is_gone(
+    tmp_path: Path, cloud: SimulatedCloud
+) -> None:
+    servers = of_run(tmp_path, cloud)
+    killed_while_launching(servers, cloud)
+    cloud.now += (UNWANTED_MINUTES + 1) * MINUTE
+    servers.look(lambda: False)
+    assert servers.account.up == {}
+
+
+def test_looking_in_the_middle_of_a_launch_loses_nothing(tmp_path: Path, cloud: SimulatedCloud) -> None:
+    servers = of_run(tmp_path, cloud)
+    servers.reserve("1", OFFER, 5.0, CLUSTER)
+
+    def looked_at_meanwhile() -> None:
+        servers.look()
+        cloud.launch(CLUSTER)
+
+    servers.ask(CLUSTER, OFFER, looked_at_meanwhile)
+    assert (set(cloud.up), set(servers.account.up)) == ({CLUSTER}, {CLUSTER})
+
+
+def test_one_that_is_asked_for_again_while_somebody_looks_is_not_taken_as_gone(
+    tmp_path: Path, cloud: SimulatedCloud
+) -> None:
+    servers = of_run(tmp_path, cloud)
+    asked(servers, cloud)
+    cloud.ends(CLUSTER)
+
+    class Slow(SimulatedCloud):
+        def names(self, *, refresh: bool) -> set[str]:
+            with changing(tmp_path) as book:  # in the seconds that this takes
+                book.account = book.account.asked(CLUSTER, rented(None), cloud.now)
+            return set()
+
+    of_run(tmp_path, Slow(random=random.Random(0))).look()
+    assert set(servers.account.up) == {CLUSTER}
+
+
+def test_what_was_not_there_yet_has_cost_nothing_when_its_run_is_resumed(tmp_path: Path, cloud: SimulatedCloud) -> None:
+    servers = of_run(tmp_path, cloud)
+    killed_while_launching(servers, cloud)
+    cloud.now += 55 * MINUTE  # by this machine's clock that is more than was reserved
+    asked(servers, cloud)
+    assert cloud.launches == [CLUSTER]
+
+
+def test_one_that_is_up_though_it_was_ended_and_cannot_be_reached_is_ended_by_the_watchdog(
+    tmp_path: Path, cloud: SimulatedCloud
+) -> None:
+    servers = of_run(tmp_path, cloud)
+    servers.reserve("1", OFFER, 5.0, CLUSTER)
+
+    def ended_meanwhile() -> None:
+        servers.gone(CLUSTER)
+        cloud.launch(CLUSTER)
+        cloud.unreached_until = cloud.now + MINUTE
+
+    with pytest.raises(ToolFailed, match="no connection"):
+        servers.ask(CLUSTER, OFFER, ended_meanwhile)
+    cloud.now += MINUTE
+    assert servers.watch(_nothing)
+    assert (cloud.up, servers.watch(_nothing)) == ({}, False)
+
+
+def test_one_that_cannot_be_ended_is_not_kept_until_its_money_is_used(tmp_path: Path, cloud: SimulatedCloud) -> None:
+    servers = of_run(tmp_path, cloud)
+    asked(servers, cloud)
+    cloud.unreached_until = cloud.now + MINUTE
+    with pytest.raises(ToolFailed, match="no connection"):
+        servers.release()
+    cloud.now += MINUTE
+    assert servers.watch(_nothing)
+    assert (cloud.up, servers.watch(_nothing)) == ({}, False)
+
+
+def test_money_that_is_reserved_while_the_watchdog_decides_keeps_the_server(
+    tmp_path: Path, cloud: SimulatedCloud
+) -> None:
+    servers = of_run(tmp_path, cloud)
+    asked(servers, cloud)
+    servers.charge("1")
+    cloud.now += (KEEPING_MINUTES + 1) * MINUTE
+
+    class Late(Servers):
+        @property
+        def account(self) -> Account:
+            found = super().account
+            servers.reserve("2", OFFER, 20.0, CLUSTER)
+            return found
+
+    assert Late(tmp_path, cloud, now=lambda: cloud.now).watch(_nothing)
+    assert (servers.account.stopped, set(cloud.up)) == ("", {CLUSTER})
+
+
+def test_money_that_is_reserved_while_the_watchdog_saves_keeps_the_server(
+    tmp_path: Path, cloud: SimulatedCloud
+) -> None:
+    servers = of_run(tmp_path, cloud)
+    asked(servers, cloud)
+    servers.charge("1")
+    cloud.now += (KEEPING_MINUTES + 1) * MINUTE
+    assert servers.watch(lambda cluster: asked(servers, cloud, "2", 20.0))
+    assert (servers.account.stopped, set(cloud.up)) == ("", {CLUSTER})
+
+
+def test_what_was_paid_before_is_not_paid_again_at_the_newest_price(tmp_path: Path, cloud: SimulatedCloud) -> None:
+    servers = of_run(tmp_path, cloud)
+    asked(servers, cloud)
+    cloud.now += HOUR
+    servers.end([CLUSTER])
+    first_s = cloud.seconds[CLUSTER]
+    assert servers.charge("1")[0] == pytest.approx(first_s / HOUR * 6.0)
+    dearer = OFFER.model_copy(update={"usd_per_hour": 60.0})
+    servers.reserve("2", dearer, 90.0, CLUSTER)
+    servers.ask(CLUSTER, dearer, lambda: cloud.launch(CLUSTER))
+    since = cloud.up[CLUSTER]
+    assert servers.charge("2")[0] == pytest.approx((cloud.now - since) / HOUR * 60.0)
+    cloud.now += HOUR
+    assert servers.release() == pytest.approx(
+        (cloud.seconds[CLUSTER] - first_s) / HOUR * 60.0 - servers.account.charged["2"]
+    )
+
+
+def test_a_server_is_kept_for_ten_minutes_however_long_its_launch_took(tmp_path: Path, cloud: SimulatedCloud) -> None:
+    servers = of_run(tmp_path, cloud)
+    asked(servers, cloud)
+    servers.charge("1")
+    assert servers.account.ends_at(ENDING_MINUTES) == pytest.approx(cloud.now + KEEPING_MINUTES * MINUTE)
+
+
+def test_of_a_cluster_that_was_never_asked_for_nothing_is_noted(tmp_path: Path, cloud: SimulatedCloud) -> None:
+    servers = of_run(tmp_path, cloud)
+    servers.gone("stratos-unknown")
+    assert servers.account == Account()
+
+
+@pytest.mark.parametrize(
+    ("job", "folder"),
+    [
+        ("runs/r1/003-distill/student", "runs/r1"),
+        ("deployments/m/servers/1-ab/there", "deployments/m/servers/1-ab"),
+        ("deployments/runs/servers/1-ab/there", "deployments/runs/servers/1-ab"),
+        ("runs/space/deployments/m/servers/1-ab/there", "runs/space/deployments/m/servers/1-ab"),
+        ("runs/space/runs/r1/003-distill", "runs/space/runs/r1"),
+        ("elsewhere/job", "elsewhere"),
+    ],
+)
+def test_whose_account_a_job_is_on_is_told_by_where_it_lies(tmp_path: Path, job: str, folder: str) -> None:
+    assert account_folder(tmp_path / job) == tmp_path / folder
+
+
+def test_a_workspace_that_is_reached_by_a_link_has_the_same_clusters(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    call = Path("runs", "r1", "003-distill")
+    assert cluster_of(tmp_path / "link" / call, OFFER) == cluster_of(tmp_path / "real" / call / "student", OFFER)
 
 
 _nothing: Callable[[str], None] = lambda cluster: None  # noqa: E731

@@ -1,12 +1,14 @@
 """Servers that a crash left behind are found by their runs' accounts, told, and stopped."""
 
 import random
+import time
 from pathlib import Path
 
 import pytest
 from stratos.agent.cli import app
 from stratos.state.errors import RequestError, ToolFailed
 from stratos.state.workspace import Workspace
+from stratos.tools.cloud.account import Account, Rented, changing
 from stratos.tools.cloud.rented import looked_for, rented, stopped
 from stratos.tools.cloud.servers import HELD_MINUTES, UNWANTED_MINUTES, Servers
 from typer.testing import CliRunner
@@ -58,8 +60,10 @@ def test_one_that_cannot_be_stopped_keeps_none_of_the_others(tmp_path: Path) -> 
     workspace = Workspace(tmp_path)
     cloud = left_behind(workspace, "one", "two")
     cloud.stays.add("stratos-one")
+    watched: list[Path] = []
     with pytest.raises(ToolFailed, match="cluster stratos-one is still there; end it with: sky down stratos-one"):
-        stopped(workspace, cloud, ["stratos-one", "stratos-two"])
+        stopped(workspace, cloud, ["stratos-one", "stratos-two"], watched.append)
+    assert watched == [workspace.run_folder("one")]
     assert set(cloud.up) == {"stratos-one"}
 
 
@@ -80,6 +84,22 @@ def test_one_that_comes_up_after_asking_was_broken_off_is_ended_by_the_watchdog(
     assert cloud.up == {}
     cloud.pass_by(UNWANTED_MINUTES * 60)
     assert not servers.watch(lambda cluster: None)
+
+
+def test_one_that_was_being_launched_when_its_agent_was_killed_is_given_up_and_watched(tmp_path: Path) -> None:
+    workspace, cloud = Workspace(tmp_path), SimulatedCloud(random=random.Random(0), capacity=1.0)
+    folder, now = workspace.run_folder("one"), time.time()
+    with changing(folder) as book:
+        server = Rented(offer=OFFER.id, usd_per_hour=0.6)
+        book.account = Account(reserved_usd=1.0).asked("stratos-one", server, now)
+    with workspace.lock_run("one"):  # somebody carries it on
+        (listed,) = looked_for(workspace, cloud)
+    assert not listed.may_come_up
+    (listed,) = looked_for(workspace, cloud)
+    assert listed.may_come_up
+    watched: list[Path] = []
+    (done,) = stopped(workspace, cloud, ["stratos-one"], watched.append)
+    assert (done.may_come_up, watched) == (True, [folder])
 
 
 def test_the_next_start_tells_of_them_on_standard_error(tmp_path: Path) -> None:
