@@ -12,7 +12,8 @@ from typing import Protocol
 
 from ...state.errors import Correctable, ToolFailed
 from ...state.plan import Offer
-from ..cloud.account import ACCOUNT_FILE, SERVERS_FOLDER
+from ..cloud.account import ACCOUNT_FILE, SERVERS_FOLDER, account_of
+from ..cloud.carrying import FILES
 from . import processes
 from .client import api_alive, chat
 from .front_job import CERTIFICATE_FILE, MODULE, OWNER_KEY_FILE, FrontJob, certificates_in, trusting
@@ -247,10 +248,14 @@ def ask_server(server: RunningServer, name: str, prompt: str) -> str:
 
 def discard(pid: int | None, at: Path) -> None:
     """Ends what was started in a job folder, keeps its log beside the deployment's record and removes the folder. Raises ToolFailed where
-    a rented server stays; its folder then does too, and the watchdog goes on ending it."""
+    a rented server stays, or may still come up; its folder then does too, and the watchdog goes on ending it."""
     if pid is not None:
         processes.end(processes.find(pid))
     release(at)
+    if left := account_of(at).up:
+        raise ToolFailed(
+            f"cluster {', '.join(left)} was being started and may still come up; its watchdog then ends it, see `stratos clusters`"
+        )
     with suppress(FileNotFoundError):
         (at / processes.SERVER_LOG_FILE).replace(at.parents[1] / FAILED_LOG_FILE)
     shutil.rmtree(at, ignore_errors=True)
@@ -270,16 +275,20 @@ def end_server(deployment: Deployment) -> None:
 
 
 def release(at: Path) -> None:
-    """Ends the rented server of a folder; nothing where none was. Raises ToolFailed where it stays."""
+    """Ends the rented server of a folder, and removes what was carried there, its key included; nothing where none was. Raises
+    ToolFailed where it stays."""
     if (at / SERVERS_FOLDER / ACCOUNT_FILE).is_file():
         from ..cloud.hosting import provider
         from ..cloud.servers import Servers
 
         Servers(at, provider()).release()
+        for carried in at.glob(f".{FILES}-*"):
+            shutil.rmtree(carried)
 
 
 def end_strays(folder: Path, keep: Deployment | None) -> None:
-    """Servers and fronts of this name that no record names: their starter died in between."""
+    """Servers and fronts of this name that no record names: their starter died in between. The folder of a rented server that may still
+    come up stays, for its watchdog."""
     kept_pids = (keep.pid, keep.front_pid) if keep else ()
     kept_folders = (server_folder(keep), keep.api_key_file.parent) if keep else ()
     for parent in (folder / SERVERS, folder / FRONTS):
@@ -289,7 +298,8 @@ def end_strays(folder: Path, keep: Deployment | None) -> None:
         for at in parent.glob("*"):
             if at not in kept_folders:
                 release(at)
-                shutil.rmtree(at, ignore_errors=True)
+                if not account_of(at).up:
+                    shutil.rmtree(at, ignore_errors=True)
 
 
 def port_of(deployment: Deployment) -> int:
