@@ -7,7 +7,7 @@ started without money that was reserved for it: see `servers`.
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,11 @@ from .carrying import CARRIED_FILE, ENDED_FILE, FILES, TASK_FILE, Carried, carri
 from .package import staged
 from .renting import Renting
 from .returning import fetched, saved
-from .servers import HELD_MINUTES, KEEPING_MINUTES, Servers
+from .servers import HELD_MINUTES, KEEPING_MINUTES, LAUNCH_MINUTES, Servers
 from .sky import Queued, Sky
 from .startable import WITHOUT_TYPES, catalogue_usd, startable, why_not
 from .tasks import DISK_GIB, SetUp, task, written
-from .watchdog import watched
+from .watchdog import is_watched, watched
 from .whereabouts import Where, cluster_of, ended, last_words, note, where_of
 
 PACKAGE_FOLDER = "package"
@@ -43,7 +43,9 @@ SAVE_EVERY_S = 120.0
 """Between fetching what a job wrote so far: from its newest checkpoint here it goes on where its server is lost."""
 UNREACHED_S = 600.0
 """A cluster that could not be asked for so long is taken as gone."""
-LAUNCH_TIMEOUT_S = 3600.0
+WATCHED_EVERY_S = 60.0
+"""Between looks at whether the run's watchdog is at work while a job is waited for."""
+LAUNCH_TIMEOUT_S = 60 * LAUNCH_MINUTES
 LAUNCHES, AGAIN_S = 6, 60.0
 """Tries to start a job on a server that is up, and seconds between them: a connection may be lost for minutes."""
 HERE = "stratos.tools.teaching"
@@ -77,6 +79,7 @@ class SkyExecutor(Renting):
         self._asked: dict[Path, float] = {}
         self._reached: dict[Path, float] = {}
         self._renewed: dict[Path, float] = {}
+        self._guarded: dict[Path, float] = {}
 
     @property
     def clouds(self) -> frozenset[str]:
@@ -106,6 +109,11 @@ class SkyExecutor(Renting):
         """Those of a run."""
         return Servers(run_folder, self._sky)
 
+    def reserve(self, call: Path, offer: Offer, usd: float) -> None:
+        """As `Rents` says."""
+        super().reserve(call, offer, usd)
+        self._guard(of_run(call))
+
     def machine(self) -> Machine:
         """This one."""
         return self._here.machine()
@@ -130,7 +138,10 @@ class SkyExecutor(Renting):
                 return JobHandle(folder=folder, module=module, how="complete")
             where = where_of(folder)
             if where is not None and self._goes_on(folder, where):
+                self._guard(of_run(folder))
                 return JobHandle(folder=folder, module=module, how="attached")
+            if where is not None:
+                self._end_jobs(where, self._queue(where) or [])
             self._start(module, carried(job, folder), folder, offer, threads)
         return JobHandle(folder=folder, module=module, how="started")
 
@@ -143,7 +154,10 @@ class SkyExecutor(Renting):
             return JobStatus(state="done", exit_code=0)
         if where.cancelled:
             return JobStatus(state="cancelled")
-        if stopped := account_of(of_run(handle.folder)).stopped:
+        run_folder = of_run(handle.folder)
+        if self._due(self._guarded, run_folder, WATCHED_EVERY_S):
+            self._guard(run_folder)
+        if stopped := account_of(run_folder).stopped:
             return JobStatus(state="failed", message=stopped, out_of_money=True)
         if self._due(self._looked, handle.folder, LOOK_EVERY_S):
             self._look(handle.folder, where)
@@ -163,15 +177,12 @@ class SkyExecutor(Renting):
             return
         with locked(handle.folder):
             note(handle.folder, where.model_copy(update={"cancelled": True}))
-            queued = self._queue(where)
-            mine = [one for one in queued if one.name == where.name]
+            queued = self._queue(where) or []
             others = [one for one in queued if one.name != where.name and one.state in ("waiting", "running")]
             if not others:
                 self.servers(of_run(handle.folder)).end([where.cluster])
                 return
-            for one in mine:
-                if one.state in ("waiting", "running"):
-                    self._sky.cancel(where.cluster, one.number)
+            self._end_jobs(where, queued)
 
     def fetch(self, handle: JobHandle) -> dict[str, Any]:
         """As of this machine's executor, of what was fetched."""
@@ -233,26 +244,57 @@ class SkyExecutor(Renting):
             reraise=True,
         )
 
+        def tried() -> None:
+            servers.check(where.cluster)  # minutes lie between two tries
+            self._sky.launch(where.cluster, made, idle_minutes=KEEPING_MINUTES, timeout_s=LAUNCH_TIMEOUT_S)
+
         def launch() -> None:
             self._watched(run_folder)
-            again(self._sky.launch, where.cluster, made, idle_minutes=KEEPING_MINUTES, timeout_s=LAUNCH_TIMEOUT_S)
+            again(tried)
 
         # The watchdog reckons with what SkyPilot charges now, which may be a little beside the plan's price.
         now = catalogue_usd(offer, self._catalogue)
-        servers.ask(where.cluster, offer if now is None else offer.model_copy(update={"usd_per_hour": now}), launch)
+        self._reached.pop(folder, None)
+        try:
+            servers.ask(where.cluster, offer if now is None else offer.model_copy(update={"usd_per_hour": now}), launch)
+        except BaseException:  # the watchdog may have found nothing left, and ended, before what is left came up
+            self._guard(run_folder)
+            raise
+
+    def _guard(self, run_folder: Path) -> None:
+        """Starts the watchdog where a server is up: this one's, or that of an agent before, may have died with its machine."""
+        if account_of(run_folder).up and not is_watched(run_folder):
+            self._watched(run_folder)
 
     def _goes_on(self, folder: Path, where: Where) -> bool:
         """Whether a job that was started is waiting or at work, or ended well and only has to be fetched."""
         if where.cancelled:
             return False
-        mine = next((one for one in self._queue(where) if one.name == where.name), None)
-        return mine is not None and mine.state in ("waiting", "running", "done")
+        queued = self._queue(where)
+        if queued is None:
+            return self._is_waited_for(folder)
+        mine = _newest(queued, where)
+        if mine is None or mine.state not in ("waiting", "running", "done"):
+            return False
+        self.servers(of_run(folder)).came_up(where.cluster)
+        return True
 
-    def _queue(self, where: Where) -> list[Queued]:
-        """Empty where the cluster is gone."""
-        if where.cluster not in {one["name"] for one in self._sky.clusters() if one["status"] == "UP"}:
-            return []
-        return self._sky.queue(where.cluster)
+    def _queue(self, where: Where) -> list[Queued] | None:
+        """Empty where the cluster is gone; null where that cannot be said: it is being set up, or does not answer SkyPilot."""
+        status = {one["name"]: one["status"] for one in self._sky.clusters()}.get(where.cluster)
+        if status == "INIT":
+            return None
+        return self._sky.queue(where.cluster) if status == "UP" else []
+
+    def _end_jobs(self, where: Where, queued: Sequence[Queued]) -> None:
+        """Ends every start of a job: two must not work in one folder."""
+        for one in queued:
+            if one.name == where.name and one.state in ("waiting", "running"):
+                self._sky.cancel(where.cluster, one.number)
+
+    def _is_waited_for(self, folder: Path) -> bool:
+        """Whether a cluster that cannot be asked may still be reached."""
+        return time.monotonic() - self._reached.setdefault(folder, time.monotonic()) < UNREACHED_S
 
     def _look(self, folder: Path, where: Where) -> None:
         if self._due(self._saved, folder, SAVE_EVERY_S):
@@ -281,15 +323,19 @@ class SkyExecutor(Renting):
         if not self._due(self._asked, folder, ASK_EVERY_S):
             return JobStatus(state="running")
         try:
-            mine = next((one for one in self._queue(where) if one.name == where.name), None)
+            queued = self._queue(where)
+            if queued is None:
+                raise ToolFailed(f"cluster {where.cluster} is being set up, or does not answer")
+            if (mine := _newest(queued, where)) is None:
+                self.servers(of_run(folder)).look()
         except ToolFailed as error:
-            if time.monotonic() - self._reached.setdefault(folder, time.monotonic()) < UNREACHED_S:
+            if self._is_waited_for(folder):
                 return JobStatus(state="running", message=str(error))
             return JobStatus(state="failed", message=str(error), lost=True)
         if mine is None:
-            self.servers(of_run(folder)).look()
             return JobStatus(state="failed", message=f"cluster {where.cluster} or its job is gone", lost=True)
         if mine.state in ("waiting", "running"):
+            self.servers(of_run(folder)).came_up(where.cluster)
             return JobStatus(state="running")
         self._look(folder, where)
         if ended(folder, where) is not None:
@@ -303,3 +349,7 @@ class SkyExecutor(Renting):
             return False
         when[folder] = now
         return True
+
+
+def _newest(queued: Sequence[Queued], where: Where) -> Queued | None:
+    return next((one for one in queued if one.name == where.name), None)
