@@ -1,5 +1,6 @@
 """One guarded call: ruling, reservation, the tool, settlement, each through the record; and what money still needs a word."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -15,6 +16,7 @@ from ..state.workspace import Workspace
 from ..tools.base import Context, Event, Settings, Tool
 from ..tools.costs import fits, plan_parts
 from ..tools.executor import Executor, Rents, ServerBill
+from ..tools.jobs import write_atomic
 from ..tools.pricing.moves import MOVED_SHARE, PriceMove, price_moved
 from ..tools.sites.money import sites_parts
 from ..tools.teaching.budget import probe_usd
@@ -24,6 +26,10 @@ from .planners import Planner
 
 BESIDE = frozenset({"price", "server"})
 """Keys of a call's recorded output that are not of the tool's own result."""
+
+
+PROBLEM_FILE = "problem.json"
+"""In the folder of a call on a rented server that gave nothing, until the journal has it: once it is charged it cannot be tried again."""
 
 
 class Shown(Protocol):
@@ -142,8 +148,15 @@ def _on_server(tool: Tool[Any, Any], given: Context, parsed: Any, price: "_Price
     rents = given.executor
     if ruling.server_usd <= 0 or not isinstance(rents, Rents):
         return _outcome(tool, given, parsed, price)
-    rents.reserve(given.step_folder, given.state.known_plan.offer, ruling.server_usd)
-    output = _outcome(tool, given, parsed, price)
+    kept = given.step_folder / PROBLEM_FILE
+    if kept.exists():
+        output = json.loads(kept.read_text(encoding="utf-8"))
+    else:
+        rents.reserve(given.step_folder, given.state.known_plan.offer, ruling.server_usd)
+        output = _outcome(tool, given, parsed, price)
+        if "problem" in output:
+            given.step_folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(kept, json.dumps(output))
     return {**output, "server": rents.charge(given.step_folder).model_dump(mode="json")}
 
 

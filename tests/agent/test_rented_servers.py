@@ -20,7 +20,7 @@ from stratos.tools.cloud.account import of_run
 from stratos.tools.cloud.renting import Renting
 from stratos.tools.cloud.servers import HELD_MINUTES, Servers
 from stratos.tools.cloud.whereabouts import cluster_of
-from stratos.tools.executor import JobHandle, JobStatus
+from stratos.tools.executor import JobHandle, JobStatus, ServerBill
 from stratos.tools.jobs import Job
 from stratos.tools.pricing.look_up import ListedOffer
 from stratos.tools.pricing.sky_catalogue import SkyCatalogue
@@ -224,6 +224,30 @@ def test_one_that_is_taken_away_always_ends_the_run_which_can_be_resumed(
     outcome = session.resume(run.run_id, workspace=Workspace(tmp_path), executor=renting)
     assert outcome.status == "met"
     assert outcome.spent_usd == pytest.approx(renting.provided_usd, abs=0.005)
+
+
+def test_a_call_that_was_charged_when_the_agent_was_killed_ends_the_same_way_when_it_is_resumed(
+    tmp_path: Path, renting: RentingExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renting.refuses["slurm/east/small"] = "no capacity in east"
+
+    class Killed(BaseException):
+        """Before the journal had it."""
+
+    def charged_and_killed(call: Path) -> ServerBill:
+        RentingExecutor.charge(renting, call)
+        raise Killed
+
+    with monkeypatch.context() as killed:
+        killed.setattr(renting, "charge", charged_and_killed)
+        with pytest.raises(Killed):
+            ended(tmp_path, renting)
+    renting.refuses.clear()
+    renting.provider.refuses.clear()
+    run = Journal(Workspace(tmp_path)).runs()[0]
+    outcome = session.resume(run.run_id, workspace=Workspace(tmp_path), executor=renting)
+    assert (outcome.status, set(renting.offers.values())) == ("met", {"slurm/east/small", "slurm/west/small"})
+    assert "no capacity in east" in recorded(tmp_path, outcome, "tool generate_data")[0]["problem"]
 
 
 def test_a_full_disk_ends_the_run_and_its_server(tmp_path: Path, renting: RentingExecutor) -> None:
