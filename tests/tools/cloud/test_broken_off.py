@@ -103,8 +103,12 @@ def submitted(at: SkyExecutor, tmp_path: Path, name: str = "student") -> JobHand
     return at.submit("stratos.tools.training", Work(), folder_in(tmp_path).with_name(name), offer=OFFER)
 
 
+class BrokenOff(BaseException):
+    """As Ctrl-C is, or the agent's end."""
+
+
 def broken_off() -> None:
-    raise KeyboardInterrupt
+    raise BrokenOff
 
 
 def test_a_resumed_run_is_watched_again(tmp_path: Path, sky: ToldSky) -> None:
@@ -146,16 +150,13 @@ def test_a_cluster_that_does_not_answer_for_a_moment_keeps_its_job(tmp_path: Pat
 
 
 def test_what_a_killed_agent_was_launching_is_waited_for_and_found(tmp_path: Path, sky: ToldSky) -> None:
-    class Killed(BaseException):
-        pass
-
     def half_way() -> None:
         (cluster,) = account_of(tmp_path / "runs" / "r1").up
         sky.up[cluster], sky.status = time.time(), "INIT"
-        raise Killed
+        raise BrokenOff
 
     sky.launching = half_way
-    with pytest.raises(Killed):
+    with pytest.raises(BrokenOff):
         submitted(executor(tmp_path, sky), tmp_path)
     (cluster,) = sky.up
     at = executor(tmp_path, sky)
