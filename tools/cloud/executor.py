@@ -123,7 +123,8 @@ class SkyExecutor(Renting):
     ) -> JobHandle:
         """Starts the job on the offer's server, or finds it running or complete; starting a lost one again continues it, from what was
         fetched of it. Raises ServerUnavailable where the server cannot be had, PriceChanged where SkyPilot's price of it has left the
-        offer's by more than 5 %, ToolFailed where the offer's cloud is not enabled or no money is reserved."""
+        offer's by more than 5 %, OutOfTime where it was ended meanwhile, by the watchdog or a user's word, ToolFailed where the offer's
+        cloud is not enabled or no money is reserved."""
         if offer is None or offer.cloud == LOCAL or module.startswith(HERE):
             return self._here.submit(module, job, folder, threads=threads)
         if offer.cloud not in self.clouds:

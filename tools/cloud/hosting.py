@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
 
-from ...state.errors import ServerUnavailable, ToolFailed
+from ...state.errors import OutOfTime, ServerUnavailable, ToolFailed
 from ...state.plan import Offer
 from ..executor import Executor, Hosts, JobHandle
 from ..serving import processes
@@ -39,7 +39,8 @@ class RentedHost:
         self._usd = ((hours or 0.0) + HELD_MINUTES / 60) * offer.paid_usd_per_hour
 
     def start(self, job: ServeJob, at: Path) -> "Popen[bytes]":
-        """As `Host` says; a server that cannot be had is told as ToolFailed, since what is to be served there is made."""
+        """As `Host` says; a server that cannot be had, or was stopped by somebody, is told as ToolFailed, since what is to be served
+        there is made."""
         there = at / THERE
         self._executor.reserve(there, self.offer, self._usd)
         self._say(f"{self.offer.id} is asked for, to serve {job.served_name}")
@@ -47,7 +48,7 @@ class RentedHost:
         moved = job.model_copy(update={"host": "127.0.0.1", "port": 0, "stop_after_s": later})
         try:
             handle = self._executor.submit(SERVING, moved, there, threads=job.threads, offer=self.offer)
-        except ServerUnavailable as error:
+        except (ServerUnavailable, OutOfTime) as error:
             raise ToolFailed(str(error)) from error
         endpoint = self._ready(handle)
         self._say(f"{job.served_name} answers there")

@@ -254,6 +254,20 @@ def test_a_deployments_server_that_is_broken_off_while_it_is_launched_is_not_for
     assert not at.exists()
 
 
+def test_a_deployments_server_that_is_stopped_while_it_is_launched_is_told(tmp_path: Path, sky: ToldSky) -> None:
+    folder, job = served(tmp_path)
+
+    def stopped_meanwhile() -> None:
+        at = job.api_key_file.parent
+        (cluster,) = account_of(at).up
+        Servers(at, sky).stop(cluster, "somebody said so")
+
+    sky.launching = stopped_meanwhile
+    with pytest.raises(ToolFailed, match="somebody said so"):
+        starting.start_server(folder, job, host=hosting.RentedHost(executor(tmp_path, sky), OFFER, 1.0))
+    assert sky.up == {}
+
+
 def test_what_was_carried_to_a_deployments_server_goes_with_it(tmp_path: Path, sky: ToldSky) -> None:
     _, job = served(tmp_path)
     at = job.api_key_file.parent

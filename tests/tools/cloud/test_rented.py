@@ -1,6 +1,7 @@
 """Servers that a crash left behind are found by their runs' accounts, told, and stopped."""
 
 import random
+import sys
 import time
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from stratos.agent.cli import app
 from stratos.state.errors import RequestError, ToolFailed
 from stratos.state.workspace import Workspace
+from stratos.tools.cloud import rented as rented_module
 from stratos.tools.cloud.account import Account, Rented, changing
 from stratos.tools.cloud.rented import looked_for, rented, stopped
 from stratos.tools.cloud.servers import HELD_MINUTES, UNWANTED_MINUTES, Servers
@@ -100,6 +102,17 @@ def test_one_that_was_being_launched_when_its_agent_was_killed_is_given_up_and_w
     watched: list[Path] = []
     (done,) = stopped(workspace, cloud, ["stratos-one"], watched.append)
     assert (done.may_come_up, watched) == (True, [folder])
+
+
+def test_of_one_that_is_given_up_it_is_not_said_that_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_behind(Workspace(tmp_path), "one")
+    (given_up,) = [one.model_copy(update={"may_come_up": True}) for one in rented(Workspace(tmp_path))]
+    monkeypatch.setenv("STRATOS_SKY", sys.executable)  # which is not run
+    monkeypatch.setattr(rented_module, "stopped", lambda *given: [given_up])  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    said = CliRunner().invoke(app, ["clusters", "stop", "stratos-one", "--workspace", str(tmp_path)]).stdout
+    assert said.startswith("stratos-one: may still come up, and is then ended; it cost at most $")
 
 
 def test_the_next_start_tells_of_them_on_standard_error(tmp_path: Path) -> None:
