@@ -33,6 +33,12 @@ class SimulatedCloud:
     capacity: float = 0.8
     """How often one that is asked for can be had."""
     launches: list[str] = field(default_factory=list[str])
+    launch_minutes: float = 8.0
+    """The longest that bringing one up takes."""
+    coming: dict[str, float] = field(default_factory=dict[str, float])
+    """When one comes up that nobody waits for any more."""
+    meanwhile: Callable[[str], None] = lambda cluster: None
+    """What befalls in the middle of a launch."""
     alarm: Callable[[], None] = lambda: None
     """The watchdog's look, at every tick."""
 
@@ -68,7 +74,9 @@ class SimulatedCloud:
         if why := self.refuses.get(cluster):
             raise ToolFailed(why)
         if cluster not in self.up:
-            self.pass_by(self.random.uniform(0.5, 8) * MINUTE, quiet=True)
+            self.meanwhile(cluster)
+            self.coming.pop(cluster, None)
+            self.pass_by(self.random.uniform(0.5, self.launch_minutes) * MINUTE, quiet=True)
             if self.random.random() > self.capacity:
                 raise ToolFailed("no capacity")
             self.up[cluster] = self.now
@@ -80,6 +88,8 @@ class SimulatedCloud:
         until = self.now + seconds
         while self.now < until:
             self.now = min(until, self.now + TICK_S)
+            for name in [name for name, at in self.coming.items() if self.now >= at]:
+                self.up[name] = self.idle_since[name] = self.coming.pop(name)
             for name, since in list(self.idle_since.items()):
                 if self.now - since >= KEEPING_MINUTES * MINUTE:
                     self.ends(name)
