@@ -40,6 +40,7 @@ class History:
     """As it was written when the newest launch began."""
     beyond_usd: float = 0.0
     """The most that can have been used beyond what was reserved, while SkyPilot could not be reached."""
+    is_given_up: bool = False
     has_clocks: bool = True
     """Whether jobs end by clocks of their own; if not, the watchdog alone ends them."""
 
@@ -73,8 +74,14 @@ class History:
                 break
             except (ServerUnavailable, OutOfTime):  # another plan is made: this call is over
                 break
-            except (ToolFailed, Killed):  # the run stopped, and is resumed later
+            except (ToolFailed, Killed):  # the run stopped, and is resumed later, or never
+                if dice.random() < 0.4:  # somebody lists what is left behind
+                    with suppress(ToolFailed):
+                        self.servers.look(lambda: False)
                 self.cloud.pass_by(dice.uniform(1, 40) * MINUTE)
+                if dice.random() < 0.1:
+                    self.is_given_up = True
+                    return
         self.bill[name], kept_usd = self.servers.charge(name)
         assert self.bill[name] >= 0
         self._check_kept(kept_usd, before_usd + usd)
@@ -156,7 +163,8 @@ def test_the_bill_is_the_providers_whatever_happens(seed: int, limit_usd: float)
         cloud.alarm, cloud.meanwhile = history.watch, history.meanwhile
         cloud.launch_minutes = dice.choice([8.0, 25.0])
         for number in range(dice.randint(1, 5)):
-            history.call(number)
+            if not history.is_given_up:
+                history.call(number)
             cloud.pass_by(dice.choice([0.0, dice.uniform(0, 20)]) * MINUTE)
         cloud.pass_by(max(0.0, cloud.unreached_until - cloud.now))
         history.servers.release()
