@@ -52,7 +52,7 @@ class ToldSky(Sky):
     def clusters(self, *, refresh: bool = True) -> list[dict[str, Any]]:
         return [{"name": name, "status": self.status} for name in self.up]
 
-    def cancel(self, cluster: str, job: int | None = None) -> None:
+    def cancel(self, cluster: str, job: int | None = None, *, timeout_s: float = 300) -> None:
         assert job is not None
         self.cancelled.append(job)
 
