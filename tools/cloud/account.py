@@ -126,11 +126,10 @@ class Account(BaseModel):
         """With a server that does not come up any more."""
         return self._with(cluster, self.servers[cluster].model_copy(update={"launching_at": None}))
 
-    def counted(self, cluster: str, now: float, told_usd: float | None = None) -> "Account":
-        """With what SkyPilot says that a server cost by now; null: no more than was known, since it is not there yet."""
-        known = self.servers[cluster]
-        used = known.used_usd if told_usd is None else told_usd
-        return self._with(cluster, known.model_copy(update={"used_usd": used, "counted_at": now}))
+    def counted(self, cluster: str, now: float, told_usd: float) -> "Account":
+        """With what SkyPilot says that all under a server's name cost by now: this machine's clock goes on from there."""
+        changes = {"used_usd": told_usd, "counted_at": now}
+        return self._with(cluster, self.servers[cluster].model_copy(update=changes))
 
     def ended(self, cluster: str, told_usd: float | None, now: float, told_s: float = 0.0) -> "Account":
         """Without a server: `told_usd` is what SkyPilot says all under this name cost, and `told_s` how long they were up; null where

@@ -174,9 +174,11 @@ class Servers:
                     self.gone(cluster, up[cluster])
 
     def _not_there_yet(self, cluster: str, seen: Rented, now: float, is_held: Callable[[], bool]) -> None:
+        told = self._told(cluster)  # it may have come up and ended itself
         with changing(self.run_folder) as book:
             if book.account.servers[cluster] == seen:
-                book.account = book.account.counted(cluster, now)
+                if told is not None:
+                    book.account = book.account.counted(cluster, now, told.usd)
                 if seen.unwanted_at is None and not is_held():
                     book.account = book.account.unwanted(cluster, self._now())
 

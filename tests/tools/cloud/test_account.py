@@ -346,6 +346,16 @@ def test_what_was_not_there_yet_has_cost_nothing_when_its_run_is_resumed(tmp_pat
     assert cloud.launches == [CLUSTER]
 
 
+def test_what_came_up_and_ended_itself_unseen_is_not_forgotten(tmp_path: Path, cloud: SimulatedCloud) -> None:
+    servers = of_run(tmp_path, cloud)
+    killed_while_launching(servers, cloud)
+    cloud.up[CLUSTER] = cloud.now
+    cloud.now += 20 * MINUTE
+    cloud.ends(CLUSTER)
+    servers.look()
+    assert servers.account.cost(cloud.now) == pytest.approx(2.0)
+
+
 def test_one_that_is_up_though_it_was_ended_and_cannot_be_reached_is_ended_by_the_watchdog(
     tmp_path: Path, cloud: SimulatedCloud
 ) -> None:
