@@ -84,17 +84,17 @@ class History:
                     return
         self.bill[name], kept_usd = self.servers.charge(name)
         assert self.bill[name] >= 0
-        self._check_kept(kept_usd, before_usd + usd)
+        self._check_kept(kept_usd, before_usd + usd, at)
         if dice.random() < 0.1:  # killed before the journal had what was charged
             self.cloud.pass_by(dice.uniform(1, 40) * MINUTE)
             with suppress(ToolFailed):
                 self.servers.reserve(name, at, usd, cluster)
             assert self.servers.charge(name)[0] == self.bill[name]
 
-    def _check_kept(self, kept_usd: float, reserved_usd: float) -> None:
+    def _check_kept(self, kept_usd: float, reserved_usd: float, at: Offer) -> None:
         """What stays reserved is for ten idle minutes and three to end it, of what was reserved, where a server may be up."""
-        up = self.servers.account.up
-        most = sum(one.usd_per_hour for one in up.values()) * (KEEPING_MINUTES + ENDING_MINUTES) / 60
+        kept_minutes = KEEPING_MINUTES + ENDING_MINUTES if self.servers.account.up else 0.0
+        most = kept_minutes / 60 * at.paid_usd_per_hour
         left = max(0.0, reserved_usd - sum(self.bill.values()))
         assert kept_usd == pytest.approx(min(most, left), abs=1e-9)
 
