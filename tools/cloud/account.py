@@ -19,6 +19,9 @@ RELEASED = "the server until it ended"
 """The charge that no call bears: what a server cost after the last call."""
 
 
+GOES_ON: Mapping[str, object] = {"stopped": "", "by_hand": False}
+
+
 class Rented(BaseModel):
     """A server under one name; it may have been ended and asked for again."""
 
@@ -69,6 +72,7 @@ class Account(BaseModel):
     stopped: str = Field(
         default="", description="why they were ended before their call was over; empty where they were not"
     )
+    by_hand: bool = Field(default=False, description="a user ended them: the run stops, and plans nothing instead")
 
     @property
     def charged_usd(self) -> float:
@@ -104,7 +108,7 @@ class Account(BaseModel):
         """With money for a call, `kept_usd` of it for keeping a server. A call that was charged already needs none."""
         if call in self.charged:
             return self
-        return self.model_copy(update={"reserved_usd": self.charged_usd + usd, "kept_usd": kept_usd, "stopped": ""})
+        return self.model_copy(update={"reserved_usd": self.charged_usd + usd, "kept_usd": kept_usd, **GOES_ON})
 
     def asked(self, cluster: str, server: Rented, now: float) -> "Account":
         """With a server that is asked for now, or is up already."""

@@ -123,7 +123,7 @@ class SkyExecutor(Renting):
     ) -> JobHandle:
         """Starts the job on the offer's server, or finds it running or complete; starting a lost one again continues it, from what was
         fetched of it. Raises ServerUnavailable where the server cannot be had, PriceChanged where SkyPilot's price of it has left the
-        offer's by more than 5 %, OutOfTime where it was ended meanwhile, by the watchdog or a user's word, ToolFailed where the offer's
+        offer's by more than 5 %, OutOfTime where the watchdog ended it meanwhile, ToolFailed where a user did, where the offer's
         cloud is not enabled or no money is reserved."""
         if offer is None or offer.cloud == LOCAL or module.startswith(HERE):
             return self._here.submit(module, job, folder, threads=threads)
@@ -158,8 +158,8 @@ class SkyExecutor(Renting):
         run_folder = of_run(handle.folder)
         if self._due(self._guarded, run_folder, WATCHED_EVERY_S):
             self._guard(run_folder)
-        if stopped := account_of(run_folder).stopped:
-            return JobStatus(state="failed", message=stopped, out_of_money=True)
+        if (account := account_of(run_folder)).stopped:
+            return JobStatus(state="failed", message=account.stopped, out_of_money=not account.by_hand)
         if self._due(self._looked, handle.folder, LOOK_EVERY_S):
             self._look(handle.folder, where)
         if (told := ended(handle.folder, where)) is not None:

@@ -77,8 +77,9 @@ class Servers:
             ends_at = account.ends_at(ENDING_MINUTES)
             if ends_at is not None and account.reserved_usd <= account.charged_usd:
                 raise ToolFailed(f"no money is reserved for {offer.id}")
-            if account.stopped or (ends_at is not None and ends_at <= now):
-                raise OutOfTime(account.stopped or _used(account), 0.0, 0.0)
+            _raise_if_stopped(account)
+            if ends_at is not None and ends_at <= now:
+                raise OutOfTime(_used(account), 0.0, 0.0)
             book.account = account
         try:
             launch()
@@ -95,7 +96,7 @@ class Servers:
             book.account = book.account.launched(cluster)
         if not still_wanted:  # the watchdog was quicker, or somebody's word
             self.end([cluster])
-            self._check()
+            _raise_if_stopped(self.account)
             raise ToolFailed(f"{offer.id} was ended: somebody else released it")
 
     def _refused(self, cluster: str, offer: Offer, error: ToolFailed | OutOfTime) -> NoReturn:
@@ -106,20 +107,16 @@ class Servers:
             self.end([cluster])
         except ToolFailed as left:
             raise ToolFailed(f"{error}\n{left}") from error
-        self._check()
+        _raise_if_stopped(self.account)
         if isinstance(error, OutOfTime):
             raise ToolFailed(f"{offer.id} was ended: {error}") from error
         raise ServerUnavailable(offer.id, str(error)) from error
 
     def check(self, cluster: str) -> None:
         """Raises OutOfTime where a server that is asked for was ended meanwhile: it must not be asked for again."""
-        self._check()
+        _raise_if_stopped(self.account)
         if not _is_wanted(self.account, cluster):
             raise OutOfTime("somebody else released it", 0.0, 0.0)
-
-    def _check(self) -> None:
-        if why := self.account.stopped:
-            raise OutOfTime(why, 0.0, 0.0)
 
     def came_up(self, cluster: str) -> None:
         """Notes that a server that an agent asked for which did not live to see it is there."""
@@ -129,9 +126,9 @@ class Servers:
                 book.account = book.account.launched(cluster)
 
     def stop(self, cluster: str, why: str) -> None:
-        """Ends a server and the call that is at work there, which is told why. Raises as `end`."""
+        """Ends a server by a user's word, and with it the run that works there, which is told why. Raises as `end`."""
         with changing(self.run_folder) as book:
-            book.account = book.account.model_copy(update={"stopped": why})
+            book.account = book.account.model_copy(update={"stopped": why, "by_hand": True})
         self.end([cluster])
 
     def end(self, clusters: Iterable[str]) -> None:
@@ -265,6 +262,14 @@ def _priced(server: Rented, told: Cost) -> float:
     if told.usd > 0:
         return told.usd + told.seconds / 3600 * server.disk_usd_per_hour
     return server.told_usd + (told.seconds - server.told_s) / 3600 * server.usd_per_hour
+
+
+def _raise_if_stopped(account: Account) -> None:
+    """OutOfTime, after which another plan may be made; ToolFailed where a user ended it."""
+    if account.stopped and account.by_hand:
+        raise ToolFailed(account.stopped)
+    if account.stopped:
+        raise OutOfTime(account.stopped, 0.0, 0.0)
 
 
 def _used(account: Account) -> str:

@@ -200,15 +200,16 @@ def test_a_look_that_fails_is_waited_for(tmp_path: Path, sky: ToldSky, monkeypat
     assert at.poll(handle).state == "running"
 
 
-def test_a_server_that_is_stopped_by_a_word_ends_its_call(tmp_path: Path, sky: ToldSky) -> None:
+def test_a_server_that_is_stopped_by_a_word_stops_its_run_until_that_is_resumed(tmp_path: Path, sky: ToldSky) -> None:
     at = executor(tmp_path, sky)
     handle = submitted(at, tmp_path)
     stopped(Workspace(tmp_path), sky, list(sky.up))
     status = at.poll(handle)
-    assert (status.out_of_money, status.message) == (True, "it was ended by `stratos clusters stop`")
-    with pytest.raises(OutOfTime, match="clusters stop"):
+    assert (status.out_of_money, status.message) == (False, "it was ended by `stratos clusters stop`")
+    with pytest.raises(ToolFailed, match="clusters stop"):
         submitted(at, tmp_path)
     assert sky.up == {}
+    assert submitted(executor(tmp_path, sky), tmp_path).how == "started"
 
 
 def test_one_that_is_stopped_while_it_is_launched_ends_its_call_too(tmp_path: Path, sky: ToldSky) -> None:
@@ -220,7 +221,7 @@ def test_one_that_is_stopped_while_it_is_launched_ends_its_call_too(tmp_path: Pa
         assert done.may_come_up
 
     sky.launching = stopped_meanwhile
-    with pytest.raises(OutOfTime, match="clusters stop"):
+    with pytest.raises(ToolFailed, match="clusters stop"):
         submitted(at, tmp_path)
     assert (sky.up, watched) == ({}, [tmp_path / "runs" / "r1"])
 
