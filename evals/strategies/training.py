@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ...skills.given.folder import Manifest, completion_text
-from ...skills.given.tokens import words_of
+from ...skills.given.tokens import shared_words
 from ...skills.protocol import Example
 from ...state.evidence import Interval, wilson
 from ...state.plan import Strategy, StudentShape
@@ -42,7 +42,7 @@ def open_family(questions: Questions, taught: Sequence[Example], folder: Path) -
     folder.mkdir(parents=True)
     every = [*questions.test, *questions.labelled, *questions.unlabelled, *taught]
     texts = [text for one in every for text in (one.prompt, completion_text(one, rationale=True))]
-    words = words_of(texts)
+    words = shared_words(texts, ())
     assert words is not None
     manifest = Manifest(
         metric="exact",
