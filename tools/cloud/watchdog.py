@@ -22,6 +22,8 @@ from .sky import Sky
 from .whereabouts import Where, where_of
 
 LOOK_EVERY_S = 5.0
+ASK_EVERY_S = 15.0
+"""Beside that where SkyPilot is asked at every look, which keeps a processor busy for seconds: a server that was given up may come up."""
 AGAIN_S = 10.0
 """Beside that, before the next try where one failed."""
 PATIENCE_S = 2.0
@@ -116,7 +118,10 @@ def _watch(run_folder: Path) -> bool:
 def _look(run_folder: Path) -> bool:
     """Ends what must be ended; whether something is left to watch."""
     sky = Sky()
-    return Servers(run_folder, sky).watch(lambda cluster: _save(run_folder, sky, cluster))
+    is_left = Servers(run_folder, sky).watch(lambda cluster: _save(run_folder, sky, cluster))
+    if any(one.unwanted_at is not None for one in account_of(run_folder).up.values()):
+        time.sleep(ASK_EVERY_S)
+    return is_left
 
 
 def _save(run_folder: Path, sky: Sky, cluster: str) -> None:

@@ -22,7 +22,7 @@ from .program import Program, until
 QUICK = """
 import sys
 from stratos.tools.cloud import watchdog
-watchdog.LOOK_EVERY_S = watchdog.AGAIN_S = watchdog.CHECKPOINT_S = 0.05
+watchdog.LOOK_EVERY_S = watchdog.ASK_EVERY_S = watchdog.AGAIN_S = watchdog.CHECKPOINT_S = 0.05
 watchdog.PATIENCE_S, watchdog.LOG_BYTES = float(sys.argv[2]), 20_000
 print("starts", flush=True)
 watchdog.main()
