@@ -240,18 +240,24 @@ def test_one_that_stays_is_told_and_stays_on_the_account(tmp_path: Path, cloud: 
     assert set(servers.account.up) == {CLUSTER}
 
 
+def asked_and_ended_meanwhile(servers: Servers, cloud: SimulatedCloud, unreached_s: float = 0.0) -> None:
+    """Somebody ends the server while it is launched, and it comes up all the same; then SkyPilot cannot be reached for so long."""
+    servers.reserve("1", OFFER, 5.0, CLUSTER)
+
+    def launch() -> None:
+        servers.gone(CLUSTER)
+        cloud.launch(CLUSTER)
+        cloud.unreached_until = cloud.now + unreached_s
+
+    servers.ask(CLUSTER, OFFER, launch)
+
+
 def test_one_that_is_up_though_the_watchdog_ended_it_meanwhile_is_ended_once_more(
     tmp_path: Path, cloud: SimulatedCloud
 ) -> None:
     servers = of_run(tmp_path, cloud)
-    servers.reserve("1", OFFER, 5.0, CLUSTER)
-
-    def ended_meanwhile() -> None:
-        servers.gone(CLUSTER)
-        cloud.launch(CLUSTER)
-
     with pytest.raises(ToolFailed, match="was ended: somebody else released it"):
-        servers.ask(CLUSTER, OFFER, ended_meanwhile)
+        asked_and_ended_meanwhile(servers, cloud)
     assert cloud.up == {}
 
 
@@ -360,15 +366,8 @@ def test_one_that_is_up_though_it_was_ended_and_cannot_be_reached_is_ended_by_th
     tmp_path: Path, cloud: SimulatedCloud
 ) -> None:
     servers = of_run(tmp_path, cloud)
-    servers.reserve("1", OFFER, 5.0, CLUSTER)
-
-    def ended_meanwhile() -> None:
-        servers.gone(CLUSTER)
-        cloud.launch(CLUSTER)
-        cloud.unreached_until = cloud.now + MINUTE
-
     with pytest.raises(ToolFailed, match="no connection"):
-        servers.ask(CLUSTER, OFFER, ended_meanwhile)
+        asked_and_ended_meanwhile(servers, cloud, MINUTE)
     cloud.now += MINUTE
     assert servers.watch(_nothing)
     assert (cloud.up, servers.watch(_nothing)) == ({}, False)
